@@ -1,0 +1,342 @@
+"""OpDef: everything flowgraph knows about an operation type, in one record.
+
+A file in ``ops/`` writes ``define("Tanh", "x: T -> y: T", ...)`` next to the public function, and that is
+all: shape and dtype inference, kernel, gradient, NumPy reference, samples for the tests, error samples
+and documentation are slots of the record.  Types, argument and attr names are TensorFlow 1.15's
+registry names, so a GraphDef written by either is read by the other.
+
+Read next: apply.py (how a call becomes an Operation), ops/elementwise.py (what records look like),
+kernel/ir.py (what kernel rules build).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from flowgraph.dtypes import DType
+from flowgraph.shapes import Dims
+
+# ------------------------------------------------------------------------------------ signature
+
+
+@dataclass(frozen=True, slots=True)
+class Arg:
+    """One input or output of a signature.
+
+    ``x: T`` (one tensor), ``ref: Ref(T)`` (a variable, written in place), ``values: N*T`` (a list of
+    N tensors of one dtype; N is an int attr), ``inputs: [Tin]`` (a list whose dtypes are the
+    list attr Tin).  ``dtype_attr`` is the attr that holds the dtype(s), or "" when ``dtype`` fixes it.
+    """
+
+    name: str
+    dtype_attr: str
+    dtype: str = ""
+    count_attr: str = ""
+    is_ref: bool = False
+    is_list: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Attr:
+    """An attr: its GraphDef kind, default, and for dtypes the allowed NumPy-style names.
+
+    ``kind``: type, bool, int, float, string, shape, tensor, func, or list(<kind>).
+    ``default`` is REQUIRED when the caller, or the inputs' dtypes, must give it.
+    """
+
+    kind: str
+    default: Any
+    allowed: frozenset[str] | None = None
+
+
+REQUIRED = object()
+
+
+def dtypes_of(allowed: frozenset[str], default: Any = REQUIRED) -> Attr:
+    """A dtype attr restricted to the ``allowed`` dtype names."""
+    return Attr("type", default, allowed)
+
+
+_KIND_OF_DEFAULT = {bool: "bool", int: "int", float: "float", str: "string", DType: "type"}
+_ARG = re.compile(r"(\w+):\s*(Ref\()?(?:(\w+)\*)?(\[?)(\w+)(\]?)\)?$")
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """Parsed ``"x: T, y: T -> z: T"`` and the attrs."""
+
+    inputs: tuple[Arg, ...]
+    outputs: tuple[Arg, ...]
+    attrs: Mapping[str, Attr]
+
+
+def parse_signature(text: str, attrs: Mapping[str, Any]) -> Signature:
+    """Signature from ``"a: T, b: T -> product: T"``.
+
+    A dtype that is no attr name is a fixed dtype (``"shape: int32"``).  An attr given as a plain value is
+    its default and fixes its kind; give an Attr for the rest.
+    """
+    specs: dict[str, Attr] = {}
+    for name, given in attrs.items():
+        specs[name] = given if isinstance(given, Attr) else Attr(_KIND_OF_DEFAULT[type(given)], given)
+    left, _, right = text.partition("->")
+
+    def parse(part: str) -> tuple[Arg, ...]:
+        args = []
+        for item in filter(None, (p.strip() for p in part.split(","))):
+            match = _ARG.match(item)
+            if match is None:
+                raise ValueError(f"cannot parse argument {item!r} of {text!r}")
+            name, ref, count, bracket, dtype, _ = match.groups()
+            known = dtype in specs
+            args.append(
+                Arg(
+                    name,
+                    dtype if known else "",
+                    "" if known else dtype,
+                    count or "",
+                    bool(ref),
+                    bool(count or bracket),
+                )
+            )
+            if count:
+                specs.setdefault(count, Attr("int", REQUIRED))
+        return tuple(args)
+
+    return Signature(parse(left), parse(right), specs)
+
+
+# ----------------------------------------------------------------------------------------- call
+
+
+class Call:
+    """One use of an op as its rules see it: attrs, dtypes, shapes, and values known beforehand.
+
+    The same rules serve graph construction (shapes may hold None) and planning (all known).
+
+    Attributes:
+        type, attrs: the op type and its attrs (dtypes as DType, tensors as ndarray).
+        dtypes, shapes: of the inputs; DType and Dims (tuple of int | None, or None: unknown rank).
+        out_dtypes: of the outputs.   out_shapes: of the outputs; only after inference.
+    """
+
+    __slots__ = ("type", "attrs", "dtypes", "shapes", "out_dtypes", "out_shapes", "_value", "_partial")
+
+    def __init__(
+        self,
+        type: str,
+        attrs: Mapping[str, Any],
+        dtypes: Sequence[DType],
+        shapes: Sequence[Dims],
+        out_dtypes: Sequence[DType] = (),
+        out_shapes: Sequence[Dims] = (),
+        value: Callable[[int], np.ndarray | None] = lambda i: None,
+        partial: Callable[[int], Dims] | None = None,
+    ) -> None:
+        self.type, self.attrs = type, attrs
+        self.dtypes, self.shapes = dtypes, shapes
+        self.out_dtypes, self.out_shapes = out_dtypes, out_shapes
+        self._value, self._partial = value, partial
+
+    def value(self, i: int) -> np.ndarray | None:
+        """The value of input ``i`` when it is known before running, else None."""
+        return self._value(i)
+
+    def partial(self, i: int) -> Dims:
+        """Input ``i`` (a 1-D integer tensor) read as a shape; unknown elements are None.
+
+        Sees through ``stack([shape(x)[0], 12])`` and its like.  None when even the length is unknown.
+        """
+        value = self._value(i)
+        if value is not None:
+            return tuple(None if d < 0 else int(d) for d in value.reshape(-1))
+        if self._partial is not None:
+            return self._partial(i)
+        shape = self.shapes[i]
+        if shape is None or len(shape) != 1 or shape[0] is None:
+            return None
+        return (None,) * shape[0]
+
+
+class ShapeError(ValueError):
+    """Raised by infer rules: ``headline`` (no op name) and an optional fix; made pretty by apply.py."""
+
+    def __init__(self, headline: str, fix: str = "") -> None:
+        super().__init__(headline)
+        self.headline, self.fix = headline, fix
+
+
+# ------------------------------------------------------------------------------------ kernel rules
+
+
+@dataclass(frozen=True, slots=True)
+class Loops:
+    """A loop nest: elementwise, reduction, or several passes over rows (softmax).  Fusible.
+
+    ``body(s, call, *inputs)`` returns one Scalar per output (a tuple for several).  Loops run over the
+    *domain*; ``domain(call)`` is its shape (default: the broadcast shape of the inputs).
+    ``reduced(call)`` gives the reduce axes of the domain (default none); outputs computed from
+    ``s.reduce_*`` are row values, the others full.  ``operands(call)`` says, per input, which domain
+    axis each of its axes runs along (default: aligned from the right, as NumPy broadcasts; a size of
+    1 against a larger extent broadcasts).  An output whose shape is the domain without (or with
+    size-1) reduce axes holds row values.
+    """
+
+    body: Callable[..., Any]
+    reduced: Callable[[Call], tuple[int, ...]] | None = None
+    domain: Callable[[Call], tuple[int, ...]] | None = None
+    operands: Callable[[Call], tuple[tuple[int, ...], ...]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """An index map, no code: the output is input 0 read with other offset and strides.
+
+    ``layout(call, shape, strides)`` gets input 0's concrete shape and element strides and returns
+    (offset in elements, shape, strides), or None when these strides cannot express it (the input is
+    then copied to contiguous order first and the rule asked again).
+    """
+
+    layout: Callable[[Call, tuple[int, ...], tuple[int, ...]], tuple | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Custom:
+    """Anything else: ``lower(lowering, call, inputs, outputs)`` emits instructions (lower/custom.py).
+
+    ``inputs`` are Operands in any strides; ``outputs`` are contiguous.
+    """
+
+    lower: Callable[..., None]
+
+
+KernelRule = Loops | View | Custom
+
+
+def elementwise(function: Callable[..., Any]) -> Loops:
+    """Loops over the broadcast shape: ``elementwise(lambda s, x, y: x + y)``."""
+    return Loops(lambda s, call, *inputs: function(s, *inputs))
+
+
+# --------------------------------------------------------------------------------------- the record
+
+
+@dataclass(frozen=True, slots=True)
+class NotDifferentiable:
+    """Why an op passes no gradient back (shown by ``tf.gradients`` errors and the docs)."""
+
+    reason: str
+
+
+def not_differentiable(reason: str) -> NotDifferentiable:
+    """The ``grad`` slot of an op without gradient."""
+    return NotDifferentiable(reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Inputs on which the every-op test runs this op.
+
+    ``inputs``: arrays (or lists of arrays for list inputs); float arrays are also tried in the other float
+    dtypes that the op allows.  ``const``: positions fed as constants rather than placeholders
+    (shape and axis arguments).  ``differentiable``: positions checked against finite differences
+    (default: every float input); () where the sample sits on a kink.
+    """
+
+    inputs: tuple[Any, ...]
+    attrs: Mapping[str, Any] = field(default_factory=dict)
+    const: tuple[int, ...] = ()
+    differentiable: tuple[int, ...] | None = None
+
+
+def sample(*inputs: Any, const: Sequence[int] = (), differentiable: Sequence[int] | None = None, **attrs: Any) -> Sample:
+    """``sample(x, y, transpose_a=True)``: see Sample.  Nested lists become float32 or int32 arrays."""
+    return Sample(inputs, attrs, tuple(const), None if differentiable is None else tuple(differentiable))
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorSample:
+    """A wrong call: applying the op to ``inputs`` raises ``error`` whose text matches ``match``.
+
+    ``stage``: ``build`` (graph construction) or ``run``.
+    """
+
+    inputs: tuple[Any, ...]
+    error: type[Exception]
+    match: str
+    attrs: Mapping[str, Any] = field(default_factory=dict)
+    stage: str = "build"
+    const: tuple[int, ...] = ()
+
+
+def error_sample(error: type[Exception], match: str, *inputs: Any, stage: str = "build", const: Sequence[int] = (), **attrs: Any) -> ErrorSample:
+    """``error_sample(ValueError, "do not broadcast", x, y)``: see ErrorSample."""
+    return ErrorSample(inputs, error, match, attrs, stage, tuple(const))
+
+
+#: Values of OpDef.effect.
+PURE, RANDOM, WRITE, HOST = "", "random", "write", "host"
+
+
+@dataclass(frozen=True, slots=True)
+class OpDef:
+    """An operation type.  See the module docstring; slots in the order ``define`` takes them.
+
+    infer: ``infer(call) -> [Dims, ...]``, one per output; raises ShapeError.
+    kernel: a KernelRule, or None: the reference runs as a host instruction (strings, py_func).
+    grad: ``grad(op, *dys) -> one Tensor | IndexedSlices | None per input`` where ``dys`` has one entry
+        per output (None when nothing flows there) and ``op.x`` is the input or output
+        named x in the signature; or NotDifferentiable.
+    reference: ``reference(call, *arrays) -> array or tuple of arrays``, NumPy only: oracle, constant
+        folding, reference target.  For effect ``write`` it gets the variables' current values for the Ref
+        inputs and returns their new values, in order; kernels of such ops do the same.
+    effect: PURE; RANDOM (keeps a counter per session; never merged or folded); WRITE (updates its Ref
+        inputs); HOST (acts on the outside world, in program order).
+    """
+
+    type: str
+    signature: Signature
+    infer: Callable[[Call], Sequence[Dims]]
+    kernel: KernelRule | None
+    grad: Callable[..., Sequence[Any]] | NotDifferentiable
+    reference: Callable[..., Any]
+    samples: tuple[Sample, ...]
+    errors: tuple[ErrorSample, ...]
+    effect: str
+    doc: str
+
+
+#: The op table: type -> OpDef.  Filled by importing flowgraph.ops.
+OPDEFS: dict[str, OpDef] = {}
+
+
+def define(
+    type: str,
+    signature: str,
+    *,
+    infer: Callable[[Call], Sequence[Dims]],
+    grad: Callable[..., Sequence[Any]] | NotDifferentiable,
+    reference: Callable[..., Any],
+    samples: Sequence[Sample],
+    kernel: KernelRule | None = None,
+    errors: Sequence[ErrorSample] = (),
+    effect: str = PURE,
+    doc: str = "",
+    **attrs: Any,
+) -> OpDef:
+    """Register an op type; attrs are keywords (``T=dtypes_of(FLOAT), transpose_a=False``)."""
+    if type in OPDEFS:
+        raise ValueError(f"op type {type} is defined twice")
+    if not samples:
+        raise ValueError(f"op type {type} has no samples")
+    opdef = OpDef(
+        type, parse_signature(signature, attrs), infer, kernel, grad, reference,
+        tuple(samples), tuple(errors), effect, doc,
+    )
+    OPDEFS[type] = opdef
+    return opdef
