@@ -185,24 +185,33 @@ class Loops:
     axis each of its axes runs along (default: aligned from the right, as NumPy broadcasts; a size of
     1 against a larger extent broadcasts).  An output whose shape is the domain without (or with
     size-1) reduce axes holds row values.
+
+    ``reads``: positions of the inputs that the body gets (default: all).  The others shape the loops and
+    are not loaded: the axes of a reduction, the sizes of a fill.  ``operands`` has entries for
+    the inputs read only, and the default domain looks at no others.
     """
 
     body: Callable[..., Any]
     reduced: Callable[[Call], tuple[int, ...]] | None = None
     domain: Callable[[Call], tuple[int, ...]] | None = None
     operands: Callable[[Call], tuple[tuple[int, ...], ...]] | None = None
+    reads: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """An index map, no code: the output is input 0 read with other offset and strides.
+    """An index map, no code: every output is one input read with other offset and strides.
 
-    ``layout(call, shape, strides)`` gets input 0's concrete shape and element strides and returns
-    (offset in elements, shape, strides), or None when these strides cannot express it (the input is
-    then copied to contiguous order first and the rule asked again).
+    ``layout(call, shape, strides)`` gets the concrete shape and element strides of input ``source`` and
+    returns (offset in elements, shape, strides), or a list of those, one per output, when ``split`` is
+    set.  None: these strides cannot express it; the input is then copied to contiguous order and the
+    rule asked again; None once more: the map depends on values that only the run knows, and the reference
+    runs as a host instruction.
     """
 
-    layout: Callable[[Call, tuple[int, ...], tuple[int, ...]], tuple | None]
+    layout: Callable[[Call, tuple[int, ...], tuple[int, ...]], Any]
+    source: int = 0
+    split: bool = False
 
 
 @dataclass(frozen=True, slots=True)

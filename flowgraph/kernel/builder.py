@@ -50,7 +50,7 @@ class BodyBuilder:
 
     Every scalar op is a method (``s.exp(x)``, ``s.max(x, y)``, ``s.select(c, a, b)``), as is
     every reduction (``s.reduce_sum(x)``).  Further: ``s.const(number, dtype)``,
-    ``s.cast(x, dtype)``, ``s.index(axis)``, ``s.require(ok, code)``.
+    ``s.cast(x, dtype)``, ``s.index(axis)``, ``s.count()``, ``s.require(ok, code)``.
     """
 
     def __init__(self) -> None:
@@ -95,6 +95,10 @@ class BodyBuilder:
     def index(self, axis: int) -> Scalar:
         """The loop index along ``axis`` of the domain, int64."""
         return Scalar(self, self._record(Stmt("index", (), "int64", axis)), "int64")
+
+    def count(self) -> Scalar:
+        """How many points the reduce axes have, int64."""
+        return Scalar(self, self._record(Stmt("count", (), "int64")), "int64")
 
     def load(self, buffer: int, dtype: str) -> Scalar:
         return Scalar(self, self._record(Stmt("load", (), dtype, buffer)), dtype)

@@ -65,7 +65,8 @@ class Stmt:
 
     ``op`` is a row of scalar.SCALAR_OPS, a reduction (``reduce_sum`` ...), or one of
     ``load`` (imm = buffer), ``store`` (args = (value,), imm = buffer), ``const`` (imm = number),
-    ``index`` (imm = axis; int64), ``cast`` (to ``dtype``), ``require`` (args = (bool value,),
+    ``index`` (imm = axis; int64), ``count`` (int64: the product of the reduce extents, 1 without reduce
+    axes; a mean divides by it without putting sizes into the code), ``cast`` (to ``dtype``), ``require`` (args = (bool value,),
     imm = status code that the kernel returns when any element is False).
     """
 
@@ -228,6 +229,9 @@ def _verify_stmt(
     elif stmt.op == "index":
         if not 0 <= stmt.imm < len(kernel.axes):
             raise KernelError(f"{where}: no axis {stmt.imm}")
+    elif stmt.op == "count":
+        if stmt.args or stmt.dtype != "int64":
+            raise KernelError(f"{where}: takes no argument and is int64")
     elif stmt.op == "require":
         if dtypes != ["bool"] or not isinstance(stmt.imm, int) or stmt.imm <= 0:
             raise KernelError(f"{where}: needs one bool and a positive status code")
