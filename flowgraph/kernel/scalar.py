@@ -51,6 +51,11 @@ def _sigmoid(x: np.ndarray) -> np.ndarray:
     return 1 / (1 + np.exp(-x))
 
 
+def _floor_div(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    # NB: np.floor_divide floors the exact quotient (1 // 0.1 is 9); TensorFlow the rounded one (10).
+    return np.floor_divide(x, y) if x.dtype.kind in "iu" else np.floor(x / y)
+
+
 def _trunc_div(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     quotient = np.abs(x) // np.abs(y)
     return np.where((x < 0) != (y < 0), -quotient, quotient).astype(x.dtype)
@@ -62,7 +67,7 @@ _ROWS = [
     ("sub", 2, NUMBERS, "same", np.subtract),
     ("mul", 2, NUMBERS, "same", np.multiply),
     ("div", 2, FLOATS, "same", np.divide),
-    ("floordiv", 2, NUMBERS, "same", np.floor_divide),  # rounds toward -inf; 0 divisor: require first
+    ("floordiv", 2, NUMBERS, "same", _floor_div),  # rounds toward -inf; 0 divisor: require first
     ("floormod", 2, NUMBERS, "same", np.mod),  # sign of the divisor
     ("truncdiv", 2, INTEGERS, "same", _trunc_div),
     ("truncmod", 2, NUMBERS, "same", np.fmod),  # sign of the dividend
