@@ -182,8 +182,8 @@ class Loops:
     *domain*; ``domain(call)`` is its shape (default: the broadcast shape of the inputs).
     ``reduced(call)`` gives the reduce axes of the domain (default none); outputs computed from
     ``s.reduce_*`` are row values, the others full.  ``operands(call)`` says, per input, which domain
-    axis each of its axes runs along (default: aligned from the right, as NumPy broadcasts; a size of
-    1 against a larger extent broadcasts).  An output whose shape is the domain without (or with
+    axis each of its axes runs along (default, also when it returns None: aligned from the right, as
+    NumPy broadcasts; a size of 1 against a larger extent broadcasts).  An output whose shape is the domain without (or with
     size-1) reduce axes holds row values.
 
     ``reads``: positions of the inputs that the body gets (default: all).  The others shape the loops and
@@ -194,7 +194,7 @@ class Loops:
     body: Callable[..., Any]
     reduced: Callable[[Call], tuple[int, ...]] | None = None
     domain: Callable[[Call], tuple[int, ...]] | None = None
-    operands: Callable[[Call], tuple[tuple[int, ...], ...]] | None = None
+    operands: Callable[[Call], tuple[tuple[int, ...], ...] | None] | None = None
     reads: tuple[int, ...] | None = None
 
 
