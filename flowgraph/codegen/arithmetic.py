@@ -1,0 +1,227 @@
+"""Scalar ops of kernel/scalar.py as LLVM instructions: ``emit_scalar(f, "mul", "float32", [a, b])``.
+
+Float arithmetic carries ``contract`` (a*b+c may become one fused multiply-add) and nothing else: NaN
+and infinities are data, and results must not depend on how LLVM groups terms.  Integers wrap and
+their division never traps.
+
+Read next: vector_math.py (exp, log, tanh ...), intrinsics.py (who calls this).
+"""
+
+from __future__ import annotations
+
+from flowgraph.codegen import vector_math
+from flowgraph.codegen.llvm_text import (
+    WIDTHS,
+    FunctionText,
+    Literal,
+    is_float,
+    is_signed,
+    llvm_type,
+)
+
+#: op -> instruction for floats; {t} the type, {a} {b} {c} the operands.
+FLOAT_SPELLING = {
+    "add": "fadd contract {t} {a}, {b}",
+    "sub": "fsub contract {t} {a}, {b}",
+    "mul": "fmul contract {t} {a}, {b}",
+    "div": "fdiv contract {t} {a}, {b}",
+    "neg": "fneg {t} {a}",
+    "eq": "fcmp oeq {t} {a}, {b}",
+    "ne": "fcmp une {t} {a}, {b}",
+    "lt": "fcmp olt {t} {a}, {b}",
+    "le": "fcmp ole {t} {a}, {b}",
+    "gt": "fcmp ogt {t} {a}, {b}",
+    "ge": "fcmp oge {t} {a}, {b}",
+    "isnan": "fcmp uno {t} {a}, {a}",
+    "select": "select i1 {a}, {t} {b}, {t} {c}",
+}
+
+#: op -> instruction for integers and bool; {u} is "u" or "s".
+INTEGER_SPELLING = {
+    "add": "add {t} {a}, {b}",
+    "sub": "sub {t} {a}, {b}",
+    "mul": "mul {t} {a}, {b}",
+    "neg": "sub {t} 0, {a}",
+    "and": "and {t} {a}, {b}",
+    "or": "or {t} {a}, {b}",
+    "xor": "xor {t} {a}, {b}",
+    "not": "xor {t} {a}, -1",
+    "eq": "icmp eq {t} {a}, {b}",
+    "ne": "icmp ne {t} {a}, {b}",
+    "lt": "icmp {u}lt {t} {a}, {b}",
+    "le": "icmp {u}le {t} {a}, {b}",
+    "gt": "icmp {u}gt {t} {a}, {b}",
+    "ge": "icmp {u}ge {t} {a}, {b}",
+    "select": "select i1 {a}, {t} {b}, {t} {c}",
+}
+
+#: Float ops that are LLVM intrinsics; llvm.maximum and llvm.minimum give NaN back.
+FLOAT_INTRINSICS = {
+    "max": "llvm.maximum",
+    "min": "llvm.minimum",
+    "abs": "llvm.fabs",
+    "sqrt": "llvm.sqrt",
+    "floor": "llvm.floor",
+    "ceil": "llvm.ceil",
+    "rint": "llvm.rint",
+    "trunc": "llvm.trunc",
+    "sin": "llvm.sin",
+    "cos": "llvm.cos",
+    "pow": "llvm.pow",
+}
+
+
+def emit_scalar(f: FunctionText, op: str, dtype: str, values: list[str]) -> str:
+    """Write scalar op ``op`` on operands of ``dtype`` (for select: of its last two operands)."""
+    floating = is_float(dtype)
+    spelling = (FLOAT_SPELLING if floating else INTEGER_SPELLING).get(op)
+    if spelling is not None:
+        a, b, c = (*values, "", "")[:3]
+        unsigned = "s" if is_signed(dtype) else "u"
+        return f.let(spelling.format(t=llvm_type(dtype), u=unsigned, a=a, b=b, c=c))
+    if floating:
+        return _emit_float(f, op, dtype, values)
+    return _emit_integer(f, op, dtype, values)
+
+
+def _emit_float(f: FunctionText, op: str, dtype: str, values: list[str]) -> str:
+    kind = llvm_type(dtype)
+    if op in FLOAT_INTRINSICS:
+        suffix = "f32" if dtype == "float32" else "f64"
+        name = f"{FLOAT_INTRINSICS[op]}.{suffix}"
+        # nsz lets max and min of zeros skip the sign: NumPy promises none either
+        flags = "nsz " if op in ("max", "min") else ""
+        types = ", ".join([kind] * len(values))
+        f.module.need(name, f"declare {kind} @{name}({types})")
+        return f.let(f"call {flags}{kind} @{name}({', '.join(f'{kind} {v}' for v in values)})")
+    if op in vector_math.FUNCTIONS:
+        return vector_math.call(f, op, dtype, values)
+    x = values[0]
+    if op == "rsqrt":
+        root = _emit_float(f, "sqrt", dtype, [x])
+        return f.let(f"fdiv {kind} {Literal(1, dtype)}, {root}")
+    if op == "sign":
+        zero, one = Literal(0, dtype), Literal(1, dtype)
+        positive = f.let(f"fcmp ogt {kind} {x}, {zero}")
+        negative = f.let(f"fcmp olt {kind} {x}, {zero}")
+        nan = f.let(f"fcmp uno {kind} {x}, {x}")
+        rest = f.let(f"select i1 {nan}, {kind} {x}, {kind} {zero}")
+        rest = f.let(f"select i1 {negative}, {kind} {Literal(-1, dtype)}, {kind} {rest}")
+        return f.let(f"select i1 {positive}, {kind} {one}, {kind} {rest}")
+    x, y = values
+    remainder = f.let(f"frem {kind} {x}, {y}")
+    if op == "truncmod":
+        return remainder
+    # the sign of the divisor: add it when the remainder is not zero and of the other sign
+    zero = Literal(0, dtype)
+    nonzero = f.let(f"fcmp une {kind} {remainder}, {zero}")
+    remainder_negative = f.let(f"fcmp olt {kind} {remainder}, {zero}")
+    divisor_negative = f.let(f"fcmp olt {kind} {y}, {zero}")
+    differ = f.let(f"xor i1 {remainder_negative}, {divisor_negative}")
+    wrong = f.let(f"and i1 {nonzero}, {differ}")
+    moved = f.let(f"fadd {kind} {remainder}, {y}")
+    modulus = f.let(f"select i1 {wrong}, {kind} {moved}, {kind} {remainder}")
+    if op == "floormod":
+        return modulus
+    # x // y: (x - x fmod y) / y is within rounding of an integer; one less when the signs
+    # differ; x / 0 keeps its infinity or NaN
+    exact = f.let(f"fsub {kind} {x}, {remainder}")
+    quotient = f.let(f"fdiv {kind} {exact}, {y}")
+    truncated = _emit_float(f, "rint", dtype, [quotient])
+    lower = f.let(f"fsub {kind} {truncated}, {Literal(1, dtype)}")
+    rounded = f.let(f"select i1 {wrong}, {kind} {lower}, {kind} {truncated}")
+    plain = f.let(f"fdiv {kind} {x}, {y}")
+    by_zero = f.let(f"fcmp oeq {kind} {y}, {zero}")
+    return f.let(f"select i1 {by_zero}, {kind} {plain}, {kind} {rounded}")
+
+
+def _emit_integer(f: FunctionText, op: str, dtype: str, values: list[str]) -> str:
+    kind, width, signed = llvm_type(dtype), WIDTHS[dtype], is_signed(dtype)
+    x = values[0]
+    if op in ("max", "min"):
+        name = f"llvm.{'s' if signed else 'u'}{op}.{kind}"
+        return f.call(kind, name, (kind, x), (kind, values[1]))
+    if op == "abs":
+        return f.call(kind, f"llvm.abs.{kind}", (kind, x), ("i1", "false")) if signed else x
+    if op == "sign":
+        one = f.let(f"icmp ne {kind} {x}, 0")
+        positive = f.let(f"zext i1 {one} to {kind}") if kind != "i1" else one
+        if not signed:
+            return positive
+        negative = f.let(f"ashr {kind} {x}, {width - 1}")
+        return f.let(f"or {kind} {negative}, {positive}")
+    y = values[1]
+    if op in ("shl", "shr"):
+        return _emit_shift(f, op, kind, width, signed, x, y)
+    return _emit_division(f, op, kind, width, signed, x, y)
+
+
+def _emit_shift(
+    f: FunctionText, op: str, kind: str, width: int, signed: bool, x: str, y: str
+) -> str:
+    """Shifts by the width or more (or negative counts) push every bit out, as in NumPy."""
+    fits = f.let(f"icmp ult {kind} {y}, {width}")
+    if op == "shr" and signed:
+        count = f.let(f"select i1 {fits}, {kind} {y}, {kind} {width - 1}")
+        return f.let(f"ashr {kind} {x}, {count}")
+    count = f.let(f"select i1 {fits}, {kind} {y}, {kind} 0")
+    shifted = f.let(f"{'shl' if op == 'shl' else 'lshr'} {kind} {x}, {count}")
+    return f.let(f"select i1 {fits}, {kind} {shifted}, {kind} 0")
+
+
+def _emit_division(
+    f: FunctionText, op: str, kind: str, width: int, signed: bool, x: str, y: str
+) -> str:
+    """Quotients and remainders that never trap: by 0 they are 0, and lowest / -1 wraps."""
+    by_zero = f.let(f"icmp eq {kind} {y}, 0")
+    unsafe = by_zero
+    if signed:
+        by_minus_one = f.let(f"icmp eq {kind} {y}, -1")
+        lowest = f.let(f"icmp eq {kind} {x}, {-(1 << (width - 1))}")
+        overflow = f.let(f"and i1 {by_minus_one}, {lowest}")
+        unsafe = f.let(f"or i1 {by_zero}, {overflow}")
+    divisor = f.let(f"select i1 {unsafe}, {kind} 1, {kind} {y}")
+    prefix = "s" if signed else "u"
+    quotient = f.let(f"{prefix}div {kind} {x}, {divisor}")
+    remainder = f.let(f"{prefix}rem {kind} {x}, {divisor}")
+    if signed and op in ("floordiv", "floormod"):
+        nonzero = f.let(f"icmp ne {kind} {remainder}, 0")
+        signs = f.let(f"xor {kind} {remainder}, {divisor}")
+        differ = f.let(f"icmp slt {kind} {signs}, 0")
+        wrong = f.let(f"and i1 {nonzero}, {differ}")
+        lower = f.let(f"sub {kind} {quotient}, 1")
+        moved = f.let(f"add {kind} {remainder}, {divisor}")
+        quotient = f.let(f"select i1 {wrong}, {kind} {lower}, {kind} {quotient}")
+        remainder = f.let(f"select i1 {wrong}, {kind} {moved}, {kind} {remainder}")
+    result = quotient if op in ("floordiv", "truncdiv") else remainder
+    return f.let(f"select i1 {by_zero}, {kind} 0, {kind} {result}")
+
+
+def emit_cast(f: FunctionText, value: str, source: str, target: str) -> str:
+    """Convert: floats truncate toward zero, integers wrap, bool is ``x != 0``."""
+    if source == target:
+        return value
+    if isinstance(value, Literal):
+        number = value.number
+        if not is_float(target) and target != "bool" and isinstance(number, float):
+            number = int(number)
+        return Literal(number, target)
+    a, b = llvm_type(source), llvm_type(target)
+    if target == "bool":
+        return emit_scalar(f, "ne", source, [value, Literal(0, source)])
+    if is_float(source) and is_float(target):
+        return f.let(f"{'fpext' if b == 'double' else 'fptrunc'} {a} {value} to {b}")
+    if is_float(target):
+        return f.let(f"{'si' if is_signed(source) else 'ui'}tofp {a} {value} to {b}")
+    if is_float(source):
+        # NB: out of range fptosi is poison; frozen it is what the machine gives.  Narrow
+        # and unsigned targets wrap from a wider signed integer.
+        wide = "i32" if WIDTHS[target] < 32 or target == "int32" else "i64"
+        raw = f.let(f"{'fptoui' if target == 'uint64' else 'fptosi'} {a} {value} to {wide}")
+        whole = f.let(f"freeze {wide} {raw}")
+        return whole if wide == b else f.let(f"trunc {wide} {whole} to {b}")
+    if WIDTHS[source] == WIDTHS[target]:
+        return value
+    if WIDTHS[source] > WIDTHS[target]:
+        return f.let(f"trunc {a} {value} to {b}")
+    return f.let(f"{'sext' if is_signed(source) else 'zext'} {a} {value} to {b}")

@@ -1,0 +1,66 @@
+"""LLVM IR text -> object code for this machine, through llvmlite alone.
+
+numba's code generator would optimise each module twice, wrap it for Python and link it; a kernel
+needs one pass over one module: parse, verify, the O3 pipeline, emit.
+
+Read next: target.py (kernel text -> LLVM text), cache.py (where object code is kept).
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import llvmlite.binding as llvm
+
+
+@cache
+def host() -> tuple[str, str, str]:
+    """Triple, CPU name and feature string of this machine: what object code depends on."""
+    features = llvm.get_host_cpu_features().flatten()
+    return llvm.get_process_triple(), llvm.get_host_cpu_name(), features
+
+
+@cache
+def target_machine() -> llvm.TargetMachine:
+    """The one target machine of the process."""
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    triple, cpu, features = host()
+    return llvm.Target.from_triple(triple).create_target_machine(
+        cpu=cpu, features=features, opt=3, reloc="pic", codemodel="small"
+    )
+
+
+def optimised(llvm_text: str) -> llvm.ModuleRef:
+    """The module of ``llvm_text`` after LLVM's O3 pipeline for this machine."""
+    machine = target_machine()
+    module = llvm.parse_assembly(llvm_text)
+    module.triple = machine.triple
+    module.data_layout = str(machine.target_data)
+    module.verify()
+    tuning = llvm.create_pipeline_tuning_options(speed_level=3)
+    tuning.loop_vectorization = True
+    tuning.loop_interleaving = True
+    tuning.loop_unrolling = True
+    tuning.slp_vectorization = False  # kernels are loops; it costs time and finds little
+    builder = llvm.create_pass_builder(machine, tuning)
+    builder.getModulePassManager().run(module, builder)
+    return module
+
+
+def object_code(source: str, symbol: str) -> bytes:
+    """Compile kernel text; its ``kernel`` is exported as ``symbol``.
+
+    Raises:
+        KernelTextError: see target.lowered.
+    """
+    from flowgraph.codegen.target import lowered  # imports numba: only where a kernel is missing
+
+    return target_machine().emit_object(optimised(lowered(source, symbol)))
+
+
+def assembly(source: str) -> str:
+    """Assembly of kernel text, for people and for tests."""
+    from flowgraph.codegen.target import lowered
+
+    return target_machine().emit_assembly(optimised(lowered(source, "kernel")))
