@@ -91,6 +91,12 @@ class _RangeCallee(_Callee):
         return signature(_RANGE, *args)
 
 
+def _condition_result(*dtypes: str) -> str:
+    if dtypes != ("bool",):
+        raise KernelTextError(f"a condition must be bool, not {', '.join(dtypes)}")
+    return "bool"
+
+
 _CALLEES: dict[int, _Callee] = {
     id(primitive): _Callee(primitive)
     for primitive in (*NAMES.values(), *OPERATOR_PRIMITIVES.values())
@@ -99,6 +105,8 @@ _CALLEES: dict[int, _Callee] = {
 _OPERATORS = {
     function: _CALLEES[id(primitive)] for function, primitive in OPERATOR_PRIMITIVES.items()
 }
+# numba spells a condition as bool(condition)
+_CONDITION = _Callee(Primitive("bool", _condition_result, lambda f, dtypes, values: values[0]))
 _RANGES = {id(range): _RangeCallee("range"), id(INDEPENDENT): _RangeCallee("independent")}
 
 
@@ -119,6 +127,8 @@ class _TypingContext:
             return types.float64
         if isinstance(value, python_types.FunctionType):
             return self._helper(value)
+        if value is bool:
+            return _CONDITION
         try:
             found = _OPERATORS.get(value)
         except TypeError:
