@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from flowgraph.dtypes import DType
-from flowgraph.shapes import Dims
+from flowgraph.shapes import Dims, ShapeError
 
 # ------------------------------------------------------------------------------------ signature
 
@@ -161,14 +161,6 @@ class Call:
         if shape is None or len(shape) != 1 or shape[0] is None:
             return None
         return (None,) * shape[0]
-
-
-class ShapeError(ValueError):
-    """Raised by infer rules: ``headline`` (no op name) and an optional fix; made pretty by apply.py."""
-
-    def __init__(self, headline: str, fix: str = "") -> None:
-        super().__init__(headline)
-        self.headline, self.fix = headline, fix
 
 
 # ------------------------------------------------------------------------------------ kernel rules

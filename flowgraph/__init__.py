@@ -1,0 +1,39 @@
+"""flowgraph: static computation graphs with TensorFlow 1.15's API, compiled by numba.
+
+``import flowgraph as tf``.  Public names stand next to their functions (``@export("nn.relu")``, see
+graph/export.py); this file imports the modules that export and turns the table into attributes:
+``"nn.relu"`` becomes ``tf.nn.relu``.  Importing loads NumPy and little else; numba, llvmlite,
+networkx and graphviz are loaded when first needed.
+"""
+
+from __future__ import annotations
+
+import importlib as _importlib
+import pkgutil as _pkgutil
+from pathlib import Path as _Path
+from typing import Any as _Any
+
+from flowgraph import dtypes as _dtypes
+from flowgraph import errors as _errors
+from flowgraph import shapes as _shapes
+from flowgraph.graph import apply as _apply
+from flowgraph.graph.export import did_you_mean_public as _did_you_mean_public
+from flowgraph.graph.export import export_all as _export_all
+from flowgraph.graph.export import install as _install
+
+__version__ = "0.1.0"
+
+_export_all(_dtypes.PUBLIC, "", "dtypes.")
+_export_all(_errors.PUBLIC, "errors.")
+_export_all(_shapes.PUBLIC, "")
+
+# Every file in ops/ is an op family: importing it registers its ops and exports its functions.
+_ops = [module.name for module in _pkgutil.iter_modules([str(_Path(__file__).parent / "ops")])]
+for _name in sorted(_ops):
+    _importlib.import_module(f"flowgraph.ops.{_name}")
+
+_install(globals(), _Path(__file__).parent)
+
+
+def __getattr__(name: str) -> _Any:
+    raise AttributeError(_did_you_mean_public("flowgraph", "", name))

@@ -1,0 +1,71 @@
+"""From a name or object to the element of a graph it means, with TensorFlow's error classes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from flowgraph.errors import did_you_mean, format_message
+from flowgraph.graph.node import Operation, Tensor
+from flowgraph.graph.site import format_site
+
+if TYPE_CHECKING:
+    from flowgraph.graph.core import Graph
+
+_TENSOR_FORM = "a tensor's name is '<operation>:<output number>'"
+
+
+def element(graph: Graph, obj: Any, *, allow_tensor: bool, allow_operation: bool) -> Any:
+    """See Graph.as_graph_element."""
+    if not (allow_tensor or allow_operation):
+        raise ValueError("allow_tensor and allow_operation cannot both be False")
+    wanted = " or ".join(
+        kind for kind, on in (("Tensor", allow_tensor), ("Operation", allow_operation)) if on
+    )
+    if hasattr(obj, "_as_graph_element"):
+        obj = obj._as_graph_element()
+    if isinstance(obj, str):
+        return _by_name(graph, obj, allow_tensor, allow_operation)
+    if isinstance(obj, Tensor) and allow_tensor:
+        op = obj.op
+    elif isinstance(obj, Operation) and allow_operation:
+        op = obj
+    else:
+        kind = type(obj).__name__
+        raise TypeError(f"a {kind} cannot be converted to a {wanted}: {obj!r}")
+    if op.graph is not graph:
+        kind = "Tensor" if isinstance(obj, Tensor) else "Operation"
+        raise ValueError(
+            format_message(
+                f"{kind} {obj.name!r} is not an element of this graph: it was made in another one",
+                op=(op.name, format_site(op.site)),
+                fix="build everything that runs together inside one `with graph.as_default():`",
+            )
+        )
+    return obj
+
+
+def _by_name(graph: Graph, name: str, allow_tensor: bool, allow_operation: bool) -> Any:
+    if ":" not in name:
+        if name in graph._by_name:
+            if allow_operation:
+                return graph._by_name[name]
+            raise ValueError(
+                f"{name!r} names an operation, not a tensor: {_TENSOR_FORM}; write '{name}:0'"
+            )
+        if not allow_operation:
+            raise ValueError(f"{name!r} is not a tensor's name: {_TENSOR_FORM}")
+        raise KeyError(
+            f"no operation of the graph is named {name!r}" + did_you_mean(name, graph._by_name)
+        )
+    op_name, _, number = name.rpartition(":")
+    if not allow_tensor:
+        raise ValueError(f"{name!r} names a tensor, not an operation; write {op_name!r}")
+    if not number.isdigit() or ":" in op_name:
+        raise ValueError(f"{name!r} is not a tensor's name: {_TENSOR_FORM}")
+    op = graph._by_name.get(op_name)
+    if op is None:
+        hint = did_you_mean(op_name, graph._by_name)
+        raise KeyError(f"tensor {name!r}: no operation of the graph is named {op_name!r}{hint}")
+    if int(number) >= len(op.outputs):
+        raise KeyError(f"tensor {name!r}: operation {op_name!r} has {len(op.outputs)} output(s)")
+    return op.outputs[int(number)]
