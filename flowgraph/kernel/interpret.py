@@ -11,6 +11,7 @@ Read next: ir.py (the definition), passes.py (the same kernel as loops).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -114,10 +115,13 @@ def _evaluate(
         shape = [1] * len(domain)
         shape[axis] = domain[axis]
         return np.arange(domain[axis], dtype=np.int64).reshape(shape)
+    reduced = tuple(axis for axis, kind in enumerate(kernel.axes) if kind == REDUCE)
+    if stmt.op == "count":
+        points = math.prod(domain[axis] for axis in reduced)
+        return np.full((1,) * len(domain), points, np.int64)
     if stmt.op == "cast":
         return np.asarray(args[0] != 0 if stmt.dtype == "bool" else args[0].astype(stmt.dtype))
     if stmt.op in REDUCTIONS:
-        reduced = tuple(axis for axis, kind in enumerate(kernel.axes) if kind == REDUCE)
         return _reduce(stmt.op, args[0], domain, reduced)
     return np.asarray(SCALAR_OPS[stmt.op].numpy(*args))
 

@@ -1,7 +1,7 @@
 """Kernel -> passes: in what order a renderer computes the statements of a kernel, per row.
 
 A *row* is one point of the map axes.  Softmax needs its row three times: for the maximum, for the
-sum of exponentials, for the quotient.  ``passes`` finds these levels once, for every code generator:
+sum of exponentials, for the quotient.  ``passes`` finds these levels once, for all renderers:
 
     for every row:
         for p in passes(kernel):

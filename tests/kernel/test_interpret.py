@@ -33,7 +33,7 @@ def test_broadcast_add_reads_strides_and_offsets():
 
 def test_two_pass_variance_and_in_place_store():
     s = BodyBuilder()
-    x, count = s.load(0, "float64"), s.reduce_sum(s.const(1.0, "float64"))
+    x, count = s.load(0, "float64"), s.cast(s.count(), "float64")
     mean = s.reduce_sum(x) / count
     centred = x - mean
     s.store(1, s.reduce_sum(centred * centred) / count)
@@ -45,6 +45,15 @@ def test_two_pass_variance_and_in_place_store():
     assert interpret(kernel, [given, var], (5, 7), [(7, 1), (1, 0)]) == 0
     np.testing.assert_allclose(var, data.var(1), rtol=1e-12)
     np.testing.assert_allclose(given.reshape(5, 7), data - data.mean(1, keepdims=True), atol=1e-12)
+
+
+def test_a_value_constant_along_the_reduce_axes_counts_at_every_point():
+    s = BodyBuilder()
+    s.store(0, s.reduce_sum(s.const(2, "int64")) - s.count())
+    kernel = s.build(("reduce", "map", "reduce"), (Buffer("int64", "out", ("0", "1", "0")),))
+    out = np.zeros(4, np.int64)
+    interpret(kernel, [out], (3, 4, 5), [(0, 1, 0)])
+    assert out.tolist() == [15] * 4
 
 
 @pytest.mark.parametrize("op", sorted(REDUCTIONS))
