@@ -208,12 +208,12 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Custom:
-    """Anything else: ``lower(lowering, call, inputs, outputs)`` emits instructions (lower/custom.py).
+    """Anything else: the lowering rule registered under ``name`` (lower/custom.py) emits instructions.
 
-    ``inputs`` are Operands in any strides; ``outputs`` are contiguous.
+    The rule gets the inputs as Operands in any strides.
     """
 
-    lower: Callable[..., None]
+    name: str
 
 
 KernelRule = Loops | View | Custom

@@ -1,0 +1,130 @@
+"""The compiler's table of contents: every stage from the user's graph to a Plan, in order.
+
+    freeze -> [PASSES] -> (feed shapes) -> specialize -> [CONCRETE_PASSES] -> order -> fuse -> lower -> plan
+
+Codegen and binding follow in runtime/executor.py.  With FLOWGRAPH_DUMP=dir every form is written to
+a numbered file of that directory; with FLOWGRAPH_VERIFY=2 every form is verified.
+
+Read next: docs/design.md, or the modules in the order they are imported here.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable, Sequence
+
+from flowgraph import config
+from flowgraph.codegen.compile import source
+from flowgraph.graph.node import Operation, Tensor
+from flowgraph.lower.lowering import Lowering
+from flowgraph.optimize import frozen, fuse
+from flowgraph.optimize.algebra import simplify
+from flowgraph.optimize.cse import merge_common
+from flowgraph.optimize.fold import fold
+from flowgraph.optimize.freeze import freeze
+from flowgraph.optimize.frozen import FrozenGraph, eliminate_dead
+from flowgraph.optimize.order import order_effects
+from flowgraph.optimize.specialize import Staged, specialize, with_feed_shapes
+from flowgraph.plan import memory, plan
+from flowgraph.plan.plan import Plan
+
+Pass = Callable[[FrozenGraph], FrozenGraph]
+
+#: (name, pass): once per (fetches, feeds); shapes may be unknown.  FLOWGRAPH_DISABLE takes names.
+PASSES: tuple[tuple[str, Pass], ...] = (
+    ("fold", fold),  # guarantees: no pure node of constants only
+    ("algebra", simplify),  # needs: folded constants.  guarantees: no rule of the table applies
+    ("cse", merge_common),  # needs: simplified forms, which are equal more often
+    ("dce", eliminate_dead),  # guarantees: every node is needed
+)
+
+#: Once per feed signature, after specialisation: shape arithmetic is constant now.
+CONCRETE_PASSES: tuple[tuple[str, Pass], ...] = (
+    ("algebra", simplify),  # no-op reshapes and broadcasts go
+    ("cse", merge_common),
+    ("dce", eliminate_dead),
+)
+
+_run_number = itertools.count()
+
+
+class Dump:
+    """Writes the stages of one compilation to FLOWGRAPH_DUMP/run<n>/, when that is set."""
+
+    def __init__(self) -> None:
+        root = config.get("DUMP")
+        self.directory = ""
+        self.step = 0
+        if root:
+            self.directory = os.path.join(root, f"run{next(_run_number):03d}")
+            os.makedirs(self.directory, exist_ok=True)
+
+    def write(self, stage: str, text: Callable[[], str], suffix: str = "txt") -> None:
+        """Write one form; ``text`` is called only when dumping."""
+        if self.directory:
+            path = os.path.join(self.directory, f"{self.step:02d}_{stage}.{suffix}")
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(text())
+            self.step += 1
+
+
+def prepare(fetches: Sequence[Tensor | Operation], feeds: Sequence[Tensor]) -> FrozenGraph:
+    """Graph -> optimised FrozenGraph whose feed sizes may still be unknown."""
+    dump = Dump()
+    graph = freeze(fetches, feeds)
+    dump.write("frozen", lambda: frozen.to_text(graph))
+    return _run_passes(PASSES, graph, dump)
+
+
+def stage(
+    graph: FrozenGraph,
+    feed_shapes: Sequence[tuple[int, ...]],
+    variable_shapes: dict[str, tuple[int, ...]],
+) -> Staged:
+    """FrozenGraph + sizes -> what can be planned now, and the rest if sizes depend on the run."""
+    return specialize(with_feed_shapes(graph, feed_shapes, variable_shapes))
+
+
+def make_plan(graph: FrozenGraph) -> Plan:
+    """Specialised FrozenGraph -> Plan."""
+    dump = Dump()
+    dump.write("specialized", lambda: frozen.to_text(graph))
+    graph = _run_passes(CONCRETE_PASSES, graph, dump)
+    ordered, earlier = order_effects(graph)
+    dump.write("ordered", lambda: frozen.to_text(ordered))
+    regions = fuse.fuse(ordered, earlier)
+    dump.write("fused", lambda: fuse.to_text(regions))
+    result = Lowering(ordered, regions).run()
+    memory.mark_fetch_slots(result)
+    memory.assign_offsets(result)
+    if config.get("VERIFY") >= 2:
+        memory.verify(result)
+    dump.write("plan", lambda: plan.to_text(result))
+    _dump_kernels(result, dump)
+    return result
+
+
+def _run_passes(
+    passes: Sequence[tuple[str, Pass]], graph: FrozenGraph, dump: Dump
+) -> FrozenGraph:
+    disabled = config.get("DISABLE")
+    for name, run in passes:
+        if name in disabled:
+            continue
+        graph = run(graph)
+        if config.get("VERIFY") >= 2:
+            frozen.verify(graph)
+        dump.write(name, lambda graph=graph: frozen.to_text(graph))
+    return graph
+
+
+def _dump_kernels(result: Plan, dump: Dump) -> None:
+    if not dump.directory:
+        return
+    seen: set[object] = set()
+    for row, instr in enumerate(result.instrs):
+        if instr.kernel is None or instr.kernel in seen:
+            continue
+        seen.add(instr.kernel)
+        dump.write(f"cpu_k{row:02d}", lambda kernel=instr.kernel: source(kernel), "py")

@@ -1,0 +1,168 @@
+"""The ``fetches`` and ``feed_dict`` of ``Session.run``: what programs may write, and what it means.
+
+    {"loss": loss, "pair": (x, [y, train_op])}    ->   leaves [loss, x, y, train_op] + how to put results back
+
+Read next: session.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from flowgraph.errors import did_you_mean, format_message
+from flowgraph.graph.core import Graph
+from flowgraph.graph.gradients import IndexedSlices, IndexedSlicesValue
+from flowgraph.graph.node import Operation, Tensor, describe
+from flowgraph.shapes import format_dims
+
+Leaf = Tensor | Operation
+
+#: Puts results (one per leaf, None for operations) into the structure the user fetched.
+Rebuild = Callable[[list[Any]], Any]
+
+
+def flatten_fetches(graph: Graph, fetches: Any) -> tuple[list[Leaf], Rebuild]:
+    """Leaves of a fetch structure, in order and possibly repeated, and its rebuilder.
+
+    Lists, tuples, named tuples, dicts and their subclasses keep their type.
+
+    Raises:
+        TypeError: a leaf is no tensor, operation, variable or name (None, a number).
+        ValueError: a leaf belongs to another graph, or a name is unknown.
+    """
+    leaves: list[Leaf] = []
+    rebuild = _flatten(graph, fetches, leaves)
+    return leaves, rebuild
+
+
+def _flatten(graph: Graph, fetch: Any, leaves: list[Leaf]) -> Rebuild:
+    if fetch is None:
+        raise TypeError("Fetch argument None has invalid type <class 'NoneType'>")
+    if isinstance(fetch, Mapping):
+        parts = [(key, _flatten(graph, value, leaves)) for key, value in fetch.items()]
+        kind = type(fetch)
+        return lambda results: kind((key, part(results)) for key, part in parts)
+    if isinstance(fetch, (list, tuple)):
+        members = [_flatten(graph, item, leaves) for item in fetch]
+        kind = type(fetch)
+        if hasattr(fetch, "_fields"):  # a named tuple takes its fields one by one
+            return lambda results: kind(*(part(results) for part in members))
+        return lambda results: kind([part(results) for part in members])
+    if isinstance(fetch, IndexedSlices):
+        inner = [fetch.values, fetch.indices]
+        if fetch.dense_shape is not None:
+            inner.append(fetch.dense_shape)
+        slices = [_flatten(graph, t, leaves) for t in inner]
+
+        def rebuild_slices(results: list[Any]) -> IndexedSlicesValue:
+            values = [part(results) for part in slices]
+            return IndexedSlicesValue(*values, *([None] * (3 - len(values))))
+
+        return rebuild_slices
+    position = len(leaves)
+    leaves.append(_leaf(graph, fetch))
+    return lambda results: results[position]
+
+
+def _leaf(graph: Graph, fetch: Any) -> Leaf:
+    try:
+        return graph.as_graph_element(fetch, allow_tensor=True, allow_operation=True)
+    except TypeError as error:
+        raise TypeError(
+            f"Fetch argument {fetch!r} has invalid type {type(fetch)}, must be a string or Tensor. "
+            f"({error})"
+        ) from None
+    except (ValueError, KeyError) as error:
+        text = error.args[0] if error.args else error
+        raise ValueError(
+            f"Fetch argument {fetch!r} cannot be interpreted as a Tensor. ({text})"
+        ) from None
+
+
+def resolve_feed_key(graph: Graph, key: Any) -> Tensor:
+    """The Tensor that a feed_dict key means.
+
+    Raises:
+        TypeError: it means none of this graph, or one that cannot be fed.
+    """
+    try:
+        tensor = graph.as_graph_element(key, allow_tensor=True, allow_operation=False)
+    except (TypeError, ValueError, KeyError) as error:
+        text = error.args[0] if error.args else error
+        near = ""
+        if isinstance(key, str):
+            names = [op.name + ":0" for op in graph.get_operations() if op.type == "Placeholder"]
+            near = did_you_mean(key, names)
+        raise TypeError(f"Cannot interpret feed_dict key as Tensor: {text}{near}") from None
+    if not graph.is_feedable(tensor):
+        raise ValueError(f"Tensor {tensor.name} may not be fed.")
+    return tensor
+
+
+def feed_converter(tensor: Tensor) -> Callable[[Any], np.ndarray]:
+    """How to make what the user feeds for ``tensor`` an array of its dtype.
+
+    As ``np.asarray(value, dtype)``: 1.5 into int32 gives 1.
+
+    Raises (the converter):
+        TypeError: a Tensor was given as value.
+        ValueError: ragged or text data, or a shape that contradicts the static one.
+    """
+    dtype = tensor.dtype.base_dtype.np
+
+    def convert(value: Any) -> np.ndarray:
+        if isinstance(value, (Tensor, Operation)) or hasattr(value, "_as_graph_element"):
+            raise TypeError(
+                "The value of a feed cannot be a tf.Tensor object. Acceptable feed values include "
+                f"Python scalars, strings, lists, numpy ndarrays. For reference, the tensor object "
+                f"was {value!r} which was passed to the feed with key {tensor!r}."
+            )
+        array = _as_array(value, dtype, tensor)
+        check_feed_shape(array.shape, tensor)
+        return array
+
+    return convert
+
+
+def _as_array(value: Any, dtype: np.dtype, tensor: Tensor) -> np.ndarray:
+    try:
+        if not dtype.hasobject:
+            return np.asarray(value, dtype)
+        array = np.asarray(value, object)
+        flat = [t.encode() if isinstance(t, str) else t for t in array.reshape(-1).tolist()]
+        if not all(isinstance(t, bytes) for t in flat):
+            raise ValueError("every element must be text or bytes")
+        result = np.empty(array.shape, object)
+        result.reshape(-1)[:] = flat
+        return result
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ValueError(
+            format_message(
+                f"feed: the value for {tensor.name!r} does not become an array of "
+                f"{tensor.dtype.base_dtype.name}: {error}",
+                [describe("key", tensor)],
+            )
+        ) from None
+
+
+def check_feed_shape(shape: tuple[int, ...], tensor: Tensor) -> None:
+    """Raise ValueError when ``shape`` contradicts the static shape of ``tensor``."""
+    dims = tensor.dims
+    if dims is None:
+        return
+    agrees = len(dims) == len(shape) and all(
+        d is None or d == s for d, s in zip(dims, shape, strict=True)
+    )
+    if not agrees:
+        expected = str(tuple("?" if d is None else d for d in dims)).replace("'", "")
+        raise ValueError(
+            format_message(
+                f"Cannot feed value of shape {shape} for Tensor {tensor.name!r}, which has shape "
+                f"{expected!r}",
+                [describe("key", tensor)],
+                fix=f"feed an array of shape {format_dims(dims)}",
+            )
+        )

@@ -1,0 +1,132 @@
+"""Lowering rules of ops that are no loop nest over their inputs, by the name in ``Custom(name)``.
+
+    concat      one copy per part, each into its window of the output
+    gather      a TextKernel that copies rows
+    matmul      a GEMM call
+
+A rule gets the Lowering, the node and its input operands, makes the outputs with ``lowering.output`` and
+appends instructions.  What cannot be done natively (a dtype without kernels) falls back to the host.
+
+Read next: gemm.py (matmul), rows.py (gather and scatter), lowering.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from flowgraph.optimize.frozen import Node
+from flowgraph.optimize.strides import contiguous_strides
+from flowgraph.plan.plan import Operand
+
+if TYPE_CHECKING:
+    from flowgraph.lower.lowering import Lowering
+
+CustomRule = Callable[["Lowering", Node, list[Operand]], None]
+
+#: name -> rule.
+CUSTOM_LOWERINGS: dict[str, CustomRule] = {}
+
+
+def custom_lowering(name: str) -> Callable[[CustomRule], CustomRule]:
+    """Register the rule that ``Custom(name)`` refers to."""
+
+    def register(rule: CustomRule) -> CustomRule:
+        CUSTOM_LOWERINGS[name] = rule
+        return rule
+
+    return register
+
+
+def window(operand: Operand, axis: int, start: int, size: int) -> Operand:
+    """``operand[..., start:start+size, ...]`` along ``axis``."""
+    shape = list(operand.shape)
+    shape[axis] = size
+    return operand.with_view(start * operand.strides[axis], shape, operand.strides)
+
+
+def static_value(node: Node, position: int) -> list[int]:
+    """The elements of input ``position``, which specialisation made constant."""
+    array = node.inputs[position].node.const
+    assert array is not None, f"{node!r}: input {position} is not constant"
+    return [int(n) for n in array.reshape(-1)]
+
+
+@custom_lowering("concat")
+def lower_concat(lowering: Lowering, node: Node, inputs: list[Operand]) -> None:
+    """ConcatV2(*values, axis)."""
+    out = lowering.output(node.outputs[0])
+    axis = static_value(node, len(inputs) - 1)[0] % len(out.shape)
+    start = 0
+    for part in inputs[:-1]:
+        size = part.shape[axis]
+        lowering.copy(part, window(out, axis, start, size), node)
+        start += size
+
+
+@custom_lowering("pack")
+def lower_pack(lowering: Lowering, node: Node, inputs: list[Operand]) -> None:
+    """Pack(*values): a new axis, one index per value."""
+    out = lowering.output(node.outputs[0])
+    axis = int(node.attrs["axis"]) % len(out.shape)
+    for index, part in enumerate(inputs):
+        place = window(out, axis, index, 1)
+        shape, strides = list(place.shape), list(place.strides)
+        del shape[axis], strides[axis]
+        lowering.copy(part, place.with_view(0, shape, strides), node)
+
+
+@custom_lowering("tile")
+def lower_tile(lowering: Lowering, node: Node, inputs: list[Operand]) -> None:
+    """Tile(x, multiples): each axis split into (copy, element); copies read with stride 0."""
+    source = inputs[0]
+    out = lowering.output(node.outputs[0])
+    shape: list[int] = []
+    read: list[int] = []
+    for size, stride, count in zip(
+        source.shape, source.strides, static_value(node, 1), strict=True
+    ):
+        shape += [count, size]
+        read += [0, stride]
+    lowering.copy(
+        source.with_view(0, shape, read), out.with_view(0, shape, contiguous_strides(shape)), node
+    )
+
+
+@custom_lowering("pad")
+def lower_pad(lowering: Lowering, node: Node, inputs: list[Operand]) -> None:
+    """Pad(x, paddings), PadV2(x, paddings, constant): fill, then copy x into the middle."""
+    source = inputs[0]
+    out = lowering.output(node.outputs[0])
+    paddings = static_value(node, 1)
+    if len(inputs) > 2:
+        filler = inputs[2]
+        lowering.copy(filler.with_view(0, out.shape, (0,) * len(out.shape)), out, node)
+    else:
+        lowering.fill(out, 0, node)
+    middle = out
+    for axis, size in enumerate(source.shape):
+        middle = window(middle, axis, paddings[2 * axis], size)
+    lowering.copy(source, middle, node)
+
+
+@custom_lowering("reverse")
+def lower_reverse(lowering: Lowering, node: Node, inputs: list[Operand]) -> None:
+    """ReverseV2(x, axes): read backwards."""
+    source = inputs[0]
+    out = lowering.output(node.outputs[0])
+    if source.size:
+        strides = list(source.strides)
+        offset = 0
+        for axis in static_value(node, 1):
+            offset += (source.shape[axis] - 1) * strides[axis]
+            strides[axis] = -strides[axis]
+        source = source.with_view(offset, source.shape, strides)
+    lowering.copy(source, out, node)
+
+
+@custom_lowering("host")
+@custom_lowering("random")
+def lower_on_host(lowering: Lowering, node: Node, inputs: list[Operand]) -> None:
+    """Run the reference as a host instruction."""
+    lowering.lower_host(node)

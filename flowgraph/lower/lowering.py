@@ -1,0 +1,277 @@
+"""Regions -> instructions over operands: the state shared by all lowering rules.
+
+One Lowering turns one specialised FrozenGraph into a Plan.  It owns the slots, knows the Operand of
+every Value (views are resolved here: they cost no instruction), and collects instructions.
+
+    Region(Mul, Sum)   ->   regions.py   ->  Instr(Kernel, words)
+    MatMul             ->   custom.py    ->  Instr(TextKernel, words)
+    PyFunc             ->   here         ->  host Instr
+
+Read next: regions.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from flowgraph.graph.opdef import RANDOM, View
+from flowgraph.kernel.ir import TextKernel
+from flowgraph.lower.copies import copy_kernel
+from flowgraph.lower.custom import CUSTOM_LOWERINGS
+from flowgraph.lower.regions import lower_region
+from flowgraph.optimize.frozen import FEED, RESIZES, VARIABLE, FrozenGraph, Node, Value
+from flowgraph.optimize.fuse import CUSTOM, LOOPS, Region, external_outputs
+from flowgraph.optimize.views import inputs_read, is_view
+from flowgraph.plan.plan import (
+    ARENA,
+    CONST,
+    COUNTER,
+    OBJECT,
+    Instr,
+    Operand,
+    Plan,
+    Pointer,
+    Slot,
+    Word,
+)
+from flowgraph.optimize.strides import contiguous_strides
+from flowgraph.plan.plan import FEED as FEED_SLOT
+from flowgraph.plan.plan import VARIABLE as VARIABLE_SLOT
+
+
+class Lowering:
+    """See the module docstring."""
+
+    def __init__(self, graph: FrozenGraph, regions: list[Region]) -> None:
+        self.graph = graph
+        self.regions = regions
+        self.slots: list[Slot] = []
+        self.instrs: list[Instr] = []
+        self.operands: dict[Value, Operand] = {}
+        self.variables: dict[str, Operand] = {}
+        self.counters: dict[str, Slot] = {}
+        self.needed = external_outputs(regions, graph)
+
+    def run(self) -> Plan:
+        """The Plan, its arena offsets not yet assigned."""
+        feeds: list[Operand | None] = []
+        for value in self.graph.feeds:
+            kind = FEED_SLOT if not value.dtype.np.hasobject else OBJECT
+            self.operands[value] = operand = self.new_operand(value, kind, value.node.name)
+            feeds.append(operand)
+        for region in self.regions:
+            if region.kind == LOOPS:
+                lower_region(self, region)
+            elif region.kind == CUSTOM:
+                self.lower_custom(region.nodes[0])
+            else:
+                self.lower_host(region.nodes[0])
+        fetches = [self.operand(v) for v in self.graph.fetches]
+        reads = _variables_read(self.graph)
+        writes = tuple(dict.fromkeys(w for n in self.graph.nodes for w in n.writes))
+        ops = {
+            n.attrs["variable"]: n.op for n in self.graph.nodes if n.type == VARIABLE
+        }
+        return Plan(
+            self.slots, self.instrs, feeds, fetches, reads, writes, self.variables, ops
+        )
+
+    # ------------------------------------------------------------------------------ slots
+
+    def new_slot(self, kind: str, nbytes: int, name: str = "", array: np.ndarray | None = None) -> Slot:
+        """A new buffer of the plan."""
+        slot = Slot(len(self.slots), kind, nbytes, name, array)
+        self.slots.append(slot)
+        return slot
+
+    def new_operand(self, value: Value, kind: str = ARENA, name: str = "") -> Operand:
+        """A contiguous operand in a slot of its own."""
+        shape = value.shape
+        assert shape is not None
+        size = int(np.prod(shape, dtype=np.int64)) if None not in shape else 0
+        nbytes = 0 if kind == OBJECT else size * value.dtype.np.itemsize
+        slot = self.new_slot(kind, nbytes, name)
+        return Operand(slot, value.dtype, shape, contiguous_strides(shape))
+
+    def variable(self, name: str, like: Value) -> Operand:
+        """The session's buffer of a variable with ``like``'s dtype and shape."""
+        operand = self.variables.get(name)
+        if operand is None:
+            operand = self.variables[name] = self.new_operand(like, VARIABLE_SLOT, name)
+        return operand
+
+    def counter(self, node: Node) -> Operand:
+        """The stream position of a random op, kept by the session: int64[1]."""
+        from flowgraph.dtypes import int64
+
+        slot = self.counters.get(node.name)
+        if slot is None:
+            slot = self.counters[node.name] = self.new_slot(COUNTER, 8, node.name)
+        return Operand(slot, int64, (1,), (1,))
+
+    # --------------------------------------------------------------------------- operands
+
+    def operand(self, value: Value) -> Operand:
+        """Where ``value`` lies; makes constants, variables and views on first use."""
+        found = self.operands.get(value)
+        if found is None:
+            found = self.operands[value] = self._make_operand(value)
+        return found
+
+    def _make_operand(self, value: Value) -> Operand:
+        node = value.node
+        if node.type == "Const":
+            return self._constant_operand(value, node.attrs["value"])
+        if node.type == VARIABLE:
+            return self.variable(node.attrs["variable"], value)
+        assert is_view(node), f"{node!r} is used before it is lowered"
+        assert node.type != FEED
+        rule = node.opdef.kernel  # type: ignore[union-attr]
+        assert isinstance(rule, View)
+        source = self.operand(node.inputs[rule.source])
+        layout = rule.layout(node.call(), source.shape, source.strides)
+        if layout is None:
+            source = self.contiguous(source, node)
+            layout = rule.layout(node.call(), source.shape, source.strides)
+        assert layout is not None, f"{node!r} has no layout"
+        view = source.with_view(*(layout[value.index] if rule.split else layout))
+        assert view.shape == value.shape, f"{node!r}: layout {view.shape} for {value.shape}"
+        return view
+
+    def _constant_operand(self, value: Value, array: np.ndarray) -> Operand:
+        if array.dtype.hasobject:
+            slot = self.new_slot(OBJECT, 0, value.node.name, array)
+            return Operand(slot, value.dtype, array.shape, contiguous_strides(array.shape))
+        strides = contiguous_strides(array.shape)
+        if array.size > 1 and is_uniform(array):
+            # One number stands for all: nothing to stream, and no copy of the constant to keep.
+            strides = (0,) * array.ndim
+            array = array.reshape(-1)[:1]
+        slot = self.new_slot(CONST, array.nbytes, value.node.name, np.ascontiguousarray(array))
+        return Operand(slot, value.dtype, value.shape, strides)  # type: ignore[arg-type]
+
+    def output(self, value: Value) -> Operand:
+        """Contiguous memory for a Value that an instruction is about to make.
+
+        New versions of a variable go straight into its buffer.
+        """
+        node = value.node
+        if node.writes and not node.attrs.get(RESIZES):
+            operand = self.variable(node.writes[value.index], value)
+        else:
+            operand = self.new_operand(value)
+        self.operands[value] = operand
+        return operand
+
+    # ------------------------------------------------------------------------ instructions
+
+    def emit(self, instr: Instr) -> None:
+        """Append an instruction."""
+        self.instrs.append(instr)
+
+    def emit_text(
+        self,
+        kernel: TextKernel,
+        words: Sequence[Word],
+        node: Node,
+        inputs: dict[Value, Operand],
+        outputs: dict[Value, Operand],
+        *,
+        stop: int = 1,
+        flops: int = 0,
+        bytes_moved: int | None = None,
+    ) -> None:
+        """Append an instruction that runs a TextKernel; every operand counts once by default."""
+        if bytes_moved is None:
+            operands = (*inputs.values(), *outputs.values())
+            bytes_moved = sum(o.size * o.dtype.np.itemsize for o in operands)
+        self.emit(
+            Instr(
+                kernel, tuple(words), stop, (node,), inputs, outputs,
+                flops=flops, bytes_moved=bytes_moved,
+            )
+        )
+
+    def copy(self, source: Operand, target: Operand, node: Node) -> None:
+        """Append an instruction that copies between operands of one shape (broadcast strides allowed)."""
+        kernel, extents, words = copy_kernel(source, target)
+        self.emit(
+            Instr(
+                kernel, words, extents[0], (node,),
+                _anonymous(source), _anonymous(target), extents,
+                bytes_moved=kernel.bytes_moved(extents), is_copy=True,
+            )
+        )
+
+    def fill(self, target: Operand, number: float, node: Node) -> None:
+        """Append an instruction that sets every element of ``target`` to ``number``."""
+        array = np.full((), number, target.dtype.np)
+        slot = self.new_slot(CONST, array.nbytes, node.name, array)
+        zeros = (0,) * len(target.shape)
+        self.copy(Operand(slot, target.dtype, target.shape, zeros), target, node)
+
+    def contiguous(self, operand: Operand, node: Node) -> Operand:
+        """``operand`` itself, or a row-major copy of it."""
+        if operand.is_contiguous():
+            return operand
+        slot = self.new_slot(ARENA, operand.size * operand.dtype.np.itemsize)
+        target = Operand(slot, operand.dtype, operand.shape, contiguous_strides(operand.shape))
+        self.copy(operand, target, node)
+        return target
+
+    def lower_custom(self, node: Node) -> None:
+        rule = CUSTOM_LOWERINGS[node.opdef.kernel.name]  # type: ignore[union-attr]
+        inputs = [self.operand(v) for v in node.inputs]
+        rule(self, node, inputs)
+
+    def lower_host(self, node: Node) -> None:
+        """A host instruction: the reference runs on arrays that view the operands."""
+        inputs = {v: self.operand(v) for v in node.inputs}
+        if node.effect == RANDOM:
+            inputs.update(_anonymous(self.counter(node)))
+        outputs: dict[Value, Operand] = {}
+        for value in node.outputs:
+            known = value.shape is not None and None not in value.shape
+            known = known and not node.attrs.get(RESIZES)
+            if known and not value.dtype.np.hasobject:
+                outputs[value] = self.output(value)
+            else:
+                slot = self.new_slot(OBJECT, 0, node.name)
+                outputs[value] = Operand(slot, value.dtype, value.shape or (), ())
+                self.operands[value] = outputs[value]
+        self.emit(Instr(None, (), 0, (node,), inputs, outputs))
+
+
+def _anonymous(operand: Operand) -> dict[Value, Operand]:
+    """An operand that is no Value of the graph (a copy's scratch, a counter), keyed by a fresh one."""
+    return {Value(None, 0, operand.dtype, operand.shape): operand}  # type: ignore[arg-type]
+
+
+def is_uniform(array: np.ndarray) -> bool:
+    """True when all elements have the same bits."""
+    flat = np.ascontiguousarray(array).reshape(-1)
+    first = flat[:1].tobytes()
+    if flat[-1:].tobytes() != first:
+        return False
+    raw = flat.view(np.uint8).reshape(flat.size, -1)
+    return bool((raw == raw[0]).all())
+
+
+def _variables_read(graph: FrozenGraph) -> tuple[str, ...]:
+    """Variables whose value at the start of the run is used."""
+    names: dict[str, None] = {}
+    for node in graph.nodes:
+        for value in inputs_read(node):
+            if value.node.type == VARIABLE and node.type != "IsVariableInitialized":
+                names[value.node.attrs["variable"]] = None
+    for value in graph.fetches:
+        if value.node.type == VARIABLE:
+            names[value.node.attrs["variable"]] = None
+    return tuple(names)
+
+
+def pointer(operand: Operand) -> Pointer:
+    """The block word that addresses an operand's first element."""
+    return Pointer(operand.slot, operand.offset * operand.dtype.np.itemsize)

@@ -1,0 +1,159 @@
+"""Gather and scatter: rows of a table chosen by index, as TextKernels.
+
+    block  [outer, axis_size, row, indices, table, rows]     row: elements of one row
+
+Every index is checked before anything is written, so a variable is as it was when one is out of range.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from flowgraph.kernel.ir import TextKernel
+from flowgraph.lower.custom import custom_lowering
+from flowgraph.optimize.frozen import Node
+from flowgraph.plan.plan import Operand, Pointer
+
+if TYPE_CHECKING:
+    from flowgraph.lower.lowering import Lowering
+
+_HEAD = '''\
+def kernel(block, start, stop):
+    outer = slot(block, 0)
+    axis_size = slot(block, 1)
+    row = slot(block, 2)
+    indices = {index}_pointer(slot(block, 3))
+    table = {dtype}_pointer(slot(block, 4))
+    rows = {dtype}_pointer(slot(block, 5))
+    for i in range(start, stop):
+        k = int64(load(indices, i))
+        if {skip}k >= axis_size:
+            return 2
+'''
+
+_GATHER = (
+    _HEAD
+    + '''\
+    for o in range(outer):
+        for i in range(start, stop):
+            k = int64(load(indices, i))
+            source = (o * axis_size + k) * row
+            target = (o * stop + i) * row
+            for e in independent(row):
+                store(rows, target + e, load(table, source + e))
+    return 0
+'''
+)
+
+_SCATTER = (
+    _HEAD
+    + '''\
+    for i in range(start, stop):
+        k = int64(load(indices, i))
+        if k >= 0:
+            target = k * row
+            source = i * row
+            for e in independent(row):
+                x = load(table, target + e)
+                y = load(rows, source + e)
+                store(table, target + e, {combine})
+    return 0
+'''
+)
+
+_COMBINE = {
+    "ScatterAdd": "x + y", "ScatterSub": "x - y", "ScatterUpdate": "y", "UnsortedSegmentSum": "x + y",
+}
+
+
+@lru_cache(maxsize=None)
+def gather_kernel(dtype: str, index: str) -> TextKernel:
+    """rows[o, i] = table[o, indices[i]]."""
+    source = _GATHER.format(dtype=dtype, index=index, skip="k < 0 or ")
+    return TextKernel(f"gather_{dtype}_{index}", source)
+
+
+@lru_cache(maxsize=None)
+def scatter_kernel(op: str, dtype: str, index: str) -> TextKernel:
+    """table[indices[i]] = combine(table[indices[i]], rows[i]), in order; segments drop negative ids."""
+    skip = "" if op == "UnsortedSegmentSum" else "k < 0 or "
+    source = _SCATTER.format(dtype=dtype, index=index, skip=skip, combine=_COMBINE[op])
+    return TextKernel(f"{op}_{dtype}_{index}", source)
+
+
+@custom_lowering("gather")
+def lower_gather(lowering: Lowering, node: Node, inputs: list[Operand]) -> None:
+    """Gather(params, indices), GatherV2(params, indices, axis)."""
+    params, indices = (lowering.contiguous(o, node) for o in inputs[:2])
+    axis = 0
+    if len(inputs) > 2:
+        array = node.inputs[2].node.const
+        assert array is not None
+        axis = int(array) % len(params.shape)
+    if int(node.attrs.get("batch_dims", 0)):
+        lowering.lower_host(node)
+        return
+    out = lowering.output(node.outputs[0])
+    outer = int(np.prod(params.shape[:axis], dtype=np.int64))
+    row = int(np.prod(params.shape[axis + 1 :], dtype=np.int64))
+    words = [outer, params.shape[axis], row, _at(indices), _at(params), _at(out)]
+    kernel = gather_kernel(params.dtype.name, indices.dtype.name)
+    values = dict(zip(node.inputs[:2], (params, indices), strict=True))
+    lowering.emit_text(
+        kernel, words, node, values, {node.outputs[0]: out}, stop=indices.size,
+        bytes_moved=2 * out.size * out.dtype.np.itemsize,
+    )
+
+
+@custom_lowering("scatter")
+def lower_scatter(lowering: Lowering, node: Node, inputs: list[Operand]) -> None:
+    """ScatterAdd, ScatterSub, ScatterUpdate(ref, indices, updates): in the variable's buffer."""
+    ref, indices = inputs[0], lowering.contiguous(inputs[1], node)
+    updates = _as_rows(lowering, node, inputs[2], indices.shape + ref.shape[1:])
+    out = lowering.output(node.outputs[0])
+    if out.slot is not ref.slot:
+        lowering.copy(ref, out, node)
+    _emit_scatter(lowering, node, out, indices, updates)
+
+
+@custom_lowering("unsorted_segment_sum")
+def lower_segment_sum(lowering: Lowering, node: Node, inputs: list[Operand]) -> None:
+    """UnsortedSegmentSum(data, segment_ids, num_segments): zeros, then add rows."""
+    data, ids = (lowering.contiguous(o, node) for o in inputs[:2])
+    out = lowering.output(node.outputs[0])
+    lowering.fill(out, 0, node)
+    _emit_scatter(lowering, node, out, ids, data)
+
+
+def _emit_scatter(
+    lowering: Lowering, node: Node, table: Operand, indices: Operand, rows: Operand
+) -> None:
+    row = int(np.prod(table.shape[1:], dtype=np.int64))
+    words = [1, table.shape[0], row, _at(indices), _at(table), _at(rows)]
+    kernel = scatter_kernel(node.type, table.dtype.name, indices.dtype.name)
+    values = {v: o for v, o in zip(node.inputs[1:], (indices, rows), strict=False)}
+    if node.type == "UnsortedSegmentSum":
+        values = dict(zip(node.inputs[:2], (rows, indices), strict=True))
+    else:
+        values[node.inputs[0]] = table
+    lowering.emit_text(
+        kernel, words, node, values, {node.outputs[0]: table}, stop=indices.size,
+        flops=rows.size, bytes_moved=3 * rows.size * rows.dtype.np.itemsize,
+    )
+
+
+def _as_rows(
+    lowering: Lowering, node: Node, updates: Operand, shape: tuple[int, ...]
+) -> Operand:
+    """``updates`` as one contiguous row per index (a scalar update goes to every element)."""
+    if updates.shape != shape:
+        padded = (0,) * (len(shape) - len(updates.strides)) + updates.strides
+        updates = updates.with_view(0, shape, padded)
+    return lowering.contiguous(updates, node)
+
+
+def _at(operand: Operand) -> Pointer:
+    return Pointer(operand.slot, operand.offset * operand.dtype.np.itemsize)

@@ -1,0 +1,76 @@
+"""Pass ``fold``: what is known before running becomes a Const.
+
+    %0 = Shape(x)  with x float32[?, 3] known as float32[8, 3]   ==>   %0 = Const {value: [8, 3]}
+
+Needs: nothing.  Guarantees: no pure node has only constant inputs, unless its result is large or its
+reference refuses (that error belongs to the run).
+
+Read next: specialize.py, which folds again once sizes are known.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from flowgraph.graph.opdef import OPDEFS
+from flowgraph.optimize.frozen import PURE, FrozenGraph, Node, Value, constant, rewrite
+
+#: A folded result may take this much more memory than the constants it came from (bytes).
+MAX_GROWTH_BYTES = 1 << 16
+
+#: Ops whose result depends on the input's static shape alone.
+_SHAPE_OPS = ("Shape", "ShapeN", "Size", "Rank")
+
+_KEPT = ("Const", "Placeholder")
+
+
+def fold(graph: FrozenGraph) -> FrozenGraph:
+    """Replace nodes whose value is known; see the module docstring."""
+
+    def visit(node: Node, out: list[Node]) -> list[Value] | None:
+        values = known_outputs(node)
+        if values is not None:
+            out.extend(v.node for v in values)
+        return values
+
+    return rewrite(graph, visit)
+
+
+def known_outputs(node: Node) -> list[Value] | None:
+    """Const Values equal to the node's outputs, or None when they are not known."""
+    if node.effect != PURE or node.opdef is None or node.type in _KEPT or not node.outputs:
+        return None
+    if node.type in _SHAPE_OPS:
+        if any(v.shape is None or None in v.shape for v in node.inputs):
+            return None
+        # Only shapes are looked at: stand-ins that take no memory will do.
+        arrays = [np.broadcast_to(np.zeros((), v.dtype.np), v.shape) for v in node.inputs]
+    else:
+        arrays = []
+        for value in node.inputs:
+            array = value.node.const
+            if array is None:
+                return None
+            arrays.append(array)
+        budget = MAX_GROWTH_BYTES + sum(a.nbytes for a in arrays)
+        for value in node.outputs:
+            if value.shape is not None and None not in value.shape:
+                budget -= int(np.prod(value.shape, dtype=np.int64)) * value.dtype.np.itemsize
+        if budget < 0:
+            return None
+    try:
+        with np.errstate(all="ignore"):
+            results = node.opdef.reference(node.call(), *arrays)
+    except Exception:  # noqa: BLE001 - whatever is wrong is reported when the op runs
+        return None
+    if len(node.outputs) == 1 and not isinstance(results, (tuple, list)):
+        results = (results,)
+    return [
+        constant(
+            np.ascontiguousarray(result, dtype=value.dtype.np).reshape(np.shape(result)),
+            value.dtype,
+            node.name,
+            OPDEFS["Const"],
+        )
+        for result, value in zip(results, node.outputs, strict=True)
+    ]

@@ -1,0 +1,226 @@
+"""FrozenGraph + the sizes of one run -> FrozenGraph in which every shape is known.
+
+Walks the nodes once with the ops' own infer rules; shape arithmetic (``shape(x)[0]``, reshape targets,
+broadcast axes of gradients) folds to constants on the way.
+
+Where a size depends on a value that only the run can give (``reshape(x, fed_shape)``, a py_func without
+static shape), the graph is cut into stages: what can be planned runs first; its boundary
+values then enter the rest as feeds, or, when a shape depends on them, as constants.
+
+Read next: session.py drives the stages; fuse.py takes the result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from flowgraph.errors import InvalidArgumentError
+from flowgraph.graph.opdef import OPDEFS
+from flowgraph.graph.report import op_message
+from flowgraph.optimize.fold import known_outputs
+from flowgraph.optimize.frozen import (
+    FEED,
+    HOST,
+    RESIZES,
+    VARIABLE,
+    WRITE,
+    FrozenGraph,
+    Node,
+    Value,
+    constant,
+    rewrite,
+)
+from flowgraph.shapes import Dims, ShapeError, format_dims, is_fully_known
+
+#: Integer tensors up to this many elements may be shapes, axes or sizes.
+MAX_SHAPE_VALUE_SIZE = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """The outcome of specialising.
+
+    first: the part that can be planned now; its fetches are the boundary Values.
+    boundary: Values of ``rest`` that ``first``'s fetches stand for, in order; empty when all is planned.
+    by_value: for each boundary Value, whether ``rest`` needs its value (else its shape alone).
+    rest: the remaining FrozenGraph, in which boundary Values are still made by nodes of the first part;
+        None when all is planned.
+    """
+
+    first: FrozenGraph
+    boundary: tuple[Value, ...] = ()
+    by_value: tuple[bool, ...] = ()
+    rest: FrozenGraph | None = None
+
+
+def with_feed_shapes(
+    graph: FrozenGraph, shapes: Sequence[tuple[int, ...]], variables: dict[str, tuple[int, ...]]
+) -> FrozenGraph:
+    """``graph`` with the given shapes on its feeds (in order) and on named variables."""
+    shape_of = dict(zip((v.node for v in graph.feeds), shapes, strict=True))
+    feeds: dict[Value, Value] = {}
+
+    def visit(node: Node, out: list[Node]) -> tuple[Value, ...] | None:
+        shape: Dims
+        if node.type == FEED:
+            shape = shape_of[node]
+        elif node.type == VARIABLE and not is_fully_known(node.outputs[0].shape):
+            shape = variables.get(node.attrs["variable"], ())
+        else:
+            return None
+        new = node.like((), [shape])
+        out.append(new)
+        feeds[node.outputs[0]] = new.outputs[0]
+        return new.outputs
+
+    result = rewrite(graph, visit)
+    result.feeds = [feeds[v] for v in graph.feeds]
+    return result
+
+
+def specialize(graph: FrozenGraph) -> Staged:
+    """Make every shape known, or cut the graph where that needs a run."""
+    blocked: set[Node] = set()
+    blocked_writes: set[str] = set()
+    host_blocked = False
+    stuck: list[Node] = []
+
+    def visit(node: Node, out: list[Node]) -> Sequence[Value] | None:
+        nonlocal host_blocked
+        waits = (
+            any(v.node in blocked for v in node.inputs)
+            or any(a in blocked for a in node.after)
+            or any(name in blocked_writes for name in node.writes)
+            or (node.effect == HOST and host_blocked)
+        )
+        current = node
+        if not waits:
+            if not all(is_fully_known(v.shape) for v in node.outputs):
+                current = node.like(node.inputs, _infer(node))
+            values = known_outputs(current)
+            if values is not None:
+                out.extend(v.node for v in values)
+                return values
+            if not all(is_fully_known(v.shape) for v in current.outputs):
+                stuck.append(current)
+                waits = True
+        if waits:
+            blocked.add(current)
+            blocked_writes.update(current.writes)
+            host_blocked = host_blocked or current.effect == HOST
+        if current is node:
+            return None
+        out.append(current)
+        return current.outputs
+
+    result = rewrite(graph, visit)
+    if not blocked:
+        return Staged(result)
+    return _cut(result, blocked, stuck)
+
+
+def _infer(node: Node) -> Sequence[Dims]:
+    assert node.opdef is not None, f"{node!r} has no shape"
+    if node.effect == WRITE and not node.attrs.get(RESIZES):
+        return [node.inputs[i].shape for i in range(len(node.writes))]
+    try:
+        inferred = node.opdef.infer(node.call())
+    except ShapeError as error:
+        raise_at_run(node, error)
+    merged = []
+    for old, new in zip((v.shape for v in node.outputs), inferred, strict=True):
+        if old is not None and new is not None and len(old) == len(new):
+            new = tuple(b if a is None else a for a, b in zip(old, new, strict=True))
+        merged.append(old if new is None else new)
+    return merged
+
+
+def raise_at_run(node: Node, error: ShapeError) -> NoReturn:
+    """Shapes that turn out wrong only now: InvalidArgumentError at the op's line."""
+    shapes = [f"{v.dtype.name}{format_dims(v.shape)}" for v in node.inputs]
+    headline = f"{node.type}: {error.headline}"
+    raise InvalidArgumentError(
+        None, node.op, op_message(headline, node.op, shapes=shapes, fix=error.fix)
+    ) from None
+
+
+def _cut(graph: FrozenGraph, blocked: set[Node], stuck: list[Node]) -> Staged:
+    """Split before the nodes in ``stuck``; see the module docstring."""
+    wanted: dict[Value, bool] = {}
+    run_now: set[Node] = set()
+    for node in stuck:
+        if any(v.node in blocked for v in node.inputs):
+            continue
+        shape_values = [
+            v
+            for v in node.inputs
+            if v.dtype.is_integer
+            and v.node.const is None
+            and is_fully_known(v.shape)
+            and len(v.shape) <= 1
+            and (not v.shape or v.shape[0] <= MAX_SHAPE_VALUE_SIZE)
+        ]
+        if shape_values:
+            for value in shape_values:
+                wanted[value] = True
+        else:
+            run_now.add(node)  # its sizes are data: run it by its reference, then look
+            for value in node.outputs:
+                wanted.setdefault(value, False)
+    first_nodes = [n for n in graph.nodes if n not in blocked or n in run_now]
+    in_first = set(first_nodes)
+    rest_nodes = [n for n in graph.nodes if n not in in_first]
+    for node in rest_nodes:
+        for value in node.inputs:
+            if value.node in in_first and value.node.const is None:
+                wanted.setdefault(value, False)
+    for value in graph.fetches:
+        if value.node in in_first:
+            wanted.setdefault(value, False)
+    for node in rest_nodes:
+        node.after = tuple(a for a in node.after if a not in in_first)
+    boundary = tuple(wanted)
+    consts = [n for n in graph.nodes if n.type == "Const"]
+    rest = FrozenGraph(consts + [n for n in rest_nodes if n.type != "Const"], [], graph.fetches)
+    first = FrozenGraph(first_nodes, graph.feeds, list(boundary))
+    return Staged(first, boundary, tuple(wanted.values()), rest)
+
+
+def continue_with(
+    staged: Staged, arrays: Sequence[Any]
+) -> tuple[FrozenGraph, list[int]]:
+    """The rest as a FrozenGraph of its own, given the boundary arrays of one run.
+
+    Returns it and the positions (in ``boundary``) that became its feeds, in order.
+    """
+    rest = staged.rest
+    assert rest is not None
+    new: dict[Value, Value] = {}
+    nodes: list[Node] = []
+    feeds: list[Value] = []
+    fed: list[int] = []
+    for position, (value, by_value, array) in enumerate(
+        zip(staged.boundary, staged.by_value, arrays, strict=True)
+    ):
+        if by_value:
+            new[value] = constant(array, value.dtype, value.node.name, OPDEFS["Const"])
+            nodes.append(new[value].node)
+            continue
+        node = Node(FEED, None, {}, (), value.node.name, value.node.op)
+        node.outputs = (Value(node, 0, value.dtype, array.shape),)
+        new[value] = node.outputs[0]
+        nodes.append(node)
+        feeds.append(node.outputs[0])
+        fed.append(position)
+
+    # A rewrite whose boundary Values are already replaced.
+    copies: dict[Node, Node] = {}
+    for node in rest.nodes:
+        copy = node.like([new.get(v, v) for v in node.inputs])
+        copy.after = tuple(copies[a] for a in node.after)
+        copies[node] = copy
+        new.update(zip(node.outputs, copy.outputs, strict=True))
+        nodes.append(copy)
+    return FrozenGraph(nodes, feeds, [new.get(v, v) for v in rest.fetches]), fed

@@ -1,0 +1,47 @@
+"""How a node meets memory: which inputs it reads, and which Values share a buffer.
+
+A View node's output lies in its input's buffer.  A Loops rule may take inputs that no loop loads (axes,
+sizes, the old value of a variable that is assigned blindly).
+"""
+
+from __future__ import annotations
+
+from flowgraph.graph.opdef import Loops, View
+from flowgraph.optimize.frozen import Node, Value
+from flowgraph.optimize.strides import contiguous_strides
+
+
+def is_view(node: Node) -> bool:
+    """True when the node only reads an input with other offset and strides (shapes are known)."""
+    if node.view is None:
+        rule = None if node.opdef is None else node.opdef.kernel
+        node.view = False
+        if isinstance(rule, View):
+            shape = node.inputs[rule.source].shape
+            known = all(v.shape is not None and None not in v.shape for v in node.outputs)
+            if known and shape is not None:
+                layout = rule.layout(node.call(), shape, contiguous_strides(shape))
+                node.view = layout is not None
+    return node.view
+
+
+def view_source(node: Node) -> Value:
+    """The input that a View node reads."""
+    rule = node.opdef.kernel  # type: ignore[union-attr]
+    assert isinstance(rule, View)
+    return node.inputs[rule.source]
+
+
+def storage(value: Value) -> Value:
+    """The Value whose buffer ``value`` is read from (itself unless made by views)."""
+    while is_view(value.node):
+        value = view_source(value.node)
+    return value
+
+
+def inputs_read(node: Node) -> tuple[Value, ...]:
+    """The inputs whose elements the node looks at."""
+    rule = None if node.opdef is None else node.opdef.kernel
+    if isinstance(rule, Loops) and rule.reads is not None:
+        return tuple(node.inputs[i] for i in rule.reads)
+    return node.inputs

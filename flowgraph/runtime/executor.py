@@ -1,0 +1,280 @@
+"""Plan + State -> Executable: the plan bound to memory, ready to run.
+
+Binding resolves every Pointer and Symbol of the block words to addresses and writes two int64 arrays:
+the blocks, one after another, and the instruction table of docs/design.md.  A run takes the feeds in,
+walks the table in one native call, runs host instructions in between, and copies the fetches out.
+
+Read next: native.py (the table walk), state.py (variables), reference.py (the NumPy target).
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from flowgraph.codegen.compile import addresses
+from flowgraph.plan.memory import DIRECT_NBYTES
+from flowgraph.plan.plan import (
+    ARENA,
+    CONST,
+    COUNTER,
+    FEED,
+    FETCH,
+    OBJECT,
+    VARIABLE,
+    Instr,
+    Operand,
+    Plan,
+    Pointer,
+    Slot,
+)
+from flowgraph.runtime import faults, native
+from flowgraph.runtime.reference import run_host, run_instr
+from flowgraph.runtime.scalars import scalar_type
+from flowgraph.runtime.state import State, aligned_empty
+
+_HOST_ROW = (1, 0, 0, 0)
+_END_ROW = (0, 0, 0, 0)
+
+#: Converts what the user fed into an array of the feed's dtype.
+Convert = Callable[[Any], np.ndarray]
+
+
+class Executable:
+    """A plan bound to a session's memory.  Not thread-safe: the session runs one at a time.
+
+    Args:
+        plan: offsets assigned; its fetch slots marked (``mark_fetch_slots``).
+        state: the session's variables.
+        target: ``cpu`` or ``reference``.
+        converts: per feed, how to make an array of a value that is not one already.
+    """
+
+    def __init__(self, plan: Plan, state: State, target: str, converts: Sequence[Convert]) -> None:
+        self.plan, self.state, self.target = plan, state, target
+        #: Memory of each slot as bytes; late-bound ones are set anew in every run.
+        self.memory: dict[Slot, np.ndarray] = {}
+        self.objects: dict[Slot, np.ndarray] = {}
+        #: Late-bound slots: block words to fill, and bytes to add to the address.
+        self.late: dict[Slot, list[tuple[int, int]]] = {}
+        self.busy = False
+        self.to_check = frozenset(plan.reads)
+        for name, operand in plan.variables.items():
+            if name in plan.reads or name in plan.writes:
+                state.variable(name, operand.dtype.np, operand.shape)
+        for slot in plan.slots:
+            self._bind_slot(slot)
+        self.generation = state.generation
+        self._bind_feeds(converts)
+        if target == "cpu":
+            self._bind_table()
+        self._bind_fetches()
+
+    # -------------------------------------------------------------------------------- binding
+
+    def _bind_slot(self, slot: Slot) -> None:
+        memory = None
+        if slot.kind == CONST:
+            assert slot.array is not None
+            memory = aligned_empty(slot.nbytes)
+            memory[:] = slot.array.reshape(-1).view(np.uint8)
+        elif slot.kind == COUNTER:
+            memory = self.state.counter(slot.name).view(np.uint8)
+        elif slot.kind == VARIABLE:
+            array = self.state.variables[slot.name]
+            if array.dtype.hasobject:
+                self.objects[slot] = array
+            else:
+                memory = array.reshape(-1).view(np.uint8)
+        elif slot.kind == FEED and slot.nbytes < DIRECT_NBYTES:
+            memory = aligned_empty(slot.nbytes)
+        elif slot.kind == OBJECT and slot.array is not None:
+            self.objects[slot] = slot.array
+        if memory is not None:
+            self.memory[slot] = memory
+        elif slot.kind in (FEED, FETCH):
+            self.late[slot] = []
+
+    def _bind_feeds(self, converts: Sequence[Convert]) -> None:
+        arena = aligned_empty(self.plan.arena_nbytes)
+        for slot in self.plan.slots:
+            if slot.kind == ARENA:
+                self.memory[slot] = arena[slot.offset : slot.offset + slot.nbytes]
+        #: Per feed: view of its memory or None, dtype, shape, slot, conversion.
+        self.feeders = []
+        for operand, convert in zip(self.plan.feeds, converts, strict=True):
+            view = self.window(operand) if operand.slot in self.memory else None
+            self.feeders.append((view, operand.dtype.np, operand.shape, operand.slot, convert))
+
+    def _bind_table(self) -> None:
+        instrs = self.plan.instrs
+        address_of = iter(addresses([i.kernel for i in instrs if i.kernel is not None]))
+        base = {slot: a.ctypes.data for slot, a in self.memory.items()}
+        words: list[int] = []
+        rows: list[tuple[int, int, int, int]] = []
+        for instr in instrs:
+            if instr.kernel is None:
+                rows.append(_HOST_ROW)
+                continue
+            rows.append((next(address_of), 8 * len(words), 0, instr.stop))
+            for word in instr.words:
+                if isinstance(word, int):
+                    words.append(word)
+                elif not isinstance(word, Pointer):
+                    words.append(native.symbol_address(word.name))
+                elif word.slot in base:
+                    words.append(base[word.slot] + word.nbytes)
+                else:
+                    self.late[word.slot].append((len(words), word.nbytes))
+                    words.append(0)
+        rows.append(_END_ROW)
+        self.blocks = np.array(words or [0], np.int64)
+        self.table = np.array(rows, np.int64)
+        self.table[self.table[:, 0] > 3, 1] += self.blocks.ctypes.data
+        self.table_address = self.table.ctypes.data
+
+    def _bind_fetches(self) -> None:
+        #: Per fetch: a function without arguments that makes the result.
+        self.fetchers: list[Callable[[], Any]] = []
+        for operand in self.plan.fetches:
+            if operand.slot.kind in (FETCH, OBJECT) or operand.slot not in self.memory:
+                self.fetchers.append(_late_fetch(self, operand))
+                continue
+            view = self.window(operand)
+            if view.ndim:
+                self.fetchers.append(view.copy)
+            else:
+                self.fetchers.append(_scalar_fetch(view))
+
+    def window(self, operand: Operand) -> np.ndarray:
+        """The array that views ``operand``'s memory."""
+        if operand.slot in self.objects:
+            return self.objects[operand.slot]
+        dtype = operand.dtype.np
+        return np.ndarray(
+            operand.shape,
+            dtype,
+            self.memory[operand.slot],  # type: ignore[arg-type]
+            operand.offset * dtype.itemsize,
+            tuple(s * dtype.itemsize for s in operand.strides),
+        )
+
+    # -------------------------------------------------------------------------------- running
+
+    def load(self, values: Sequence[Any]) -> bool:
+        """Take the feeds in; False (and no run) when a shape is not the plan's."""
+        for (view, dtype, shape, slot, convert), value in zip(self.feeders, values, strict=True):
+            kind = type(value)
+            if kind is np.ndarray and value.dtype is dtype:
+                if value.shape != shape:
+                    return False
+            elif not (view is not None and (kind is float or kind is int) and not shape):
+                value = convert(value)
+                if value.shape != shape:
+                    return False
+            if view is not None:
+                view[...] = value
+            else:
+                self._point_at(slot, value)
+        return True
+
+    def _point_at(self, slot: Slot, array: np.ndarray) -> None:
+        """Let a late-bound slot be ``array``'s memory."""
+        if slot.kind == OBJECT:
+            self.objects[slot] = array
+            return
+        if not (array.flags.c_contiguous and array.flags.aligned):
+            array = np.ascontiguousarray(array)
+        self.memory[slot] = array.reshape(-1).view(np.uint8)
+        if self.late[slot]:
+            address = array.ctypes.data
+            for word, nbytes in self.late[slot]:
+                self.blocks[word] = address + nbytes
+
+    def run(self) -> list[Any]:
+        """Run with the loaded feeds; the fetched values."""
+        if self.to_check:
+            self._check_initialized()
+        if self.late:
+            self._make_fetch_memory()
+        if self.target == "cpu":
+            code = native.execute(self.table_address, 0)
+            while code != -1:
+                code = native.execute(self.table_address, self._stopped_at(code) + 1)
+        else:
+            for row, instr in enumerate(self.plan.instrs):
+                self._run_by_reference(row, instr)
+        if self.plan.writes:
+            self.state.initialized.update(self.plan.writes)
+        return [fetch() for fetch in self.fetchers]
+
+    def _make_fetch_memory(self) -> None:
+        for slot in self.late:
+            if slot.kind == FETCH:
+                old = self.memory.get(slot)
+                # Nobody else holds the array returned last: its pages are warm, use it again.
+                if old is None or sys.getrefcount(old.base) > 2:
+                    self._point_at(slot, aligned_empty(slot.nbytes))
+
+    def _check_initialized(self) -> None:
+        missing = self.to_check - self.state.initialized
+        if missing:
+            raise faults.uninitialized(self.plan.variable_ops, missing)
+        self.to_check = frozenset()
+
+    def _stopped_at(self, code: int) -> int:
+        """Handle a stop of the table walk; the row it stopped at."""
+        row, status = divmod(code, 256)
+        if status:
+            raise faults.kernel_error(self.plan, row, status)
+        self._run_host_row(row)
+        return row
+
+    def _run_host_row(self, row: int) -> None:
+        instr = self.plan.instrs[row]
+        try:
+            results = run_host(instr, self.window, self.state)
+        except Exception as error:
+            raise faults.host_error(self.plan, row, error) from error
+        self._deliver(instr, results)
+
+    def _run_by_reference(self, row: int, instr: Instr) -> None:
+        if instr.kernel is None:
+            self._run_host_row(row)
+            return
+        try:
+            results = run_instr(instr, self.window)
+        except Exception as error:
+            raise faults.host_error(self.plan, row, error) from error
+        self._deliver(instr, results)
+
+    def _deliver(self, instr: Instr, results: dict) -> None:
+        for value, operand in instr.outputs.items():
+            array = results[value]
+            if operand.slot.kind == OBJECT:
+                self.objects[operand.slot] = array
+            else:
+                self.window(operand)[...] = array
+
+
+def _scalar_fetch(view: np.ndarray) -> Callable[[], Any]:
+    kind = scalar_type(view.dtype)
+    if kind is None:
+        return lambda: view[()]
+    return lambda: kind(view)
+
+
+def _late_fetch(executable: Executable, operand: Operand) -> Callable[[], Any]:
+    def fetch() -> Any:
+        array = executable.window(operand)
+        if operand.slot.kind == FETCH:
+            return array
+        if array.ndim:
+            return array.copy()
+        kind = scalar_type(array.dtype)
+        return array[()] if kind is None else kind(array)
+
+    return fetch

@@ -1,0 +1,89 @@
+"""What goes wrong while a plan runs, as errors at the user's line.
+
+A kernel returns a status code, a host instruction raises; both become one of tf.errors' classes that
+names the op, its line, and the variables that were already updated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from flowgraph.errors import (
+    STATUS_DIVISION_BY_ZERO,
+    STATUS_MESSAGES,
+    FailedPreconditionError,
+    InvalidArgumentError,
+    OpError,
+    OutOfRangeError,
+    ResourceExhaustedError,
+    UnimplementedError,
+    UnknownError,
+)
+from flowgraph.graph.report import op_message
+from flowgraph.optimize.frozen import Node
+from flowgraph.graph.node import Operation
+from flowgraph.plan.plan import Plan
+from flowgraph.shapes import format_dims
+
+#: Python's exceptions in host functions, as TensorFlow's py_func maps them.
+_CLASS_OF = (
+    (StopIteration, OutOfRangeError),
+    ((TypeError, ValueError), InvalidArgumentError),
+    (MemoryError, ResourceExhaustedError),
+    (NotImplementedError, UnimplementedError),
+)
+
+
+def _updated_before(plan: Plan, row: int) -> str:
+    done = dict.fromkeys(w for i in plan.instrs[:row] for n in i.nodes for w in n.writes)
+    if not done:
+        return "no variable was changed by this run"
+    return "already updated by this run: " + ", ".join(done)
+
+
+#: Op types that return each status; the last such member of a fused kernel is named.
+_RAISED_BY = {
+    STATUS_DIVISION_BY_ZERO: frozenset(("FloorDiv", "FloorMod", "Div", "TruncateDiv", "TruncateMod")),
+}
+
+
+def kernel_error(plan: Plan, row: int, status: int) -> OpError:
+    """The error of a kernel that returned ``status``."""
+    nodes = plan.instrs[row].nodes
+    types = _RAISED_BY.get(status)
+    node = next((n for n in reversed(nodes) if types is None or n.type in types), nodes[-1])
+    return _error(InvalidArgumentError, plan, row, node, STATUS_MESSAGES[status])
+
+
+def host_error(plan: Plan, row: int, error: Exception) -> OpError:
+    """The error to raise for an exception of a host instruction or a reference."""
+    node = plan.instrs[row].nodes[-1]
+    if isinstance(error, OpError):
+        return error
+    kind: type[OpError] = UnknownError
+    for classes, mapped in _CLASS_OF:
+        if isinstance(error, classes):
+            kind = mapped
+            break
+    return _error(kind, plan, row, node, f"{type(error).__name__}: {error}")
+
+
+def _error(kind: type[OpError], plan: Plan, row: int, node: Node, what: str) -> OpError:
+    shapes = [f"{v.dtype.name}{format_dims(v.shape)}" for v in node.inputs]
+    notes = [_updated_before(plan, row)]
+    text = op_message(f"{node.type}: {what}", node.op, shapes=shapes, notes=notes)
+    return kind(None, node.op, text)  # type: ignore[call-arg]
+
+
+def uninitialized(variables: Mapping[str, Operation | None], names: Iterable[str]) -> OpError:
+    """The error of a run that reads variables without a value; ``variables``: name -> its op."""
+    missing = sorted(names)
+    first = variables.get(missing[0])
+    others = f" (nor have {', '.join(missing[1:])})" if len(missing) > 1 else ""
+    text = op_message(
+        f"Attempting to use uninitialized value {missing[0]}: the variable has no value in this "
+        f"session{others}",
+        first,
+        fix="run tf.global_variables_initializer() in this session first",
+    )
+    return FailedPreconditionError(None, first, text)

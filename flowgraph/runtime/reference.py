@@ -1,0 +1,96 @@
+"""The reference target: walks a plan's instructions with the ops' NumPy references.
+
+It reads and writes the same slots, at the same offsets and in the same order as the native executor,
+so it is an oracle for kernels, lowering and memory planning at once.  Host instructions run here for
+every target.
+
+Read next: executor.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from flowgraph.graph.opdef import RANDOM
+from flowgraph.optimize.frozen import RESIZES, Node, Value
+from flowgraph.optimize.views import inputs_read, is_view
+from flowgraph.plan.plan import Instr, Operand
+from flowgraph.runtime.state import State
+
+Window = Callable[[Operand], np.ndarray]
+
+
+def run_node(node: Node, arrays: list[np.ndarray]) -> list[np.ndarray]:
+    """The node's outputs by its reference, in the declared dtypes."""
+    assert node.opdef is not None
+    with np.errstate(all="ignore"):
+        results = node.opdef.reference(node.call(), *arrays)
+    if not isinstance(results, (tuple, list)):
+        results = () if results is None else (results,)
+    return [
+        np.asarray(result, dtype=value.dtype.np)
+        for result, value in zip(results, node.outputs, strict=True)
+    ]
+
+
+def run_instr(instr: Instr, window: Window) -> dict[Value, np.ndarray]:
+    """Every Value that a kernel instruction leaves in memory, computed by references instead.
+
+    Nothing is written, except that random ops advance their counter.
+    """
+    if instr.is_copy:
+        (source,) = instr.inputs.values()
+        (target,) = instr.outputs
+        return {target: window(source).copy()}
+    known: dict[Value, np.ndarray] = {}
+
+    def compute(node: Node) -> None:
+        arrays = [array_of(v) for v in node.inputs]
+        if node.effect == RANDOM:
+            arrays.insert(0, _counter(instr, window))
+        known.update(zip(node.outputs, run_node(node, arrays), strict=True))
+
+    def array_of(value: Value) -> np.ndarray:
+        if value not in known:
+            operand = instr.inputs.get(value)
+            const = value.node.const
+            if operand is not None:
+                known[value] = window(operand)
+            elif const is not None:
+                known[value] = const
+            elif value.node.opdef is None:
+                # A variable that is written blindly: no kernel looks at its old value.
+                known[value] = np.zeros(value.shape or (), value.dtype.np)
+            else:
+                assert is_view(value.node), f"{value!r} is not at hand"
+                compute(value.node)
+        return known[value]
+
+    for node in instr.nodes:
+        compute(node)
+    return {value: known[value] for value in instr.outputs}
+
+
+def run_host(instr: Instr, window: Window, state: State) -> dict[Value, np.ndarray]:
+    """The outputs of a host instruction."""
+    (node,) = instr.nodes
+    if node.type == "IsVariableInitialized":
+        name = node.inputs[0].node.attrs["variable"]
+        return {node.outputs[0]: np.array(name in state.initialized)}
+    read = set(inputs_read(node))
+    arrays = [
+        window(instr.inputs[v]) if v in read else np.zeros((), v.dtype.np) for v in node.inputs
+    ]
+    if node.effect == RANDOM:
+        arrays.insert(0, _counter(instr, window))
+    results = run_node(node, arrays)
+    if node.attrs.get(RESIZES):
+        for name, array in zip(node.writes, results, strict=True):
+            state.replace(name, array)
+    return dict(zip(node.outputs, results, strict=True))
+
+
+def _counter(instr: Instr, window: Window) -> np.ndarray:
+    return window(next(o for v, o in instr.inputs.items() if v.node is None))

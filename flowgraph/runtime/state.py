@@ -1,0 +1,58 @@
+"""What a Session keeps between runs: variable buffers and the positions of random streams.
+
+Buffers never move while their size stays the same, so plans may hold their addresses.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+#: Buffers start on a cache line, which is also the widest vector (bytes).
+ALIGNMENT = 64
+
+
+def aligned_empty(nbytes: int) -> np.ndarray:
+    """Uninitialised uint8 memory that starts on a cache line."""
+    raw = np.empty(nbytes + ALIGNMENT, np.uint8)
+    start = -raw.ctypes.data % ALIGNMENT
+    return raw[start : start + nbytes]
+
+
+class State:
+    """Variables and counters of one session.
+
+    Attributes:
+        variables: name -> array; present once a plan refers to the variable.
+        initialized: names that hold a value.
+        counters: random op name -> int64[1], 128-bit samples drawn so far.
+        generation: grows whenever a buffer is replaced by one of another size; plans made for an
+            older generation must be bound again.
+    """
+
+    def __init__(self) -> None:
+        self.variables: dict[str, np.ndarray] = {}
+        self.initialized: set[str] = set()
+        self.counters: dict[str, np.ndarray] = {}
+        self.generation = 0
+
+    def variable(self, name: str, dtype: np.dtype, shape: tuple[int, ...]) -> np.ndarray:
+        """The buffer of a variable, made or replaced when there is none of this size."""
+        array = self.variables.get(name)
+        if array is None or array.dtype != dtype or array.shape != shape:
+            if array is not None:
+                self.generation += 1
+            if dtype.hasobject:
+                array = np.empty(shape, dtype)
+            else:
+                size = int(np.prod(shape, dtype=np.int64))
+                array = aligned_empty(size * dtype.itemsize).view(dtype).reshape(shape)
+            self.variables[name] = array
+        return array
+
+    def replace(self, name: str, value: np.ndarray) -> None:
+        """Set a variable that may change its size."""
+        self.variable(name, value.dtype, value.shape)[...] = value
+
+    def counter(self, name: str) -> np.ndarray:
+        """The stream position of a random op."""
+        return self.counters.setdefault(name, np.zeros(1, np.int64))

@@ -1,0 +1,454 @@
+"""Session: runs parts of a graph and keeps its variables.
+
+    run(fetches, feed_dict)
+      └─ RunPlan, one per (fetches, feed keys): the optimised FrozenGraph
+           └─ Stage, one per feed shapes: an Executable, and what follows once its values are known
+
+The first call with a signature compiles; later calls are a dictionary look-up, a copy of small feeds, one
+native call and a copy of the results.
+
+Read next: fetching.py (what may be fetched and fed), compile.py (the stages), runtime/executor.py.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from operator import itemgetter
+from typing import Any
+
+import numpy as np
+
+from flowgraph import compile as compiler
+from flowgraph import config
+from flowgraph.fetching import (
+    Leaf,
+    check_feed_shape,
+    feed_converter,
+    flatten_fetches,
+    resolve_feed_key,
+)
+from flowgraph.graph.core import Graph
+from flowgraph.graph.default import get_default_graph, graph_as_default
+from flowgraph.graph.export import export
+from flowgraph.graph.gradients import IndexedSlices
+from flowgraph.graph.node import Operation, Tensor, set_session_runner
+from flowgraph.optimize.frozen import HOST, RANDOM, VARIABLE, WRITE, FrozenGraph
+from flowgraph.optimize.specialize import Staged, continue_with
+from flowgraph.plan.plan import Plan
+from flowgraph.runtime.executor import Executable
+from flowgraph.runtime.state import State
+from flowgraph.shapes import is_fully_known
+
+#: Initialisation (writes of freshly made values, no feeds) up to this many elements runs on the reference
+#: target: it runs once, so compiling kernels for it never pays.  The rule looks at the plan only, never
+#: at clocks or caches, so results are the same in every process.
+MAX_REFERENCE_INITIAL_ELEMENTS = 4_000_000
+
+
+class Stage:
+    """A plan for known sizes, and what follows it where sizes depend on its results."""
+
+    def __init__(self, session: BaseSession, staged: Staged, converts: Sequence[Callable]) -> None:
+        self.session, self.staged = session, staged
+        plan = compiler.make_plan(staged.first)
+        target = config.get("TARGET")
+        if is_initialization(staged.first, plan):
+            target = "reference"
+        self.executable = Executable(plan, session._state, target, converts)
+        self.followers: dict[tuple, tuple[Stage, list[int]]] = {}
+
+    def run(self) -> list[Any]:
+        """Run with the loaded feeds."""
+        results = self.executable.run()
+        if self.staged.rest is None:
+            return results
+        arrays = [
+            np.asarray(r, v.dtype.np) for r, v in zip(results, self.staged.boundary, strict=True)
+        ]
+        follower, fed = self.follower(arrays)
+        follower.executable.load([arrays[i] for i in fed])
+        return follower.run()
+
+    def follower(self, arrays: list[np.ndarray]) -> tuple[Stage, list[int]]:
+        """The stage that continues after boundary values ``arrays``."""
+        key = tuple(
+            (a.shape, a.tobytes()) if by_value else a.shape
+            for a, by_value in zip(arrays, self.staged.by_value, strict=True)
+        )
+        found = self.followers.get(key)
+        if found is None:
+            graph, fed = continue_with(self.staged, arrays)
+            staged = compiler.stage(
+                graph, [arrays[i].shape for i in fed], self.session._variable_shapes()
+            )
+            converts = [np.asarray] * len(fed)
+            found = self.followers[key] = Stage(self.session, staged, converts), fed
+        return found
+
+
+def is_initialization(graph: FrozenGraph, plan: Plan) -> bool:
+    """True when a run only gives variables their first values: see MAX_REFERENCE_INITIAL_ELEMENTS."""
+    if graph.feeds or graph.fetches or not plan.writes:
+        return False
+    elements = 0
+    for node in graph.nodes:
+        if node.type == VARIABLE:
+            continue
+        if node.effect == HOST or (node.effect == WRITE and node.type != "Assign"):
+            return False
+        if node.effect == RANDOM:
+            elements += sum(int(np.prod(v.shape, dtype=np.int64)) for v in node.outputs)
+    return elements <= MAX_REFERENCE_INITIAL_ELEMENTS
+
+
+class RunPlan:
+    """Everything that is known about one (fetches, feed keys) pair."""
+
+    def __init__(self, session: BaseSession, leaves: Sequence[Leaf], feeds: Sequence[Tensor]) -> None:
+        self.session, self.feeds = session, list(feeds)
+        tensors = [leaf for leaf in leaves if isinstance(leaf, Tensor)]
+        unique: dict[Leaf, int] = {}
+        for leaf in tensors:
+            unique.setdefault(leaf, len(unique))
+        operations = list(dict.fromkeys(x for x in leaves if isinstance(x, Operation)))
+        #: Per leaf, where its result stands, or -1.
+        self.places = [unique[x] if isinstance(x, Tensor) else -1 for x in leaves]
+        self.in_order = self.places == list(range(len(unique)))
+        self.graph = compiler.prepare([*unique, *operations], self.feeds)
+        self.sizeless = tuple(
+            n.attrs["variable"]
+            for n in self.graph.nodes
+            if n.type == VARIABLE and not is_fully_known(n.outputs[0].shape)
+        )
+        self.converts = [feed_converter(t) for t in self.feeds]
+        self.stages: dict[tuple, Stage] = {}
+        self.current: Stage | None = None
+
+    def run(self, values: Sequence[Any]) -> list[Any]:
+        """One result per leaf."""
+        stage = self.current
+        if (
+            stage is None
+            or stage.executable.generation != self.session._state.generation
+            or not stage.executable.load(values)
+        ):
+            stage = self.find(values)
+        results = stage.run()
+        if self.in_order:
+            return results
+        return [None if place < 0 else results[place] for place in self.places]
+
+    def find(self, values: Sequence[Any]) -> Stage:
+        """The stage for these feeds, made if need be and loaded."""
+        arrays = [convert(value) for convert, value in zip(self.converts, values, strict=True)]
+        for array, tensor in zip(arrays, self.feeds, strict=True):
+            check_feed_shape(array.shape, tensor)
+        state = self.session._state
+        variables = self.session._variable_shapes()
+        shapes = [a.shape for a in arrays]
+        key = (*shapes, *(variables.get(name) for name in self.sizeless))
+        stage = self.stages.get(key)
+        if stage is None or stage.executable.generation != state.generation:
+            staged = compiler.stage(self.graph, shapes, variables)
+            stage = self.stages[key] = Stage(self.session, staged, self.converts)
+        stage.executable.load(arrays)
+        self.current = stage
+        return stage
+
+
+def _run_key(fetches: Any, feed_dict: dict[Any, Any] | None) -> tuple:
+    """What run's arguments are remembered by; raises TypeError when they cannot be hashed.
+
+    ``None`` and ``0`` stand for no fetch, so lists, tuples and single fetches have keys apart.
+    """
+    kind = type(fetches)
+    if kind is list:
+        return (None, *fetches, None, *feed_dict) if feed_dict else (None, *fetches)
+    if kind is tuple:
+        return (0, *fetches, None, *feed_dict) if feed_dict else (0, *fetches)
+    return (fetches, *feed_dict) if feed_dict else (fetches,)
+
+
+def _quick_rebuild(fetches: Any, rebuild: Callable) -> Callable | None:
+    """A cheaper equal of ``rebuild`` for the usual fetches: one thing, or a flat list (None)."""
+    structures = (list, tuple, Mapping, IndexedSlices)
+    if not isinstance(fetches, structures):
+        return itemgetter(0)
+    if type(fetches) is list and not any(isinstance(f, structures) for f in fetches):
+        return None
+    return rebuild
+
+
+class _DefaultSessions(threading.local):
+    def __init__(self) -> None:
+        self.stack: list[BaseSession] = []
+
+
+_defaults = _DefaultSessions()
+
+
+@export("get_default_session")
+def get_default_session() -> BaseSession | None:
+    """The session of the innermost ``with session:`` block of this thread, or None."""
+    return _defaults.stack[-1] if _defaults.stack else None
+
+
+class BaseSession:
+    """What Session and InteractiveSession share.
+
+    Args:
+        target: accepted for TensorFlow programs; only ``""`` (this process) is served.
+        graph: the graph to run; default: the current default graph.
+        config: a ConfigProto; recorded.
+    """
+
+    def __init__(self, target: str = "", graph: Graph | None = None, config: Any = None) -> None:
+        if target:
+            raise ValueError(
+                f"Session target {target!r}: only the local target '' exists; leave it out"
+            )
+        if graph is not None and not isinstance(graph, Graph):
+            raise TypeError(f"graph must be a tf.Graph, but got {type(graph)}")
+        self._graph = get_default_graph() if graph is None else graph
+        self._config = config
+        self._state = State()
+        self._lock = threading.RLock()
+        self._plans: dict[Any, tuple[RunPlan, Callable | None]] = {}
+        self._closed = False
+
+    @property
+    def graph(self) -> Graph:
+        """The graph that this session runs."""
+        return self._graph
+
+    @property
+    def graph_def(self) -> Any:
+        """The graph as a GraphDef."""
+        return self._graph.as_graph_def()
+
+    @property
+    def sess_str(self) -> str:
+        """The target this session was made for."""
+        return ""
+
+    def run(
+        self,
+        fetches: Any,
+        feed_dict: dict[Any, Any] | None = None,
+        options: Any = None,
+        run_metadata: Any = None,
+    ) -> Any:
+        """Compute ``fetches``, feeding ``feed_dict``; one operation runs at most once.
+
+        Args:
+            fetches: a tensor, operation, variable, name, or any nesting of lists, tuples, named
+                tuples and dicts of them.
+            feed_dict: tensor (or its name) -> value, cast as ``np.asarray(value, dtype)``.  Any tensor
+                can be fed; nothing upstream of it runs.
+            options: RunOptions; ``trace_level=FULL_TRACE`` fills ``run_metadata``.
+            run_metadata: RunMetadata that receives the trace.
+        Returns:
+            The structure of ``fetches`` with arrays (NumPy scalars at rank 0) for tensors and None for
+            operations.  Results share no memory with variables.
+        Raises:
+            RuntimeError: the session is closed.
+            TypeError, ValueError: a fetch or feed means nothing in this graph; a feed has a wrong
+                shape.
+            InvalidArgumentError, FailedPreconditionError, ...: an operation failed; see tf.errors.
+
+        >>> import flowgraph as tf
+        >>> x = tf.placeholder(tf.float32)
+        >>> tf.Session().run({"twice": x * 2}, feed_dict={x: 3})
+        {'twice': 6.0}
+        """
+        try:
+            plan, rebuild = self._plans[_run_key(fetches, feed_dict)]
+        except (KeyError, TypeError):  # not seen yet, or not hashable
+            plan, rebuild = self._plan_for(fetches, feed_dict)
+        with self._lock:
+            if self._closed:
+                raise RuntimeError("Attempted to use a closed Session.")
+            if options is not None and run_metadata is not None:
+                results = self._run_traced(plan, feed_dict, options, run_metadata)
+            else:
+                results = plan.run(tuple(feed_dict.values()) if feed_dict else ())
+        return results if rebuild is None else rebuild(results)
+
+    def _plan_for(
+        self, fetches: Any, feed_dict: dict[Any, Any] | None
+    ) -> tuple[RunPlan, Callable | None]:
+        """Check the arguments, make the plan and remember it where its key can be hashed."""
+        if self._closed:
+            raise RuntimeError("Attempted to use a closed Session.")
+        if feed_dict is not None and not isinstance(feed_dict, dict):
+            raise TypeError(
+                f"feed_dict must be a dictionary from tensors to values, got {type(feed_dict)}"
+            )
+        leaves, rebuild = flatten_fetches(self._graph, fetches)
+        feeds = [resolve_feed_key(self._graph, key) for key in feed_dict or ()]
+        canonical = ("plan", tuple(leaves), tuple(feeds))
+        with self._lock:
+            known = self._plans.get(canonical)
+            plan = known[0] if known is not None else RunPlan(self, leaves, feeds)
+            entry = plan, _quick_rebuild(fetches, rebuild)
+            self._plans[canonical] = entry
+            # NB: a named tuple equals the plain tuple of its members, so subclasses have no key.
+            if type(fetches) in (list, tuple) or not isinstance(fetches, (list, tuple)):
+                try:
+                    self._plans[_run_key(fetches, feed_dict)] = entry
+                except TypeError:
+                    pass  # not hashable (a dict, a nested list): found by its leaves next time
+        return entry
+
+    def _run_traced(
+        self, plan: RunPlan, feed_dict: dict | None, options: Any, run_metadata: Any
+    ) -> list[Any]:
+        from flowgraph.profile.trace import run_traced
+
+        values = tuple(feed_dict.values()) if feed_dict else ()
+        return run_traced(plan, values, options, run_metadata)
+
+    def make_callable(
+        self, fetches: Any, feed_list: Sequence[Any] | None = None, accept_options: bool = False
+    ) -> Callable[..., Any]:
+        """A function that runs ``fetches`` with positional values for ``feed_list``.
+
+        The fastest way to run one thing many times.
+
+        Args:
+            fetches: as in ``run``.   feed_list: tensors or names to feed, in order.
+            accept_options: the function also takes ``options`` and ``run_metadata``.
+        Raises (the function): TypeError for a wrong number of values; else as ``run``.
+
+        >>> import flowgraph as tf
+        >>> x = tf.placeholder(tf.float32)
+        >>> twice = tf.Session().make_callable(x * 2, [x])
+        >>> twice(4)
+        8.0
+        """
+        if feed_list is not None and not isinstance(feed_list, (list, tuple)):
+            raise TypeError("`feed_list` must be a list or tuple.")
+        keys = list(feed_list or ())
+        leaves, rebuild = flatten_fetches(self._graph, fetches)
+        feeds = [resolve_feed_key(self._graph, key) for key in keys]
+        if self._closed:
+            raise RuntimeError("Attempted to use a closed Session.")
+        with self._lock:
+            plan = RunPlan(self, leaves, feeds)
+        return self._callable(plan, fetches, rebuild, len(keys), accept_options)
+
+    def _callable(
+        self, plan: RunPlan, fetches: Any, rebuild: Callable, count: int, accept_options: bool
+    ) -> Callable[..., Any]:
+        lock = self._lock
+        quick = _quick_rebuild(fetches, rebuild)
+
+        def check(values: tuple) -> None:
+            if self._closed:
+                raise RuntimeError("Attempted to use a closed Session.")
+            if len(values) != count:
+                raise TypeError(f"the callable takes {count} values, got {len(values)}")
+
+        def call(*values: Any) -> Any:
+            if self._closed or len(values) != count:
+                check(values)
+            with lock:
+                results = plan.run(values)
+            return results if quick is None else quick(results)
+
+        def call_with_options(*values: Any, options: Any = None, run_metadata: Any = None) -> Any:
+            if options is None or run_metadata is None:
+                return call(*values)
+            check(values)
+            feeds = dict(zip(plan.feeds, values, strict=True))
+            with lock:
+                return rebuild(self._run_traced(plan, feeds, options, run_metadata))
+
+        return call_with_options if accept_options else call
+
+    def close(self) -> None:
+        """Free variables and plans; using the session afterwards raises RuntimeError."""
+        with self._lock:
+            self._closed = True
+            self._plans.clear()
+            self._state = State()
+
+    def list_devices(self) -> list[str]:
+        """Names of the devices the session can use."""
+        return ["/job:localhost/replica:0/task:0/device:CPU:0"]
+
+    @contextmanager
+    def as_default(self) -> Iterator[BaseSession]:
+        """Make this the default session of the block; the session stays open after it."""
+        _defaults.stack.append(self)
+        try:
+            with graph_as_default(self._graph):
+                yield self
+        finally:
+            _defaults.stack.remove(self)
+
+    def _variable_shapes(self) -> dict[str, tuple[int, ...]]:
+        return {name: a.shape for name, a in self._state.variables.items()}
+
+
+@export("Session")
+class Session(BaseSession):
+    """Runs a graph; ``with tf.Session() as sess:`` makes it the default and closes it at the end."""
+
+    _context: Any = None
+
+    def __enter__(self) -> Session:
+        if self._context is not None:
+            raise RuntimeError("Session context managers are not re-entrant.")
+        self._context = self.as_default()
+        self._context.__enter__()
+        return self
+
+    def __exit__(self, *exc_info: Any) -> None:
+        context, self._context = self._context, None
+        context.__exit__(*exc_info)
+        self.close()
+
+
+@export("InteractiveSession")
+class InteractiveSession(BaseSession):
+    """A session that is the default from its making until ``close``: for shells and notebooks."""
+
+    def __init__(self, target: str = "", graph: Graph | None = None, config: Any = None) -> None:
+        super().__init__(target, graph, config)
+        _defaults.stack.append(self)
+        self._graph_context = graph_as_default(graph) if graph is not None else None
+        if self._graph_context is not None:
+            self._graph_context.__enter__()
+
+    def close(self) -> None:
+        """Stop being the default session and free everything."""
+        if self._closed:
+            return
+        super().close()
+        if self in _defaults.stack:
+            _defaults.stack.remove(self)
+        if self._graph_context is not None:
+            self._graph_context.__exit__(None, None, None)
+
+
+def _run_in(fetches: Any, feed_dict: Any, session: Any, graph: Graph) -> Any:
+    """What ``Tensor.eval`` and ``Operation.run`` call."""
+    if session is None:
+        session = get_default_session()
+        if session is None:
+            raise ValueError(
+                "Cannot evaluate without a session: no default session is registered. Use "
+                "`with sess.as_default():` or pass an explicit session (`eval(session=sess)`)"
+            )
+    if session.graph is not graph:
+        raise ValueError(
+            "the session's graph is different from the graph of what it should evaluate; pass a "
+            "session made with that graph"
+        )
+    return session.run(fetches, feed_dict)
+
+
+set_session_runner(_run_in)

@@ -1,0 +1,101 @@
+"""Adam: adaptive moment estimation (Kingma and Ba, 2015), in TensorFlow's form."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flowgraph.graph.apply import call
+from flowgraph.graph.convert import convert_to_tensor
+from flowgraph.graph.default import control_dependencies, name_scope
+from flowgraph.graph.export import export
+from flowgraph.graph.gradients import IndexedSlices
+from flowgraph.graph.node import Operation, Tensor
+from flowgraph.ops.state import group
+from flowgraph.ops.variables import Variable
+from flowgraph.train.gradient_descent import _cast
+from flowgraph.train.optimizer import Optimizer
+
+
+@export("train.AdamOptimizer")
+class AdamOptimizer(Optimizer):
+    """Adam.
+
+    t <- t + 1
+    lr_t = learning_rate * sqrt(1 - beta2**t) / (1 - beta1**t)
+    m <- beta1 * m + (1 - beta1) * g
+    v <- beta2 * v + (1 - beta2) * g**2
+    w <- w - lr_t * m / (sqrt(v) + epsilon)
+
+    As in TensorFlow the bias correction is folded into the rate, so ``epsilon`` is the paper's
+    "epsilon hat".  A sparse gradient (IndexedSlices) moves all rows: the moments of unused ones decay.
+
+    Args:
+        learning_rate, beta1, beta2, epsilon: floats or scalar tensors.
+    """
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        beta1: Any = 0.9,
+        beta2: Any = 0.999,
+        epsilon: Any = 1e-8,
+        use_locking: bool = False,
+        name: str = "Adam",
+    ) -> None:
+        super().__init__(use_locking, name)
+        self._hyper = {
+            "learning_rate": learning_rate, "beta1": beta1, "beta2": beta2, "epsilon": epsilon,
+        }
+        self._tensors: dict[str, Tensor] = {}
+
+    def _create_slots(self, var_list: list[Variable]) -> None:
+        first = min(var_list, key=lambda v: v.name)
+        for name in ("beta1", "beta2"):
+            value = self._hyper[name]
+            self._scalar_variable(value() if callable(value) else value, f"{name}_power", first)
+        for var in var_list:
+            self._zeros_slot(var, "m", self._name)
+            self._zeros_slot(var, "v", self._name)
+
+    def _prepare(self) -> None:
+        for name, value in self._hyper.items():
+            self._tensors[name] = convert_to_tensor(value() if callable(value) else value, name=name)
+
+    def _arguments(self, var: Variable) -> list[Tensor]:
+        powers = [self._get_non_slot("beta1_power"), self._get_non_slot("beta2_power")]
+        numbers = [self._tensors[n] for n in ("learning_rate", "beta1", "beta2", "epsilon")]
+        return [_cast(p.value(), var) for p in powers] + [_cast(n, var) for n in numbers]
+
+    def _slots_of(self, var: Variable) -> tuple[Variable, Variable]:
+        return self._slots["m"][var], self._slots["v"][var]
+
+    def _apply_dense(self, grad: Tensor, var: Variable) -> Operation:
+        m, v = self._slots_of(var)
+        return call.ApplyAdam(
+            var._ref(), m._ref(), v._ref(), *self._arguments(var), grad,
+            use_locking=self._use_locking,
+        ).op
+
+    def _apply_sparse(self, grad: IndexedSlices, var: Variable) -> Operation:
+        m, v = self._slots_of(var)
+        power1, power2, rate, beta1, beta2, epsilon = self._arguments(var)
+        lr_t = rate * call.Sqrt(1 - power2) / (1 - power1)
+        m_t = _decay_and_add(m, beta1, grad, grad.values * (1 - beta1))
+        v_t = _decay_and_add(v, beta2, grad, grad.values * grad.values * (1 - beta2))
+        return var.assign_sub(lr_t * m_t / (call.Sqrt(v_t) + epsilon)).op
+
+    def _finish(self, update_ops: list[Operation], name_scope_: str) -> Operation:
+        with control_dependencies(update_ops):
+            powers = []
+            for name in ("beta1", "beta2"):
+                power = self._get_non_slot(f"{name}_power")
+                with name_scope(name_scope_):
+                    powers.append(power.assign(power * _cast(self._tensors[name], power)).op)
+        return group(*update_ops, *powers, name=name_scope_)
+
+
+def _decay_and_add(slot: Variable, beta: Tensor, grad: IndexedSlices, values: Tensor) -> Tensor:
+    """slot <- beta * slot, then add ``values`` at the gradient's rows; the slot's new value."""
+    decayed = slot.assign(slot * beta)
+    with control_dependencies([decayed.op]):
+        return call.ScatterAdd(slot._ref(), grad.indices, values)
