@@ -50,7 +50,7 @@ _run_number = itertools.count()
 
 
 class Dump:
-    """Writes the stages of one compilation to FLOWGRAPH_DUMP/run<n>/, when that is set."""
+    """Writes the stages of one (fetches, feeds) pair to FLOWGRAPH_DUMP/run<n>/, when that is set."""
 
     def __init__(self) -> None:
         root = config.get("DUMP")
@@ -69,9 +69,10 @@ class Dump:
             self.step += 1
 
 
-def prepare(fetches: Sequence[Tensor | Operation], feeds: Sequence[Tensor]) -> FrozenGraph:
+def prepare(
+    fetches: Sequence[Tensor | Operation], feeds: Sequence[Tensor], dump: Dump
+) -> FrozenGraph:
     """Graph -> optimised FrozenGraph whose feed sizes may still be unknown."""
-    dump = Dump()
     graph = freeze(fetches, feeds)
     dump.write("frozen", lambda: frozen.to_text(graph))
     return _run_passes(PASSES, graph, dump)
@@ -86,9 +87,8 @@ def stage(
     return specialize(with_feed_shapes(graph, feed_shapes, variable_shapes))
 
 
-def make_plan(graph: FrozenGraph) -> Plan:
+def make_plan(graph: FrozenGraph, dump: Dump) -> Plan:
     """Specialised FrozenGraph -> Plan."""
-    dump = Dump()
     dump.write("specialized", lambda: frozen.to_text(graph))
     graph = _run_passes(CONCRETE_PASSES, graph, dump)
     ordered, earlier = order_effects(graph)

@@ -50,9 +50,15 @@ MAX_REFERENCE_INITIAL_ELEMENTS = 4_000_000
 class Stage:
     """A plan for known sizes, and what follows it where sizes depend on its results."""
 
-    def __init__(self, session: BaseSession, staged: Staged, converts: Sequence[Callable]) -> None:
-        self.session, self.staged = session, staged
-        plan = compiler.make_plan(staged.first)
+    def __init__(
+        self,
+        session: BaseSession,
+        staged: Staged,
+        converts: Sequence[Callable],
+        dump: compiler.Dump,
+    ) -> None:
+        self.session, self.staged, self.dump = session, staged, dump
+        plan = compiler.make_plan(staged.first, dump)
         target = config.get("TARGET")
         if is_initialization(staged.first, plan):
             target = "reference"
@@ -84,7 +90,7 @@ class Stage:
                 graph, [arrays[i].shape for i in fed], self.session._variable_shapes()
             )
             converts = [np.asarray] * len(fed)
-            found = self.followers[key] = Stage(self.session, staged, converts), fed
+            found = self.followers[key] = Stage(self.session, staged, converts, self.dump), fed
         return found
 
 
@@ -116,7 +122,8 @@ class RunPlan:
         #: Per leaf, where its result stands, or -1.
         self.places = [unique[x] if isinstance(x, Tensor) else -1 for x in leaves]
         self.in_order = self.places == list(range(len(unique)))
-        self.graph = compiler.prepare([*unique, *operations], self.feeds)
+        self.dump = compiler.Dump()
+        self.graph = compiler.prepare([*unique, *operations], self.feeds, self.dump)
         self.sizeless = tuple(
             n.attrs["variable"]
             for n in self.graph.nodes
@@ -152,7 +159,7 @@ class RunPlan:
         stage = self.stages.get(key)
         if stage is None or stage.executable.generation != state.generation:
             staged = compiler.stage(self.graph, shapes, variables)
-            stage = self.stages[key] = Stage(self.session, staged, self.converts)
+            stage = self.stages[key] = Stage(self.session, staged, self.converts, self.dump)
         stage.executable.load(arrays)
         self.current = stage
         return stage

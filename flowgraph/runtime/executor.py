@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from flowgraph import config
 from flowgraph.codegen.compile import addresses
 from flowgraph.plan.memory import DIRECT_NBYTES
 from flowgraph.plan.plan import (
@@ -72,6 +73,7 @@ class Executable:
         if target == "cpu":
             self._bind_table()
         self._bind_fetches()
+        self.checks = Checker(self) if target == "cpu" and config.get("CHECK") else None
 
     # -------------------------------------------------------------------------------- binding
 
@@ -200,7 +202,9 @@ class Executable:
             self._check_initialized()
         if self.late:
             self._make_fetch_memory()
-        if self.target == "cpu":
+        if self.checks is not None:
+            self.checks.run()
+        elif self.target == "cpu":
             code = native.execute(self.table_address, 0)
             while code != -1:
                 code = native.execute(self.table_address, self._stopped_at(code) + 1)
@@ -258,6 +262,39 @@ class Executable:
                 self.objects[operand.slot] = array
             else:
                 self.window(operand)[...] = array
+
+
+class Checker:
+    """FLOWGRAPH_CHECK=1: runs a plan row by row and compares every kernel with its reference."""
+
+    #: Largest difference, relative to the largest magnitude of the result.
+    TOLERANCE = {"float32": 1e-4, "float64": 1e-10}
+
+    def __init__(self, executable: Executable) -> None:
+        self.executable = executable
+        self.table = np.zeros((2, 4), np.int64)
+
+    def run(self) -> None:
+        """Run the loaded plan; InternalError at the first kernel that differs."""
+        executable = self.executable
+        for row, instr in enumerate(executable.plan.instrs):
+            if instr.kernel is None:
+                executable._run_host_row(row)
+                continue
+            expected = run_instr(instr, executable.window)
+            self.table[0] = executable.table[row]
+            code = native.execute(self.table.ctypes.data, 0)
+            if code != -1:
+                raise faults.kernel_error(executable.plan, row, code % 256)
+            for value, operand in instr.outputs.items():
+                self._compare(row, instr, expected[value], executable.window(operand))
+
+    def _compare(self, row: int, instr: Instr, expected: np.ndarray, found: np.ndarray) -> None:
+        tolerance = self.TOLERANCE.get(expected.dtype.name, 0)
+        finite = np.abs(expected[np.isfinite(expected)]) if expected.dtype.kind == "f" else ()
+        bound = tolerance * max(1.0, float(np.max(finite, initial=0.0)))
+        if not np.allclose(found, expected, rtol=tolerance, atol=bound, equal_nan=True):
+            raise faults.wrong_kernel(instr, row, expected, found)
 
 
 def _scalar_fetch(view: np.ndarray) -> Callable[[], Any]:

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+import numpy as np
+
 from flowgraph.errors import (
     STATUS_DIVISION_BY_ZERO,
     STATUS_MESSAGES,
     FailedPreconditionError,
+    InternalError,
     InvalidArgumentError,
     OpError,
     OutOfRangeError,
@@ -22,7 +25,7 @@ from flowgraph.errors import (
 from flowgraph.graph.report import op_message
 from flowgraph.optimize.frozen import Node
 from flowgraph.graph.node import Operation
-from flowgraph.plan.plan import Plan
+from flowgraph.plan.plan import Instr, Plan
 from flowgraph.shapes import format_dims
 
 #: Python's exceptions in host functions, as TensorFlow's py_func maps them.
@@ -73,6 +76,18 @@ def _error(kind: type[OpError], plan: Plan, row: int, node: Node, what: str) -> 
     notes = [_updated_before(plan, row)]
     text = op_message(f"{node.type}: {what}", node.op, shapes=shapes, notes=notes)
     return kind(None, node.op, text)  # type: ignore[call-arg]
+
+
+def wrong_kernel(instr: Instr, row: int, expected: np.ndarray, found: np.ndarray) -> OpError:
+    """FLOWGRAPH_CHECK found a kernel that disagrees with its reference: our bug."""
+    node = instr.nodes[-1]
+    text = op_message(
+        f"this is a bug in flowgraph: kernel {row} ({instr.label}) differs from its reference",
+        node.op,
+        notes=[f"reference {expected.reshape(-1)[:4]}", f"kernel    {found.reshape(-1)[:4]}"],
+        fix="report it with the files that FLOWGRAPH_DUMP=<directory> writes",
+    )
+    return InternalError(None, node.op, text)
 
 
 def uninitialized(variables: Mapping[str, Operation | None], names: Iterable[str]) -> OpError:
