@@ -74,6 +74,8 @@ class Graph:
         self._unfetchable: set[Operation] = set()
         #: Variable operation -> number of the last operation that writes it.
         self._last_write: dict[Operation, int] = {}
+        #: Name -> gradient function of a tf.custom_gradient of this graph.
+        self._gradient_functions: dict[str, Callable[..., Any]] = {}
         self._seed: int | None = None
 
     # ------------------------------------------------------------------------------ making nodes
