@@ -16,7 +16,7 @@ from typing import Any as _Any
 from flowgraph import dtypes as _dtypes
 from flowgraph import errors as _errors
 from flowgraph import shapes as _shapes
-from flowgraph.graph import gradients as _gradients
+from flowgraph.graph import gradients as _gradients  # noqa: F401  its names are exported
 from flowgraph.graph.export import did_you_mean_public as _did_you_mean_public
 from flowgraph.graph.export import export_all as _export_all
 from flowgraph.graph.export import install as _install

@@ -31,11 +31,20 @@ from flowgraph.graph.core import Graph
 from flowgraph.graph.default import graph_of, name_scope
 from flowgraph.graph.export import export
 from flowgraph.graph.gradient_registry import registered_gradient
-from flowgraph.graph.indexed_slices import IndexedSlices, concat_indexed_slices
+from flowgraph.graph.indexed_slices import (
+    IndexedSlices,
+    IndexedSlicesValue,
+    concat_indexed_slices,
+)
 from flowgraph.graph.node import Operation, Tensor, describe
 from flowgraph.graph.opdef import OPDEFS, NotDifferentiable
 from flowgraph.graph.site import find_site, format_site
 from flowgraph.shapes import format_dims, is_compatible, is_fully_known, merge
+
+__all__ = [
+    "AggregationMethod", "IndexedSlices", "IndexedSlicesValue", "UnconnectedGradients",
+    "gradients", "hessians", "why_no_gradient",
+]  # fmt: skip
 
 #: What flows backward: a dense tensor, or some of its rows.
 Gradient = Tensor | IndexedSlices

@@ -7,7 +7,7 @@ somebody needs a dense tensor, and optimisers update only those rows.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from flowgraph.dtypes import DType
 from flowgraph.graph.apply import call
@@ -94,6 +94,15 @@ class IndexedSlices:
 
     def __repr__(self) -> str:
         return str(self)
+
+
+@export("IndexedSlicesValue")
+class IndexedSlicesValue(NamedTuple):
+    """What a Session gives for a fetched IndexedSlices: arrays in place of tensors."""
+
+    values: Any
+    indices: Any
+    dense_shape: Any
 
 
 def concat_indexed_slices(parts: Sequence[IndexedSlices]) -> IndexedSlices:
