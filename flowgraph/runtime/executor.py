@@ -33,9 +33,14 @@ from flowgraph.plan.plan import (
     Slot,
 )
 from flowgraph.runtime import faults, native
+from flowgraph.runtime.intake import DECLINED, FeedRecord, Intake
+from flowgraph.runtime.intake import available as intake_available
 from flowgraph.runtime.reference import run_host, run_instr
 from flowgraph.runtime.scalars import scalar_type
 from flowgraph.runtime.state import State, aligned_empty
+
+#: Plans that do more than this (flops plus bytes) let other Python threads run meanwhile.
+LONG_WORK = 400_000
 
 _HOST_ROW = (1, 0, 0, 0)
 _END_ROW = (0, 0, 0, 0)
@@ -62,7 +67,8 @@ class Executable:
         #: Late-bound slots: block words to fill, and bytes to add to the address.
         self.late: dict[Slot, list[tuple[int, int]]] = {}
         self.busy = False
-        self.to_check = frozenset(plan.reads)
+        #: Variables whose initialisation is not yet known to have happened.
+        self.to_check = frozenset(plan.reads) | frozenset(plan.writes)
         for name, operand in plan.variables.items():
             if name in plan.reads or name in plan.writes:
                 state.variable(name, operand.dtype.np, operand.shape)
@@ -74,6 +80,7 @@ class Executable:
             self._bind_table()
         self._bind_fetches()
         self.checks = Checker(self) if target == "cpu" and config.get("CHECK") else None
+        self._bind_intake()
 
     # -------------------------------------------------------------------------------- binding
 
@@ -138,6 +145,28 @@ class Executable:
         self.table[self.table[:, 0] > 3, 1] += self.blocks.ctypes.data
         self.table_address = self.table.ctypes.data
 
+    def _bind_intake(self) -> None:
+        """The native intake, where the plan and the platform allow it."""
+        self.intake: Intake | None = None
+        self.has_fetch_slots = any(slot.kind == FETCH for slot in self.late)
+        #: Whether the table runs in a call of its own, which lets other threads run meanwhile.
+        work = sum(i.flops + i.bytes_moved for i in self.plan.instrs)
+        self.is_long = work > LONG_WORK
+        if self.target != "cpu" or self.checks is not None or not intake_available():
+            return
+        seen_by_python = {o.slot for o in self.plan.fetches}
+        for instr in self.plan.instrs:
+            if instr.kernel is None:
+                seen_by_python.update(instr.reads())
+        records = []
+        for view, dtype, shape, slot, _ in self.feeders:
+            if view is None and (slot.kind != FEED or slot in seen_by_python):
+                return
+            start = self.blocks.ctypes.data
+            patches = tuple((start + 8 * word, n) for word, n in self.late.get(slot, ()))
+            records.append(FeedRecord(dtype, shape, view, patches))
+        self.intake = Intake(records, 0 if self.is_long else self.table_address)
+
     def _bind_fetches(self) -> None:
         #: Per fetch: a function without arguments that makes the result.
         self.fetchers: list[Callable[[], Any]] = []
@@ -196,23 +225,44 @@ class Executable:
             for word, nbytes in self.late[slot]:
                 self.blocks[word] = address + nbytes
 
+    def attempt(self, values: tuple) -> list[Any] | None:
+        """``load`` and ``run`` in one native call; None when that is not possible (and nothing ran)."""
+        intake = self.intake
+        if intake is None or self.to_check:
+            return None
+        if self.has_fetch_slots:
+            self._make_fetch_memory()
+        if intake.call(values) is not None:
+            code = intake.code()
+            if code == DECLINED:
+                return None
+            self._walk(self._stopped_at(code) + 1)
+        elif self.is_long:
+            self._walk(0)
+        return [fetch() for fetch in self.fetchers]
+
+    def _walk(self, row: int) -> None:
+        """Run the table from ``row`` to its end, host instructions included."""
+        code = native.execute(self.table_address, row)
+        while code != -1:
+            code = native.execute(self.table_address, self._stopped_at(code) + 1)
+
     def run(self) -> list[Any]:
         """Run with the loaded feeds; the fetched values."""
         if self.to_check:
             self._check_initialized()
-        if self.late:
+        if self.has_fetch_slots:
             self._make_fetch_memory()
         if self.checks is not None:
             self.checks.run()
         elif self.target == "cpu":
-            code = native.execute(self.table_address, 0)
-            while code != -1:
-                code = native.execute(self.table_address, self._stopped_at(code) + 1)
+            self._walk(0)
         else:
             for row, instr in enumerate(self.plan.instrs):
                 self._run_by_reference(row, instr)
-        if self.plan.writes:
+        if self.to_check:
             self.state.initialized.update(self.plan.writes)
+            self.to_check = frozenset()
         return [fetch() for fetch in self.fetchers]
 
     def _make_fetch_memory(self) -> None:
@@ -224,10 +274,9 @@ class Executable:
                     self._point_at(slot, aligned_empty(slot.nbytes))
 
     def _check_initialized(self) -> None:
-        missing = self.to_check - self.state.initialized
+        missing = set(self.plan.reads) - self.state.initialized
         if missing:
             raise faults.uninitialized(self.plan.variable_ops, missing)
-        self.to_check = frozenset()
 
     def _stopped_at(self, code: int) -> int:
         """Handle a stop of the table walk; the row it stopped at."""
