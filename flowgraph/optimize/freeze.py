@@ -20,11 +20,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+import numpy as np
+
 from flowgraph.errors import InvalidArgumentError
 from flowgraph.graph.node import Operation, Tensor
 from flowgraph.graph.opdef import HOST, OPDEFS, WRITE
 from flowgraph.graph.report import op_message
-from flowgraph.optimize.frozen import FEED, RESIZES, VARIABLE, FrozenGraph, Node, Value
+from flowgraph.optimize.frozen import FEED, RESIZES, VARIABLE, FrozenGraph, Node, Value, constant
 from flowgraph.shapes import format_dims, is_fully_known
 
 
@@ -173,6 +175,11 @@ class _Freezer:
             after = (barrier,)
         if op.type == "Identity" and op.inputs[0].dtype.is_ref:
             self.value.setdefault(op.outputs[0], inputs[0])  # a read is the version itself
+            return
+        if op.type == "IsVariableInitialized" and inputs[0].node.type != VARIABLE:
+            known = constant(np.array(True), op.outputs[0].dtype, op.name, OPDEFS["Const"])
+            self.value.setdefault(op.outputs[0], known)
+            self.nodes.append(known.node)
             return
         node = Node(op.type, opdef, op.attrs, inputs, op.name, op, after)
         if opdef.effect == WRITE:

@@ -10,7 +10,7 @@ from flowgraph.graph.default import control_dependencies, name_scope
 from flowgraph.graph.export import export
 from flowgraph.graph.gradients import IndexedSlices
 from flowgraph.graph.node import Operation, Tensor
-from flowgraph.ops.state import group
+from flowgraph.ops.control import group
 from flowgraph.ops.variables import Variable
 from flowgraph.train.gradient_descent import _cast
 from flowgraph.train.optimizer import Optimizer
@@ -72,7 +72,7 @@ class AdamOptimizer(Optimizer):
     def _apply_dense(self, grad: Tensor, var: Variable) -> Operation:
         m, v = self._slots_of(var)
         return call.ApplyAdam(
-            var._ref(), m._ref(), v._ref(), *self._arguments(var), grad,
+            var, m, v, *self._arguments(var), grad,
             use_locking=self._use_locking,
         ).op
 
@@ -98,4 +98,4 @@ def _decay_and_add(slot: Variable, beta: Tensor, grad: IndexedSlices, values: Te
     """slot <- beta * slot, then add ``values`` at the gradient's rows; the slot's new value."""
     decayed = slot.assign(slot * beta)
     with control_dependencies([decayed.op]):
-        return call.ScatterAdd(slot._ref(), grad.indices, values)
+        return call.ScatterAdd(slot, grad.indices, values)

@@ -48,13 +48,13 @@ class GradientDescentOptimizer(Optimizer):
 
     def _apply_dense(self, grad: Tensor, var: Variable) -> Operation:
         return call.ApplyGradientDescent(
-            var._ref(), self._rate(var), grad, use_locking=self._use_locking
+            var, self._rate(var), grad, use_locking=self._use_locking
         ).op
 
     def _apply_sparse(self, grad: IndexedSlices, var: Variable) -> Operation:
         step = grad.values * self._rate(var)
         return call.ScatterSub(
-            var._ref(), grad.indices, step, use_locking=self._use_locking
+            var, grad.indices, step, use_locking=self._use_locking
         ).op
 
 

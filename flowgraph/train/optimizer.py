@@ -19,7 +19,7 @@ from flowgraph.graph.convert import convert_to_tensor
 from flowgraph.graph.default import control_dependencies, get_default_graph, name_scope
 from flowgraph.graph.gradients import IndexedSlices, gradients
 from flowgraph.graph.node import Operation, Tensor
-from flowgraph.ops.state import group
+from flowgraph.ops.control import group
 from flowgraph.ops.variable_scope import variable_scope
 from flowgraph.ops.variables import Variable, trainable_variables
 

@@ -1,0 +1,4 @@
+"""tf.train: optimizers, written with the public ops.
+
+Read next: optimizer.py.
+"""
