@@ -283,7 +283,8 @@ def simplify(graph: FrozenGraph) -> FrozenGraph:
 
 def apply_rules(graph: FrozenGraph, table: dict[str, list[Rule]]) -> FrozenGraph:
     """``simplify`` with another table (tests shuffle and single out rules)."""
-    left = config.get("MAX_REWRITES")
+    limit = config.get("MAX_REWRITES")
+    left = math.inf if limit is None else limit
 
     def visit(node: Node, out: list[Node]) -> tuple[Value, ...] | None:
         nonlocal left

@@ -171,6 +171,8 @@ class _Fuser:
             return None  # the same memory under another index map
         if any(n in members for n in node.after):
             return None
+        if node.writes and any(set(node.writes) & set(n.writes) for n in members):
+            return None  # two versions of one variable: one buffer cannot be stored twice
         if not self.may_overwrite_beside(region, node, members, reduced):
             return None
         internal = [v for v in inputs_read(node) if v.node in members]
