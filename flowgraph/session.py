@@ -13,6 +13,7 @@ Read next: fetching.py (what may be fetched and fed), compile.py (the stages), r
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from operator import itemgetter
@@ -38,6 +39,7 @@ from flowgraph.optimize.frozen import HOST, RANDOM, VARIABLE, WRITE, FrozenGraph
 from flowgraph.optimize.specialize import Staged, continue_with
 from flowgraph.plan.plan import Plan
 from flowgraph.runtime.executor import Executable
+from flowgraph.runtime.intake import DECLINED
 from flowgraph.runtime.state import State
 from flowgraph.shapes import is_fully_known
 
@@ -132,18 +134,9 @@ class RunPlan:
         self.converts = [feed_converter(t) for t in self.feeds]
         self.stages: dict[tuple, Stage] = {}
         self.current: Stage | None = None
-        #: The current stage's executable when nothing follows it.
-        self.quick: Executable | None = None
 
     def run(self, values: tuple) -> list[Any]:
         """One result per leaf."""
-        quick = self.quick
-        if quick is not None and quick.generation == self.session._state.generation:
-            results = quick.attempt(values)
-            if results is not None:
-                if self.in_order:
-                    return results
-                return [None if place < 0 else results[place] for place in self.places]
         stage = self.current
         if (
             stage is None
@@ -151,10 +144,44 @@ class RunPlan:
             or not stage.executable.load(values)
         ):
             stage = self.find(values)
-        results = stage.run()
+        return self.place(stage.run())
+
+    def place(self, results: list[Any]) -> list[Any]:
+        """Results of the plan, one per leaf."""
         if self.in_order:
             return results
         return [None if place < 0 else results[place] for place in self.places]
+
+    def quick(self, rebuild: Callable | None) -> Callable[[tuple], Any] | None:
+        """A function that does ``rebuild(run(values))`` for feeds like the last, or None.
+
+        It returns False, having run nothing, for feeds that are not like the last.
+        """
+        stage = self.current
+        if stage is None or stage.staged.rest is not None or stage.executable.intake is None:
+            return None
+        executable = stage.executable
+        attempt, place = executable.attempt, self.place
+        scalar = executable.scalar_intake
+        if scalar is not None and self.places == [0] and rebuild is _FIRST:
+            take = scalar.call
+
+            def quick_scalar(values: tuple) -> Any:
+                result = take(values)
+                if result is False and scalar.code() != DECLINED:
+                    return executable.resume(scalar.code())[0]
+                return result
+
+            return quick_scalar
+
+        def quick(values: tuple) -> Any:
+            results = attempt(values)
+            if results is None:
+                return False
+            results = place(results)
+            return results if rebuild is None else rebuild(results)
+
+        return quick
 
     def find(self, values: Sequence[Any]) -> Stage:
         """The stage for these feeds, made if need be and loaded."""
@@ -171,7 +198,6 @@ class RunPlan:
             stage = self.stages[key] = Stage(self.session, staged, self.converts, self.dump)
         stage.executable.load(arrays)
         self.current = stage
-        self.quick = stage.executable if stage.staged.rest is None else None
         return stage
 
 
@@ -192,10 +218,37 @@ def _quick_rebuild(fetches: Any, rebuild: Callable) -> Callable | None:
     """A cheaper equal of ``rebuild`` for the usual fetches: one thing, or a flat list (None)."""
     structures = (list, tuple, Mapping, IndexedSlices)
     if not isinstance(fetches, structures):
-        return itemgetter(0)
+        return _FIRST
     if type(fetches) is list and not any(isinstance(f, structures) for f in fetches):
         return None
     return rebuild
+
+
+class Entry:
+    """A fetch structure over a RunPlan: what ``run`` and callables look up.
+
+    quick: see RunPlan.quick; kept while the buffers it points at stay where they are.
+    """
+
+    __slots__ = ("__weakref__", "plan", "quick", "rebuild")
+
+    def __init__(self, plan: RunPlan, rebuild: Callable | None) -> None:
+        self.plan, self.rebuild = plan, rebuild
+        self.quick: Callable[[tuple], Any] | None = None
+
+    def run(self, values: tuple) -> Any:
+        """The structure with its results."""
+        session = self.plan.session
+        results = self.plan.run(values)
+        if session._state.generation != session._quick_generation:
+            session._quick_generation = session._state.generation
+            for entry in session._entries:
+                entry.quick = None
+        self.quick = self.plan.quick(self.rebuild)
+        return results if self.rebuild is None else self.rebuild(results)
+
+
+_FIRST = itemgetter(0)
 
 
 class _DefaultSessions(threading.local):
@@ -232,7 +285,9 @@ class BaseSession:
         self._config = config
         self._state = State()
         self._lock = threading.RLock()
-        self._plans: dict[Any, tuple[RunPlan, Callable | None]] = {}
+        self._plans: dict[Any, Entry] = {}
+        self._entries: weakref.WeakSet[Entry] = weakref.WeakSet()
+        self._quick_generation = self._state.generation
         self._closed = False
 
     @property
@@ -281,21 +336,29 @@ class BaseSession:
         {'twice': 6.0}
         """
         try:
-            plan, rebuild = self._plans[_run_key(fetches, feed_dict)]
+            kind = type(fetches)
+            if kind is list or kind is tuple:
+                entry = self._plans[_run_key(fetches, feed_dict)]
+            else:
+                entry = self._plans[(fetches, *feed_dict) if feed_dict else (fetches,)]
         except (KeyError, TypeError):  # not seen yet, or not hashable
-            plan, rebuild = self._plan_for(fetches, feed_dict)
+            entry = self._plan_for(fetches, feed_dict)
+        values = tuple(feed_dict.values()) if feed_dict else ()
         with self._lock:
             if self._closed:
                 raise RuntimeError("Attempted to use a closed Session.")
-            if options is not None and run_metadata is not None:
-                results = self._run_traced(plan, feed_dict, options, run_metadata)
-            else:
-                results = plan.run(tuple(feed_dict.values()) if feed_dict else ())
-        return results if rebuild is None else rebuild(results)
+            if run_metadata is not None and options is not None:
+                return self._run_traced(entry, values, options, run_metadata)
+            quick = entry.quick
+            if quick is not None:
+                result = quick(values)
+                if result is not False:
+                    return result
+            return entry.run(values)
 
     def _plan_for(
         self, fetches: Any, feed_dict: dict[Any, Any] | None
-    ) -> tuple[RunPlan, Callable | None]:
+    ) -> Entry:
         """Check the arguments, make the plan and remember it where its key can be hashed."""
         if self._closed:
             raise RuntimeError("Attempted to use a closed Session.")
@@ -308,8 +371,8 @@ class BaseSession:
         canonical = ("plan", tuple(leaves), tuple(feeds))
         with self._lock:
             known = self._plans.get(canonical)
-            plan = known[0] if known is not None else RunPlan(self, leaves, feeds)
-            entry = plan, _quick_rebuild(fetches, rebuild)
+            plan = known.plan if known is not None else RunPlan(self, leaves, feeds)
+            entry = self._entry(plan, fetches, rebuild)
             self._plans[canonical] = entry
             # NB: a named tuple equals the plain tuple of its members, so subclasses have no key.
             if type(fetches) in (list, tuple) or not isinstance(fetches, (list, tuple)):
@@ -319,13 +382,16 @@ class BaseSession:
                     pass  # not hashable (a dict, a nested list): found by its leaves next time
         return entry
 
-    def _run_traced(
-        self, plan: RunPlan, feed_dict: dict | None, options: Any, run_metadata: Any
-    ) -> list[Any]:
+    def _entry(self, plan: RunPlan, fetches: Any, rebuild: Callable) -> Entry:
+        entry = Entry(plan, _quick_rebuild(fetches, rebuild))
+        self._entries.add(entry)
+        return entry
+
+    def _run_traced(self, entry: Entry, values: tuple, options: Any, run_metadata: Any) -> Any:
         from flowgraph.profile.trace import run_traced
 
-        values = tuple(feed_dict.values()) if feed_dict else ()
-        return run_traced(plan, values, options, run_metadata)
+        results = run_traced(entry.plan, values, options, run_metadata)
+        return results if entry.rebuild is None else entry.rebuild(results)
 
     def make_callable(
         self, fetches: Any, feed_list: Sequence[Any] | None = None, accept_options: bool = False
@@ -353,14 +419,11 @@ class BaseSession:
         if self._closed:
             raise RuntimeError("Attempted to use a closed Session.")
         with self._lock:
-            plan = RunPlan(self, leaves, feeds)
-        return self._callable(plan, fetches, rebuild, len(keys), accept_options)
+            entry = self._entry(RunPlan(self, leaves, feeds), fetches, rebuild)
+        return self._callable(entry, len(keys), accept_options)
 
-    def _callable(
-        self, plan: RunPlan, fetches: Any, rebuild: Callable, count: int, accept_options: bool
-    ) -> Callable[..., Any]:
+    def _callable(self, entry: Entry, count: int, accept_options: bool) -> Callable[..., Any]:
         lock = self._lock
-        quick = _quick_rebuild(fetches, rebuild)
 
         def check(values: tuple) -> None:
             if self._closed:
@@ -372,16 +435,19 @@ class BaseSession:
             if self._closed or len(values) != count:
                 check(values)
             with lock:
-                results = plan.run(values)
-            return results if quick is None else quick(results)
+                quick = entry.quick
+                if quick is not None:
+                    result = quick(values)
+                    if result is not False:
+                        return result
+                return entry.run(values)
 
         def call_with_options(*values: Any, options: Any = None, run_metadata: Any = None) -> Any:
             if options is None or run_metadata is None:
                 return call(*values)
             check(values)
-            feeds = dict(zip(plan.feeds, values, strict=True))
             with lock:
-                return rebuild(self._run_traced(plan, feeds, options, run_metadata))
+                return self._run_traced(entry, values, options, run_metadata)
 
         return call_with_options if accept_options else call
 

@@ -148,6 +148,8 @@ class Executable:
     def _bind_intake(self) -> None:
         """The native intake, where the plan and the platform allow it."""
         self.intake: Intake | None = None
+        #: For a short plan with one scalar fetch: a call that also makes the result.
+        self.scalar_intake: Intake | None = None
         self.has_fetch_slots = any(slot.kind == FETCH for slot in self.late)
         #: Whether the table runs in a call of its own, which lets other threads run meanwhile.
         work = sum(i.flops + i.bytes_moved for i in self.plan.instrs)
@@ -165,7 +167,13 @@ class Executable:
             start = self.blocks.ctypes.data
             patches = tuple((start + 8 * word, n) for word, n in self.late.get(slot, ()))
             records.append(FeedRecord(dtype, shape, view, patches))
-        self.intake = Intake(records, 0 if self.is_long else self.table_address)
+        table = 0 if self.is_long else self.table_address
+        self.intake = Intake(records, table)
+        if len(self.plan.fetches) == 1 and table and not self.has_fetch_slots:
+            operand = self.plan.fetches[0]
+            kind = scalar_type(operand.dtype.np)
+            if kind is not None and not operand.shape and operand.slot in self.memory:
+                self.scalar_intake = Intake(records, table, (kind, self.window(operand)))
 
     def _bind_fetches(self) -> None:
         #: Per fetch: a function without arguments that makes the result.
@@ -234,11 +242,14 @@ class Executable:
             self._make_fetch_memory()
         if intake.call(values) is not None:
             code = intake.code()
-            if code == DECLINED:
-                return None
-            self._walk(self._stopped_at(code) + 1)
-        elif self.is_long:
+            return None if code == DECLINED else self.resume(code)
+        if self.is_long:
             self._walk(0)
+        return [fetch() for fetch in self.fetchers]
+
+    def resume(self, code: int) -> list[Any]:
+        """Continue a run that stopped with ``code``; the fetched values."""
+        self._walk(self._stopped_at(code) + 1)
         return [fetch() for fetch in self.fetchers]
 
     def _walk(self, row: int) -> None:

@@ -38,8 +38,12 @@ _RECORD_WORDS = 8
 _DTYPE_CODES = {"float32": 1, "float64": 2}
 
 #: Words before the records: table, feed count, types of float and ndarray, the objects to return
-#: (None: ran to its end; False: see the code), the code, and by how much to count a reference up.
-_TABLE, _COUNT, _FLOAT, _ARRAY, _NONE, _FALSE, CODE, _REFERENCE, _RECORDS = range(9)
+#: (None: ran to its end; False: see the code), the code, by how much to count a reference up, and
+#: for a scalar result its type (0: none), how to allocate one, where its value is, and its bytes.
+(
+    _TABLE, _COUNT, _FLOAT, _ARRAY, _NONE, _FALSE, _CODE, _REFERENCE,
+    _SCALAR, _ALLOCATE, _VALUE, _VALUE_BYTES, _RECORDS,
+) = range(13)  # fmt: skip
 
 #: The code of an intake that declined: nothing has run.
 DECLINED = -2
@@ -106,11 +110,16 @@ def kernel(owner, values, unused):
                 row += 1
             if address != 0:
                 code = row * 256 + status
+        put_slot(block, {_CODE}, code)
         if code == -1:
+            scalar = slot(block, {_SCALAR})
+            if scalar != 0:
+                result = call(slot(block, {_ALLOCATE}), scalar, 0, 0)
+                copy_bytes(result + {8 * _HEAD}, slot(block, {_VALUE}), slot(block, {_VALUE_BYTES}))
+                return result
             result = slot(block, {_NONE})
-        put_slot(block, {CODE}, code)
     else:
-        put_slot(block, {CODE}, {DECLINED})
+        put_slot(block, {_CODE}, {DECLINED})
     put_slot(result, 0, slot(result, 0) + slot(block, {_REFERENCE}))
     return result
 """
@@ -160,22 +169,39 @@ class FeedRecord:
 
 
 class Intake:
-    """``intake(values)`` for a tuple of values: None when taken in (and run), False otherwise.
+    """``call(values)`` for a tuple of values: None when taken in (and run), False otherwise.
 
     After False, ``code()`` is DECLINED or where the table stopped (as native.execute).
 
     Args:
         records: one per feed.
         table_address: the table to run, or 0 to take the feeds in only.  The GIL is held throughout.
+        scalar: (type, rank-0 array): ``call`` returns a new object of this NumPy scalar type with the
+            array's value instead of None.
     """
 
-    def __init__(self, records: Sequence[FeedRecord], table_address: int) -> None:
+    def __init__(
+        self,
+        records: Sequence[FeedRecord],
+        table_address: int,
+        scalar: tuple[type, np.ndarray] | None = None,
+    ) -> None:
         self.kept: list[Any] = [records]
         words = [0] * (_RECORDS + _RECORD_WORDS * len(records))
         words[_TABLE], words[_COUNT] = table_address, len(records)
         words[_FLOAT], words[_ARRAY] = id(float), id(np.ndarray)
         words[_NONE], words[_FALSE] = id(None), id(False)
         words[_REFERENCE] = 1 if sys.version_info < (3, 12) else 0  # immortal since 3.12
+        if scalar is not None:
+            kind, value = scalar
+            self.kept.append(scalar)
+            assert kind.__basicsize__ >= 8 * _HEAD + value.itemsize
+            words[_SCALAR], words[_VALUE], words[_VALUE_BYTES] = (
+                id(kind), value.ctypes.data, value.itemsize,
+            )
+            words[_ALLOCATE] = ctypes.cast(
+                ctypes.pythonapi.PyType_GenericAlloc, ctypes.c_void_p
+            ).value or 0
         for number, record in enumerate(records):
             start = _RECORDS + _RECORD_WORDS * number
             words[start : start + _RECORD_WORDS] = self._record_words(record)
@@ -199,4 +225,4 @@ class Intake:
 
     def code(self) -> int:
         """Why the last call gave False."""
-        return int(self.block[CODE])
+        return int(self.block[_CODE])
