@@ -57,8 +57,10 @@ def _floor_div(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def _trunc_div(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    quotient = np.abs(x) // np.abs(y)
-    return np.where((x < 0) != (y < 0), -quotient, quotient).astype(x.dtype)
+    # NB: not by absolute values: that of the lowest integer is itself
+    floor = np.floor_divide(x, y)
+    inexact = np.not_equal(x - floor * y, 0)
+    return (floor + (inexact & ((x < 0) != (y < 0)))).astype(x.dtype)
 
 
 _ROWS = [
