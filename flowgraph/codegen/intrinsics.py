@@ -7,9 +7,10 @@ is float64, a variable has one dtype.
 
 Statements
     Assignments, ``if``, ``while``, ``break``, ``continue``, ``return``, conditional expressions, ``for``
-    over ``range(...)`` and over ``independent(...)``: a range whose iterations may run in any order and
-    together (none reads memory that another writes), which lets LLVM vectorise it.  A range's
-    step is a literal.  Helper functions may stand above ``def kernel``; they are inlined.
+    over ``range(...)``, over ``independent(...)``: a range whose iterations may run in any order and
+    together (none reads memory that another writes), which lets LLVM vectorise it, and over
+    ``reducing(...)``: independent but for variables that every iteration adds to.  A range's step is a
+    literal.  Helper functions may stand above ``def kernel``; they are inlined.
 Operators
     ``+ - * / // % ** << >> & | ^ ~ < <= == != > >= not``.  Integers wrap; ``//`` and ``%`` round toward
     minus infinity; integer division by zero gives 0 (check first) and never traps.  ``/`` is for floats.
@@ -355,13 +356,14 @@ def _rows() -> list[Primitive]:
 #: name -> Primitive: the vocabulary.
 PRIMITIVES: dict[str, Primitive] = {row.name: row for row in _rows()}
 
-#: Marks a range whose iterations are independent; typed and lowered by target.py.
-INDEPENDENT = object()
+#: Ranges whose iterations are independent, the second but for sums; see target.py.
+INDEPENDENT, REDUCING = object(), object()
 
 #: The globals of kernel text.
 NAMES: dict[str, object] = {
     **PRIMITIVES,
     "independent": INDEPENDENT,
+    "reducing": REDUCING,
     "range": range,
     "inf": math.inf,
     "nan": math.nan,

@@ -10,6 +10,7 @@ Read next: intrinsics.py (the instructions), target.py (who writes functions).
 from __future__ import annotations
 
 import struct
+from dataclasses import dataclass
 
 #: dtype name -> LLVM type of a value.  In memory bool is one byte (i8).
 LLVM_TYPES = {
@@ -84,28 +85,49 @@ def _rounded(value: float) -> float:
         return float("inf") if value > 0 else float("-inf")
 
 
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """How loops are vectorised.
+
+    vector_bits: the vector width to prefer, 0 for LLVM's own choice.
+    masked_tails: run the last, incomplete vector of a loop under a mask, in place of a scalar loop.
+    """
+
+    vector_bits: int = 0
+    masked_tails: bool = False
+
+    @property
+    def attributes(self) -> str:
+        """LLVM function attributes."""
+        return f' "prefer-vector-width"="{self.vector_bits}"' if self.vector_bits else ""
+
+
 class ModuleText:
     """Module-level text by name: every declaration and helper function once."""
 
-    def __init__(self) -> None:
+    def __init__(self, tuning: Tuning) -> None:
+        self.tuning = tuning
         self.parts: dict[str, str] = {}
-        self.loops = 0
+        self.loops: list[str] = []
 
     def need(self, name: str, text: str) -> None:
         """Have ``text`` (a declaration or definition of ``name``) in the module."""
         self.parts.setdefault(name, text)
 
-    def loop(self) -> str:
-        """A fresh loop id that promises independent iterations."""
-        self.loops += 1
-        return f"!{self.loops + 1}"
+    def loop(self, sums: bool) -> str:
+        """A fresh loop id that promises independent iterations (but for running ``sums``)."""
+        identity = f"!{len(self.loops) + 3}"
+        # A masked loop is not unrolled: a chain of additions would wait for itself
+        hints = ", !2" if self.tuning.masked_tails and not sums else ""
+        self.loops.append(f"{identity} = distinct !{{{identity}, !1{hints}}}")
+        return identity
 
     def render(self) -> str:
         lines = list(self.parts.values())
         lines.append("!0 = distinct !{}")
         lines.append('!1 = !{!"llvm.loop.parallel_accesses", !0}')
-        lines.extend(f"!{n + 2} = distinct !{{!{n + 2}, !1}}" for n in range(self.loops))
-        return "\n".join(lines) + "\n"
+        lines.append('!2 = !{!"llvm.loop.vectorize.predicate.enable", i1 true}')
+        return "\n".join(lines + self.loops) + "\n"
 
 
 class FunctionText:

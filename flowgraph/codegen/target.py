@@ -27,6 +27,7 @@ from flowgraph.codegen.intrinsics import (
     INDEPENDENT,
     NAMES,
     OPERATOR_PRIMITIVES,
+    REDUCING,
     KernelTextError,
     Primitive,
 )
@@ -35,8 +36,8 @@ from flowgraph.codegen.llvm_text import (
     FunctionText,
     Literal,
     ModuleText,
+    Tuning,
     llvm_type,
-    memory_type,
 )
 
 _NUMBA_TYPES: dict[str, types.Type] = {
@@ -77,7 +78,7 @@ class _Callee(types.Callable, types.Opaque):  # type: ignore[misc]
 
 
 class _RangeCallee(_Callee):
-    """``range`` and ``independent``."""
+    """``range``, ``independent`` and ``reducing``."""
 
     def __init__(self, name: str) -> None:
         def unused(*_: Any) -> str:
@@ -107,7 +108,11 @@ _OPERATORS = {
 }
 # numba spells a condition as bool(condition)
 _CONDITION = _Callee(Primitive("bool", _condition_result, lambda f, dtypes, values: values[0]))
-_RANGES = {id(range): _RangeCallee("range"), id(INDEPENDENT): _RangeCallee("independent")}
+_RANGES = {
+    id(range): _RangeCallee("range"),
+    id(INDEPENDENT): _RangeCallee("independent"),
+    id(REDUCING): _RangeCallee("reducing"),
+}
 
 
 class _TypingContext:
@@ -232,7 +237,7 @@ class _Lowering:
         self.memory: dict[str, str] = {}  # alloca of the others
         self.objects: dict[str, Any] = {}  # callees, ranges and iterators: known while compiling
         self.single = self._single_block_variables()
-        self.independent: dict[int, str] = {}  # loop header -> loop id
+        self.loop_ids: dict[int, str] = {}  # header of a vector loop -> loop id
         self.block = 0
 
     def _single_block_variables(self) -> set[str]:
@@ -298,7 +303,7 @@ class _Lowering:
                 raise KernelTextError(f"line {inst.loc.line}: a condition must be bool")
             self.f.do(f"br i1 {condition}, label %B{inst.truebr}, label %B{inst.falsebr}")
         elif isinstance(inst, ir.Jump):
-            loop = self.independent.get(inst.target) if inst.target <= self.block else None
+            loop = self.loop_ids.get(inst.target) if inst.target <= self.block else None
             note = f", !llvm.loop {loop}" if loop else ""
             self.f.do(f"br label %B{inst.target}{note}")
         elif isinstance(inst, ir.Return):
@@ -354,14 +359,14 @@ class _Lowering:
         arguments = [variable.name for variable in expr.args]
         if expr.kws or expr.vararg:
             raise KernelTextError(f"line {expr.loc.line}: keyword and star arguments are not known")
-        if function is range or function is INDEPENDENT:
+        if id(function) in _RANGES:
             values = [self.get(name) for name in arguments]
             if len(values) == 1:
                 values.insert(0, Literal(0, "int64"))
             step = values[2] if len(values) == 3 else Literal(1, "int64")
             if not isinstance(step, Literal) or step.number == 0:
                 raise KernelTextError(f"line {expr.loc.line}: a range's step is a nonzero literal")
-            self.objects[target] = (*values[:2], step, function is INDEPENDENT)
+            self.objects[target] = (*values[:2], step, function)
             return
         callee = self.context.resolve_value_type(function)
         assert isinstance(callee, _Callee)
@@ -375,17 +380,17 @@ class _Lowering:
 
     # -------------------------------------------------------------------------------------- loops
 
-    def _iterator(self, bounds: tuple[str, str, Literal, bool]) -> tuple:
-        """An iterator: (memory of the next index, stop, step, independent)."""
-        start, stop, step, independent = bounds
+    def _iterator(self, bounds: tuple[str, str, Literal, Any]) -> tuple:
+        """An iterator: (memory of the next index, stop, step, kind of range)."""
+        start, stop, step, kind = bounds
         place = self.f.alloca("i64")
         self.f.do(f"store i64 {start}, ptr {place}")
-        return place, stop, step, independent
+        return place, stop, step, kind
 
     def _next(self, target: str, iterator: tuple) -> None:
-        place, stop, step, independent = iterator
-        if independent:
-            self.independent[self.block] = self.context.module.loop()
+        place, stop, step, kind = iterator
+        if kind is not range:
+            self.loop_ids[self.block] = self.context.module.loop(sums=kind is REDUCING)
         index = self.f.let(f"load i64, ptr {place}")
         more = self.f.let(f"icmp {'slt' if step.number > 0 else 'sgt'} i64 {index}, {stop}")
         following = self.f.let(f"add nsw i64 {index}, {step}")
@@ -411,7 +416,7 @@ def _function(
     return result, "\n".join([head, *body, "}"])
 
 
-def lowered(source: str, symbol: str) -> str:
+def lowered(source: str, symbol: str, tuning: Tuning) -> str:
     """LLVM IR text of kernel text ``source``; its ``kernel`` becomes the external ``symbol``.
 
     Raises:
@@ -425,9 +430,9 @@ def lowered(source: str, symbol: str) -> str:
     except (SyntaxError, KeyError) as error:
         raise KernelTextError(f"no kernel in the text: {error!r}") from error
     assert isinstance(kernel, python_types.FunctionType)
-    module = ModuleText()
+    module = ModuleText(tuning)
     arguments = ("int64", "int64", "int64")
-    result, text = _function(_TypingContext(module), kernel, arguments, symbol, "", "")
+    result, text = _function(_TypingContext(module), kernel, arguments, symbol, "", tuning.attributes)
     if result != "int64":
         raise KernelTextError(f"a kernel returns an int64 status, not {result}")
     return text + "\n" + module.render()
