@@ -93,7 +93,8 @@ def make_plan(graph: FrozenGraph, dump: Dump) -> Plan:
     graph = _run_passes(CONCRETE_PASSES, graph, dump)
     ordered, earlier = order_effects(graph)
     dump.write("ordered", lambda: frozen.to_text(ordered))
-    regions = fuse.fuse(ordered, earlier)
+    max_members = 1 if "fuse" in config.get("DISABLE") else fuse.MAX_MEMBERS
+    regions = fuse.fuse(ordered, earlier, max_members)
     dump.write("fused", lambda: fuse.to_text(regions))
     result = Lowering(ordered, regions).run()
     memory.mark_fetch_slots(result)

@@ -94,17 +94,18 @@ def runs_on_host(opdef: OpDef, node: Node) -> bool:
     return any(v.dtype.name not in KERNEL_DTYPES for v in values)
 
 
-def fuse(graph: FrozenGraph, earlier: Edges) -> list[Region]:
-    """Regions in an order that respects data and ``earlier``."""
-    return _Fuser(earlier).run(graph)
+def fuse(
+    graph: FrozenGraph, earlier: Edges, max_members: int = MAX_MEMBERS
+) -> list[Region]:
+    """Regions in an order that respects data and ``earlier``; ``max_members=1`` fuses nothing."""
+    return _Fuser(earlier, max_members).run(graph)
 
 
 class _Fuser:
-    def __init__(self, earlier: Edges) -> None:
-        self.earlier = earlier
+    def __init__(self, earlier: Edges, max_members: int) -> None:
+        self.earlier, self.max_members = earlier, max_members
         self.regions: list[Region] = []
         self.region_of: dict[Node, Region] = {}
-        self.call_loops: tuple = ((), ())
 
     def run(self, graph: FrozenGraph) -> list[Region]:
         for node in graph.nodes:
@@ -162,7 +163,7 @@ class _Fuser:
         self, region: Region, node: Node, domain: tuple[int, ...], reduced: tuple[int, ...]
     ) -> str | None:
         """``full`` or ``row`` when ``node`` can join ``region``, else None."""
-        if len(region.nodes) >= MAX_MEMBERS:
+        if len(region.nodes) >= self.max_members:
             return None
         if len(region.operands) + len(node.inputs) > MAX_OPERANDS:
             return None
