@@ -1,0 +1,538 @@
+"""Arithmetic of two tensors with broadcasting: +, -, *, the five divisions, pow, min and max; add_n.
+
+Dtypes never promote: both inputs have one dtype.  Division has five forms::
+
+    realdiv       x / y                     truncatediv   toward zero        floordiv   toward -infinity
+    truediv       ints become floats first  truncatemod   sign of x          floormod   sign of y
+
+Read next: operators.py (``a + b``), comparison.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from flowgraph.dtypes import FLOAT, INT, REAL, SIGNED, STRING, float32, float64
+from flowgraph.errors import STATUS_DIVISION_BY_ZERO, STATUS_INVALID_ARGUMENT
+from flowgraph.graph.apply import apply_op, call
+from flowgraph.graph.convert import convert_to_tensor
+from flowgraph.graph.default import name_scope
+from flowgraph.graph.export import export
+from flowgraph.graph.opdef import (
+    ErrorSample,
+    NotDifferentiable,
+    Sample,
+    define,
+    dtypes_of,
+    elementwise,
+    error_sample,
+    not_differentiable,
+    sample,
+)
+from flowgraph.kernel.scalar import FLOATS
+from flowgraph.ops.rules import broadcast_shape, f32, i32, invalid, merged_shape, number, sum_to
+
+NAN, INF = np.float32(np.nan), np.float32(np.inf)
+
+#: Broadcasting from either side, unequal ranks, scalars, an empty; special values.
+STANDARD = (
+    sample(f32(3, 4), f32(3, 4, seed=1)),
+    sample(f32(2, 1, 3), f32(4, 1, seed=1)),
+    sample(f32(), f32(5, seed=1)),
+    sample(f32(0, 3), f32(3, seed=1)),
+    sample(
+        np.array([NAN, INF, -INF, 0, 1], np.float32),
+        np.array([1, INF, INF, 0, NAN], np.float32),
+        differentiable=(),
+    ),
+)
+POSITIVE = (
+    sample(f32(3, 4), f32(3, 4, low=0.4, high=2.0, seed=1)),
+    sample(f32(2, 1, 3), f32(4, 1, low=0.4, high=2.0, seed=1)),
+    sample(f32(), f32(5, low=-2.0, high=-0.4, seed=1)),
+    sample(f32(0, 3), f32(3, low=0.4, high=2.0, seed=1)),
+)
+INTEGERS = sample(i32([7, -7, 7, -7, 0]), i32([2, 2, -2, -2, 5]))
+BY_ZERO = error_sample(Exception, "division by zero", i32([1, 2]), i32([1, 0]), stage="run")
+_MISFIT = error_sample(ValueError, r"shapes \[3, 4\] and \[5\] do not broadcast", f32(3, 4), f32(5))
+
+
+def binary(
+    type: str,
+    *names: str,
+    doc: str,
+    kernel: Callable[..., Any],
+    grad: Callable[..., Any] | NotDifferentiable,
+    reference: Callable[..., Any],
+    samples: Sequence[Sample] = STANDARD,
+    errors: Sequence[ErrorSample] = (),
+    dtypes: frozenset[str] = REAL,
+) -> Callable[..., Any]:
+    """Register ``type`` and export ``names[0](x, y, name=None)``, also known as the other ``names``.
+
+    ``kernel(s, x, y)`` writes the scalar body; ``reference(x, y)`` is NumPy's.  ``grad(op, dz)`` gives the
+    gradients at the broadcast shape; they are summed back to the shapes of x and y here.
+    """
+    gradient = grad
+    if not isinstance(grad, NotDifferentiable):
+
+        def gradient(op: Any, dz: Any) -> tuple[Any, Any]:
+            dx, dy = grad(op, dz)
+            return sum_to(dx, op.x, op.y), sum_to(dy, op.y, op.x)
+
+    define(
+        type,
+        "x: T, y: T -> z: T",
+        T=dtypes_of(dtypes),
+        infer=broadcast_shape,
+        kernel=elementwise(kernel),
+        grad=gradient,
+        reference=lambda call_, x, y: reference(x, y),
+        samples=samples,
+        errors=(_MISFIT, *errors),
+        doc=doc,
+    )
+
+    def function(x: Any, y: Any, name: str | None = None) -> Any:
+        return apply_op(type, x, y, name=name)
+
+    if names:
+        function.__name__ = function.__qualname__ = names[0].rpartition(".")[2]
+        function.__doc__ = f"""{doc}
+
+    Args:
+        x: a tensor; {", ".join(sorted(dtypes))}.
+        y: a tensor of the same dtype; shapes broadcast.
+        name: of the operation; ``{type}`` by default.
+
+    Returns:
+        A tensor of the broadcast shape.
+
+    Raises:
+        ValueError: the shapes do not broadcast.
+        TypeError: the dtypes differ.
+    """
+        export(*names)(function)
+    return function
+
+
+# ------------------------------------------------------------------------- sums and products
+
+_add_doc = "``x + y``.  Gradient: dz to both.  Strings are joined."
+add = binary(
+    "Add", "add", "math.add",
+    doc=_add_doc,
+    kernel=lambda s, x, y: x + y,
+    grad=lambda op, dz: (dz, dz),
+    reference=np.add,
+    samples=(*STANDARD, sample(i32([1, 2]), i32(3)), sample(
+        np.array([b"a", b"b"], object), np.array(b"c", object))),
+    dtypes=REAL | STRING,
+)  # fmt: skip
+
+binary(
+    "AddV2",
+    doc="``x + y``: what the operator ``+`` makes.  Gradient: dz to both.",
+    kernel=lambda s, x, y: x + y,
+    grad=lambda op, dz: (dz, dz),
+    reference=np.add,
+    samples=(*STANDARD, sample(np.array([200], np.uint8), np.array([100], np.uint8))),
+)
+
+subtract = binary(
+    "Sub", "subtract", "math.subtract",
+    doc="``x - y``.  Gradient: dz to x, -dz to y.",
+    kernel=lambda s, x, y: x - y,
+    grad=lambda op, dz: (dz, call.Neg(dz)),
+    reference=np.subtract,
+)  # fmt: skip
+
+multiply = binary(
+    "Mul", "multiply", "math.multiply",
+    doc="``x * y``, element by element.  Gradient: dz * y to x, dz * x to y.",
+    kernel=lambda s, x, y: x * y,
+    grad=lambda op, dz: (dz * op.y, op.x * dz),
+    reference=np.multiply,
+)  # fmt: skip
+
+squared_difference = binary(
+    "SquaredDifference", "squared_difference", "math.squared_difference",
+    doc="``(x - y)**2``.  Gradient: 2 (x - y) dz to x, its negative to y.",
+    kernel=lambda s, x, y: (x - y) * (x - y),
+    grad=lambda op, dz: (2 * (dz * (op.x - op.y)), -2 * (dz * (op.x - op.y))),
+    reference=lambda x, y: np.square(x - y),
+    dtypes=FLOAT | frozenset(("int32", "int64")),
+)  # fmt: skip
+
+# ---------------------------------------------------------------------------------- divisions
+
+
+def _divisor(s: Any, y: Any) -> Any:
+    """Integer ``y`` made safe to divide by: zero is reported, and -1 is left to the caller.
+
+    NB: the hardware traps on a zero divisor and on (lowest integer) / -1.
+    """
+    ok = s.ne(y, 0)
+    s.require(ok, STATUS_DIVISION_BY_ZERO)
+    if y.dtype.startswith("int"):
+        ok = ok & s.ne(y, -1)
+    return s.select(ok, y, 1)
+
+
+def _quotient(divide: str) -> Callable[..., Any]:
+    def body(s: Any, x: Any, y: Any) -> Any:
+        if x.dtype in FLOATS:
+            return s.floor(x / y) if divide == "floordiv" else x / y
+        if divide == "truncdiv" and x.dtype.startswith("uint"):
+            return s.floordiv(x, _divisor(s, y))
+        quotient = getattr(s, divide)(x, _divisor(s, y))
+        # x / -1 = -x, which wraps for the lowest integer as every other operation does.
+        return s.select(s.eq(y, -1), -x, quotient) if x.dtype.startswith("int") else quotient
+
+    return body
+
+
+def _remainder(modulo: str) -> Callable[..., Any]:
+    def body(s: Any, x: Any, y: Any) -> Any:
+        # x mod -1 = x mod 1 = 0
+        return getattr(s, modulo)(x, y if x.dtype in FLOATS else _divisor(s, y))
+
+    return body
+
+
+def _nonzero(divide: Callable[..., Any]) -> Callable[..., Any]:
+    """``divide(x, y)`` that refuses integer zeros."""
+
+    def checked(x: Any, y: Any) -> Any:
+        if y.dtype.kind in "iu" and not np.all(y) and np.broadcast(x, y).size:
+            raise invalid("integer division by zero")
+        return divide(x, y)
+
+    return checked
+
+
+def _truncated_quotient(x: Any, y: Any) -> Any:
+    # np.fmod is the remainder toward zero, so the division below leaves nothing over.
+    return x / y if x.dtype.kind == "f" else (x - np.fmod(x, y)) // y
+
+
+def _real_div_grad(op: Any, dz: Any) -> tuple[Any, Any]:
+    # d(x / y)/dy = -x / y^2 = -z / y
+    return dz / op.y, dz * (call.Neg(op.x) / op.y / op.y)
+
+
+_NO_FLOOR = not_differentiable("the quotient is rounded: its slope is zero wherever it has one")
+
+realdiv = binary(
+    "RealDiv", "realdiv",
+    doc="``x / y`` of floats.  Gradient: dz / y to x, -dz * x / y**2 to y.",
+    kernel=lambda s, x, y: x / y,
+    grad=_real_div_grad,
+    reference=np.true_divide,
+    samples=(*POSITIVE, sample(np.array([1, -1, 0], np.float32), f32(3) * 0, differentiable=())),
+    dtypes=FLOAT,
+)  # fmt: skip
+
+binary(
+    "Div",
+    doc="``x / y``; of integers, rounded toward zero.  Gradient: as RealDiv.",
+    kernel=_quotient("truncdiv"),
+    grad=_real_div_grad,
+    reference=_nonzero(_truncated_quotient),
+    samples=(*POSITIVE, INTEGERS),
+    errors=(BY_ZERO,),
+)
+
+floor_div = binary(
+    "FloorDiv", "floor_div", "math.floor_div",
+    doc="``floor(x / y)``: rounded toward -infinity.  No gradient.",
+    kernel=_quotient("floordiv"),
+    grad=_NO_FLOOR,
+    reference=_nonzero(lambda x, y: np.floor(x / y) if x.dtype.kind == "f" else x // y),
+    samples=(*POSITIVE, INTEGERS, sample(np.array([-(2**31)], np.int32), i32([-1]))),
+    errors=(BY_ZERO,),
+)  # fmt: skip
+
+truncatediv = binary(
+    "TruncateDiv", "truncatediv",
+    doc="The quotient of integers, rounded toward zero.  No gradient.",
+    kernel=_quotient("truncdiv"),
+    grad=_NO_FLOOR,
+    reference=_nonzero(_truncated_quotient),
+    samples=(INTEGERS, sample(np.array([250], np.uint8), np.array([7], np.uint8))),
+    errors=(BY_ZERO,),
+    dtypes=INT,
+)  # fmt: skip
+
+
+def _mod_grad(op: Any, dz: Any) -> tuple[Any, Any]:
+    # x mod y = x - y * q with q an integer wherever the slope exists, and q = (x - z) / y
+    return dz, call.Neg(dz) * call.Rint((op.x - op.z) / op.y)
+
+
+floormod = binary(
+    "FloorMod", "floormod", "mod", "math.floormod", "math.mod",
+    doc="``x - y * floor(x / y)``: the remainder with the sign of ``y``.\n\n"
+    "    Gradient: dz to x, -dz * floor(x / y) to y.",
+    kernel=_remainder("floormod"),
+    grad=_mod_grad,
+    reference=_nonzero(np.mod),
+    samples=(*POSITIVE, INTEGERS),
+    errors=(BY_ZERO,),
+)  # fmt: skip
+
+truncatemod = binary(
+    "TruncateMod", "truncatemod",
+    doc="The remainder of division toward zero: it has the sign of ``x``.\n\n"
+    "    Gradient: dz to x, -dz times the quotient to y.",
+    kernel=_remainder("truncmod"),
+    grad=_mod_grad,
+    reference=_nonzero(np.fmod),
+    samples=(*POSITIVE, INTEGERS),
+    errors=(BY_ZERO,),
+    dtypes=FLOAT | frozenset(("int32", "int64")),
+)  # fmt: skip
+
+div_no_nan = binary(
+    "DivNoNan", "div_no_nan", "math.divide_no_nan",
+    doc="``x / y``, and 0 where ``y`` is 0.  Gradient: 0 there too.",
+    kernel=lambda s, x, y: s.select(s.eq(y, 0), 0, x / y),
+    grad=lambda op, dz: (
+        call.DivNoNan(dz, op.y),
+        dz * call.DivNoNan(call.DivNoNan(call.Neg(op.x), op.y), op.y),
+    ),
+    reference=lambda x, y: np.where(y == 0, y.dtype.type(0), np.true_divide(x, y)),
+    samples=(*POSITIVE, sample(np.array([1, 0, NAN], np.float32), f32(3) * 0, differentiable=())),
+    dtypes=FLOAT,
+)  # fmt: skip
+
+
+def _float_for(dtype: Any) -> Any:
+    """What ``/`` turns an integer dtype into: float32 up to 16 bits, float64 above."""
+    return float32 if dtype.size <= 2 else float64
+
+
+@export("truediv", "math.truediv")
+def truediv(x: Any, y: Any, name: str | None = None) -> Any:
+    """``x / y`` as Python 3 means it: integers are divided as floats.
+
+    int8, uint8, int16 and uint16 become float32, wider integers float64.
+
+    Args:
+        x: a numeric tensor.   y: a tensor of the same dtype; shapes broadcast.
+        name: of the operation; ``truediv`` by default.
+
+    Returns:
+        A float tensor of the broadcast shape.
+
+    Raises:
+        TypeError: the dtypes differ.
+        ValueError: the shapes do not broadcast.
+
+    Gradient: through RealDiv; none to integers.
+
+    >>> tf.Session().run(tf.truediv(7, 2))
+    np.float64(3.5)
+    """
+    with name_scope(name, "truediv", [x, y]) as scope:
+        x, y = _same_dtype(x, y)
+        if x.dtype.is_integer:
+            dtype = _float_for(x.dtype)
+            x, y = (call.Cast(v, DstT=dtype) for v in (x, y))
+        return apply_op("RealDiv", x, y, name=scope)
+
+
+@export("div")
+def div(x: Any, y: Any, name: str | None = None) -> Any:
+    """``x / y`` as Python 2 meant it: integers are rounded toward -infinity, floats divided.
+
+    Args:
+        x: a real tensor.   y: a tensor of the same dtype; shapes broadcast.
+        name: of the operation; ``div`` by default.
+
+    Raises:
+        TypeError: the dtypes differ.
+        InvalidArgumentError: an integer divisor is 0 (when run).
+
+    >>> tf.Session().run(tf.div(-7, 2))
+    np.int32(-4)
+    """
+    with name_scope(name, "div", [x, y]) as scope:
+        x, y = _same_dtype(x, y)
+        return apply_op("RealDiv" if x.dtype.is_floating else "FloorDiv", x, y, name=scope)
+
+
+@export("divide", "math.divide")
+def divide(x: Any, y: Any, name: str | None = None) -> Any:
+    """``x / y``, as the operator: see ``truediv``."""
+    if name is not None:
+        return truediv(x, y, name=name)
+    x, y = _same_dtype(x, y)
+    return x / y
+
+
+@export("floordiv", "math.floordiv")
+def floordiv(x: Any, y: Any, name: str | None = None) -> Any:
+    """``x // y``: the quotient rounded toward -infinity, in the dtype of ``x``.
+
+    Args:
+        x: a real tensor.   y: a tensor of the same dtype; shapes broadcast.
+        name: of the operation; ``floordiv`` by default.
+
+    Raises:
+        InvalidArgumentError: an integer divisor is 0 (when run).
+
+    Gradient: none.
+    """
+    with name_scope(name, "floordiv", [x, y]) as scope:
+        return apply_op("FloorDiv", x, y, name=scope)
+
+
+def _same_dtype(x: Any, y: Any) -> tuple[Any, Any]:
+    """Both as tensors; a Python number or array takes the dtype of the tensor beside it."""
+    hint = getattr(y, "dtype", None) if hasattr(y, "op") and not hasattr(x, "op") else None
+    x = convert_to_tensor(x, dtype=hint and hint.base_dtype, name="x")
+    return x, convert_to_tensor(y, dtype=x.dtype.base_dtype, name="y")
+
+
+# ------------------------------------------------------------------------------- pow, min, max
+
+
+def _pow_kernel(s: Any, x: Any, y: Any) -> Any:
+    if x.dtype in FLOATS:
+        return s.pow(x, y)
+    # Square and multiply, one step for each bit of the exponent; products wrap.
+    s.require(s.ge(y, 0), STATUS_INVALID_ARGUMENT)
+    result, base = s.const(1, x.dtype), x
+    for bit in range(8 * np.dtype(x.dtype).itemsize - 1):
+        is_set = s.ne(s.and_(s.shr(y, bit), 1), 0)
+        result = s.select(is_set, result * base, result)
+        base = base * base
+    return result
+
+
+def _pow_reference(x: Any, y: Any) -> Any:
+    if y.dtype.kind == "i" and np.any(y < 0) and np.broadcast(x, y).size:
+        raise invalid("integers to negative integer powers are not allowed")
+    return np.power(x, y)
+
+
+def _pow_grad(op: Any, dz: Any) -> tuple[Any, Any]:
+    # d(x^y)/dy = z log(x), and 0 where the logarithm does not exist.  The inner Select keeps its infinity out
+    # of second derivatives, where 0 * inf would be NaN.
+    positive = op.x > 0
+    log = call.Log(call.Select(positive, op.x, call.OnesLike(op.x)))
+    log = call.Select(positive, log, call.ZerosLike(op.x))
+    return dz * op.y * call.Pow(op.x, op.y - 1), dz * op.z * log
+
+
+pow = binary(
+    "Pow", "pow", "math.pow",
+    doc="``x`` to the power of ``y``; negative integer exponents are refused when run.\n\n"
+    "    Gradient: dz * y * x**(y-1) to x; dz * z * log(x) to y, 0 where x <= 0.",
+    kernel=_pow_kernel,
+    grad=_pow_grad,
+    reference=_pow_reference,
+    samples=(
+        sample(f32(3, 4, low=0.3, high=2.0), f32(3, 4, seed=1)),
+        sample(f32(2, 1, low=0.3, high=2.0), f32(3, seed=1)),
+        sample(f32(4), np.array(2, np.float32), differentiable=(0,)),
+        sample(f32(0, 3), f32(3, seed=1)),
+        sample(np.array([0, 0, -2, NAN, INF], np.float32),
+               np.array([0, 2, 3, 0, -1], np.float32), differentiable=()),
+        sample(i32([2, -3, 7, 0, 3]), i32([10, 3, 0, 0, 30])),
+    ),
+    errors=(error_sample(Exception, "negative integer powers", i32([2]), i32([-1]), stage="run"),),
+    dtypes=FLOAT | SIGNED,
+)  # fmt: skip
+
+
+def _pick_grad(first_wins: Callable[..., Any]) -> Callable[..., Any]:
+    def grad(op: Any, dz: Any) -> tuple[Any, Any]:
+        first = first_wins(op.x, op.y)
+        zeros = call.ZerosLike(dz)
+        return call.Select(first, dz, zeros), call.Select(first, zeros, dz)
+
+    return grad
+
+
+_TIES = sample(np.array([1, 2, 3], np.float32), np.array([1, 3, 2], np.float32), differentiable=())
+
+maximum = binary(
+    "Maximum", "maximum", "math.maximum",
+    doc="The greater of ``x`` and ``y``; NaN if either is.\n\n"
+    "    Gradient: dz to the greater one; to x when they are equal.",
+    kernel=lambda s, x, y: s.max(x, y),
+    grad=_pick_grad(lambda x, y: x >= y),
+    reference=np.maximum,
+    samples=(*STANDARD, _TIES),
+)  # fmt: skip
+
+minimum = binary(
+    "Minimum", "minimum", "math.minimum",
+    doc="The lesser of ``x`` and ``y``; NaN if either is.\n\n"
+    "    Gradient: dz to the lesser one; to x when they are equal.",
+    kernel=lambda s, x, y: s.min(x, y),
+    grad=_pick_grad(lambda x, y: x <= y),
+    reference=np.minimum,
+    samples=(*STANDARD, _TIES),
+)  # fmt: skip
+
+# ---------------------------------------------------------------------------------- many inputs
+
+
+def _sum_all(s: Any, *inputs: Any) -> Any:
+    total = inputs[0]
+    for x in inputs[1:]:
+        total = total + x
+    return total
+
+
+define(
+    "AddN",
+    "inputs: N*T -> sum: T",
+    T=dtypes_of(REAL),
+    infer=merged_shape,
+    kernel=elementwise(_sum_all),
+    grad=lambda op, dy: (dy,) * op.attrs["N"],
+    reference=lambda call_, *inputs: _sum_all(None, *inputs),
+    samples=(
+        sample([f32(2, 3), f32(2, 3, seed=1), f32(2, 3, seed=2)]),
+        sample([f32()]),
+        sample([f32(0, 2), f32(0, 2)]),
+    ),
+    errors=(error_sample(ValueError, r"\[2\] and \[3\]", [f32(2), f32(3)]),),
+    doc="The sum of tensors of one shape.  Gradient: dy to each.",
+)
+
+
+@export("add_n", "math.add_n")
+def add_n(inputs: Any, name: str | None = None) -> Any:
+    """The sum of all ``inputs``, element by element.
+
+    Args:
+        inputs: a list of tensors of one shape and dtype.
+        name: of the operation; ``AddN`` by default.
+
+    Returns:
+        A tensor of that shape.
+
+    Raises:
+        ValueError: the list is empty, or shapes differ.
+
+    Gradient: dy to every input.
+
+    >>> tf.Session().run(tf.add_n([1.0, 2.0, 3.0]))
+    np.float32(6.0)
+    """
+    if not isinstance(inputs, (list, tuple)) or not inputs:
+        raise ValueError("add_n: inputs must be a list of at least one tensor")
+    if len(inputs) == 1:
+        tensor = convert_to_tensor(inputs[0])
+        return tensor if name is None else apply_op("Identity", tensor, name=name)
+    return apply_op("AddN", list(inputs), name=name)
+
+

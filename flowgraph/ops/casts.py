@@ -1,0 +1,140 @@
+"""Conversions between dtypes: cast and its shorthands, saturate_cast.
+
+Read next: arithmetic.py (dtypes never change by themselves).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from flowgraph.dtypes import BOOL, REAL, DType, as_dtype, bool_, float32, float64, int32, int64, uint8
+from flowgraph.graph.apply import apply_op, call
+from flowgraph.graph.convert import convert_to_tensor
+from flowgraph.graph.default import name_scope
+from flowgraph.graph.export import export
+from flowgraph.graph.opdef import Call, Loops, define, dtypes_of, sample
+from flowgraph.ops.rules import f32, number, same_shape
+
+
+def _cast_grad(op: Any, dy: Any) -> tuple[Any]:
+    source, target = op.x.dtype.base_dtype, op.attrs["DstT"]
+    if source.is_floating and target.is_floating:
+        return (call.Cast(dy, DstT=source),)
+    return (None,)
+
+
+def _cast_reference(call_: Call, x: Any) -> Any:
+    target = call_.attrs["DstT"].np
+    if x.dtype.kind == "f" and target.kind in "iu" and target.itemsize < 4:
+        # NB: NumPy leaves floats outside the target's range to the C compiler.  By way of int32 small targets
+        # wrap, as they do in TensorFlow and in kernels.
+        return x.astype(np.int32).astype(target)
+    return x.astype(target)
+
+
+define(
+    "Cast",
+    "x: SrcT -> y: DstT",
+    SrcT=dtypes_of(REAL | BOOL),
+    DstT=dtypes_of(REAL | BOOL),
+    Truncate=False,
+    infer=same_shape,
+    kernel=Loops(lambda s, call_, x: s.cast(x, call_.attrs["DstT"].name)),
+    grad=_cast_grad,
+    reference=_cast_reference,
+    samples=(
+        sample(f32(3, 5), DstT=float64),
+        sample(np.array([1.9, -1.9, 0.5, -0.5], np.float32), DstT=int32, differentiable=()),
+        sample(np.array([300, -1, 5], np.int32), DstT=uint8),
+        sample(np.array([0.0, 0.5, np.nan], np.float32), DstT=bool_, differentiable=()),
+        sample(np.array([True, False]), DstT=float32),
+        sample(f32(0, 2), DstT=int64, differentiable=()),
+        sample(np.float32(2.5), DstT=int64, differentiable=()),
+    ),
+    doc="``x`` as another dtype.  Gradient: dy cast back between floats, none through integers.",
+)
+
+
+@export("cast", "dtypes.cast")
+def cast(x: Any, dtype: Any, name: str | None = None) -> Any:
+    """``x`` converted to ``dtype``.
+
+    Floats lose their fraction (toward zero) on the way to integers, wide integers wrap into narrow ones,
+    and anything but zero is True.
+
+    Args:
+        x: a tensor.
+        dtype: what to convert to.
+        name: of the operation; ``Cast`` by default.
+
+    Returns:
+        A tensor of the shape of ``x``; ``x`` itself when it has the dtype already.
+
+    Raises:
+        TypeError: there is no such dtype, or no conversion to it.
+
+    Gradient: dy cast back, between floats; none through integers and bools.
+
+    >>> tf.Session().run(tf.cast([1.8, -1.8], tf.int32))
+    array([ 1, -1], dtype=int32)
+    """
+    target = as_dtype(dtype).base_dtype
+    with name_scope(name, "Cast", [x]) as scope:
+        x = convert_to_tensor(x, name="x")
+        if x.dtype.base_dtype is target:
+            return x
+        return apply_op("Cast", x, DstT=target, name=scope)
+
+
+def _shorthand(function_name: str, target: DType, default: str) -> Any:
+    def function(x: Any, name: str = default) -> Any:
+        return cast(x, target, name=name)
+
+    function.__name__ = function.__qualname__ = function_name
+    function.__doc__ = f"``x`` as {target.name}: ``tf.cast(x, tf.{target.name})``."
+    return export(function_name)(function)
+
+
+to_float = _shorthand("to_float", float32, "ToFloat")
+to_double = _shorthand("to_double", float64, "ToDouble")
+to_int32 = _shorthand("to_int32", int32, "ToInt32")
+to_int64 = _shorthand("to_int64", int64, "ToInt64")
+
+
+@export("saturate_cast", "dtypes.saturate_cast")
+def saturate_cast(value: Any, dtype: Any, name: str | None = None) -> Any:
+    """``value`` converted to ``dtype``; what lies outside its range becomes its nearest limit.
+
+    Args:
+        value: a real tensor.
+        dtype: what to convert to.
+        name: of the operation; ``saturate_cast`` by default.
+
+    Returns:
+        A tensor of the shape of ``value``.
+
+    >>> tf.Session().run(tf.saturate_cast([300.0, -5.0, 7.9], tf.uint8))
+    array([255,   0,   7], dtype=uint8)
+    """
+    target = as_dtype(dtype).base_dtype
+    with name_scope(name, "saturate_cast", [value]) as scope:
+        value = convert_to_tensor(value, name="value")
+        source = value.dtype.base_dtype
+        if source.min < target.min:
+            value = call.Maximum(value, number(_within(source, target.min), value))
+        if source.max > target.max:
+            value = call.Minimum(value, number(_within(source, target.max), value))
+        return cast(value, target, name=scope)
+
+
+def _within(source: DType, limit: Any) -> Any:
+    """The number of ``source`` nearest to ``limit`` on the side of zero.
+
+    NB: 2**31 - 1 rounds up to 2**31 as a float32, which no int32 holds.
+    """
+    nearest = source.np.type(limit)
+    if source.is_floating and abs(float(nearest)) > abs(float(limit)):
+        nearest = np.nextafter(nearest, source.np.type(0))
+    return nearest

@@ -1,0 +1,395 @@
+"""Comparison, logic and choice: less, equal, logical_and, where, clip_by_value, is_nan.
+
+Comparisons give bool tensors and have no gradient; a choice passes the gradient to what was chosen.
+
+Read next: arithmetic.py (maximum and minimum), operators.py (``a < b``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from flowgraph.dtypes import ALL, FLOAT, REAL
+from flowgraph.graph.apply import apply_op, call
+from flowgraph.graph.convert import convert_to_tensor
+from flowgraph.graph.default import name_scope
+from flowgraph.graph.export import export
+from flowgraph.graph.opdef import (
+    Call,
+    Loops,
+    Sample,
+    define,
+    dtypes_of,
+    elementwise,
+    error_sample,
+    not_differentiable,
+    sample,
+)
+from flowgraph.ops.rules import broadcast_shape, f32, i32, same_shape
+from flowgraph.shapes import Dims, ShapeError, format_dims, merge
+
+_TRUTH = not_differentiable("its result is a truth value")
+_NAN, _INF = np.float32(np.nan), np.float32(np.inf)
+_SAMPLES = (
+    sample(f32(3, 4), f32(3, 4, seed=1)),
+    sample(f32(2, 1, 3), f32(4, 1, seed=1)),
+    sample(f32(), f32(5, seed=1)),
+    sample(f32(0, 3), f32(3, seed=1)),
+    sample(i32([1, 2, 3]), i32([2, 2, 2])),
+    sample(np.array([_NAN, _INF, -_INF, 0, _NAN], np.float32),
+           np.array([1, _INF, _INF, -0.0, _NAN], np.float32)),
+)  # fmt: skip
+
+
+def comparison(
+    type: str,
+    function_name: str,
+    reads: str,
+    function: Callable[..., Any],
+    dtypes: frozenset[str] = REAL,
+    more: tuple[Sample, ...] = (),
+    **attrs: Any,
+) -> Callable[..., Any]:
+    """Register the comparison ``type`` and export ``function_name(x, y, name=None)``.
+
+    ``function(s, x, y)`` compares scalars of a kernel, and arrays when ``s`` is None.
+    """
+    define(
+        type,
+        "x: T, y: T -> z: bool",
+        T=dtypes_of(dtypes),
+        infer=broadcast_shape,
+        kernel=elementwise(function),
+        grad=_TRUTH,
+        reference=lambda call_, x, y: np.asarray(function(None, x, y)).astype(bool),
+        samples=(*_SAMPLES, *more),
+        errors=(error_sample(ValueError, "do not broadcast", f32(3), f32(4)),),
+        doc=f"Whether {reads}.",
+        **attrs,
+    )
+
+    def compare(x: Any, y: Any, name: str | None = None) -> Any:
+        return apply_op(type, x, y, name=name)
+
+    compare.__name__ = compare.__qualname__ = function_name
+    compare.__doc__ = f"""Whether {reads}, element by element.
+
+    Args:
+        x: a tensor; {", ".join(sorted(dtypes))}.
+        y: a tensor of the same dtype; shapes broadcast.
+        name: of the operation; ``{type}`` by default.
+
+    Returns:
+        A bool tensor of the broadcast shape.  With NaN every answer but that of not_equal is False.
+
+    Raises:
+        ValueError: the shapes do not broadcast.
+        TypeError: the dtypes differ.
+
+    Gradient: none.
+    """
+    return export(function_name, f"math.{function_name}")(compare)
+
+
+_WORDS = (
+    sample(np.array([b"a", b"b"], object), np.array(b"a", object)),
+    sample(np.array([True, False]), np.array([True, True])),
+)
+equal = comparison(
+    "Equal", "equal", "``x == y``",
+    lambda s, x, y: x == y if s is None else s.eq(x, y),
+    ALL - {"complex64", "complex128"}, _WORDS, incompatible_shape_error=True,
+)  # fmt: skip
+not_equal = comparison(
+    "NotEqual", "not_equal", "``x != y``",
+    lambda s, x, y: x != y if s is None else s.ne(x, y),
+    ALL - {"complex64", "complex128"}, _WORDS, incompatible_shape_error=True,
+)  # fmt: skip
+less = comparison("Less", "less", "``x < y``", lambda s, x, y: x < y)
+less_equal = comparison("LessEqual", "less_equal", "``x <= y``", lambda s, x, y: x <= y)
+greater = comparison("Greater", "greater", "``x > y``", lambda s, x, y: x > y)
+greater_equal = comparison("GreaterEqual", "greater_equal", "``x >= y``", lambda s, x, y: x >= y)
+
+# ------------------------------------------------------------------------------------------ logic
+
+_BITS = (
+    sample(np.array([True, True, False, False]), np.array([True, False, True, False])),
+    sample(np.array([[True], [False]]), np.array([True, False, True])),
+    sample(np.array(True), np.array(False)),
+    sample(np.zeros((0, 2), bool), np.array([True, False])),
+)
+
+
+def _logical(type: str, function_name: str, reads: str, kernel: Any, reference: Any) -> Any:
+    define(
+        type,
+        "x: bool, y: bool -> z: bool",
+        infer=broadcast_shape,
+        kernel=elementwise(kernel),
+        grad=_TRUTH,
+        reference=lambda call_, x, y: reference(x, y),
+        samples=_BITS,
+        errors=(error_sample(TypeError, "bool", f32(2), f32(2)),),
+        doc=f"Whether {reads}.",
+    )
+
+    def function(x: Any, y: Any, name: str | None = None) -> Any:
+        return apply_op(type, x, y, name=name)
+
+    function.__name__ = function.__qualname__ = function_name
+    function.__doc__ = f"""Whether {reads}, element by element.
+
+    Args:
+        x, y: bool tensors; shapes broadcast.
+        name: of the operation; ``{type}`` by default.
+
+    Raises:
+        TypeError: an input is not bool.
+        ValueError: the shapes do not broadcast.
+
+    Gradient: none.
+    """
+    return export(function_name, f"math.{function_name}")(function)
+
+
+logical_and = _logical(
+    "LogicalAnd", "logical_and", "``x`` and ``y``", lambda s, x, y: x & y, np.logical_and
+)
+logical_or = _logical(
+    "LogicalOr", "logical_or", "``x`` or ``y``", lambda s, x, y: x | y, np.logical_or
+)
+
+define(
+    "LogicalNot",
+    "x: bool -> y: bool",
+    infer=same_shape,
+    kernel=elementwise(lambda s, x: ~x),
+    grad=_TRUTH,
+    reference=lambda call_, x: np.logical_not(x),
+    samples=(sample(np.array([True, False])), sample(np.array(True)), sample(np.zeros((0, 2), bool))),
+    errors=(error_sample(TypeError, "bool", f32(2)),),
+    doc="Whether ``x`` is False.",
+)
+
+
+@export("logical_not", "math.logical_not")
+def logical_not(x: Any, name: str | None = None) -> Any:
+    """Whether ``x`` is False, element by element.
+
+    Args:
+        x: a bool tensor.
+        name: of the operation; ``LogicalNot`` by default.
+
+    Raises:
+        TypeError: ``x`` is not bool.
+
+    Gradient: none.
+    """
+    return apply_op("LogicalNot", x, name=name)
+
+
+@export("logical_xor", "math.logical_xor")
+def logical_xor(x: Any, y: Any, name: str | None = "LogicalXor") -> Any:
+    """Whether exactly one of ``x`` and ``y`` is True, element by element.
+
+    x xor y = (x or y) and not (x and y)
+
+    Args:
+        x, y: bool tensors; shapes broadcast.
+        name: of the operation.
+
+    Raises:
+        TypeError: an input is not bool.
+
+    Gradient: none.
+    """
+    x = convert_to_tensor(x, name="x")
+    y = convert_to_tensor(y, name="y")
+    both = call.LogicalNot(call.LogicalAnd(x, y))
+    return apply_op("LogicalAnd", call.LogicalOr(x, y), both, name=name or "LogicalXor")
+
+
+# ---------------------------------------------------------------------------------- special values
+
+
+def _test(type: str, function_name: str, reads: str, kernel: Any, reference: Any) -> Any:
+    define(
+        type,
+        "x: T -> y: bool",
+        T=dtypes_of(FLOAT),
+        infer=same_shape,
+        kernel=elementwise(kernel),
+        grad=_TRUTH,
+        reference=lambda call_, x: reference(x),
+        samples=(
+            sample(np.array([_NAN, _INF, -_INF, 0, -0.0, 1], np.float32)),
+            sample(f32(2, 3)),
+            sample(f32(0)),
+            sample(np.float32(np.nan)),
+        ),
+        doc=f"Whether ``x`` is {reads}.",
+    )
+
+    def function(x: Any, name: str | None = None) -> Any:
+        return apply_op(type, x, name=name)
+
+    function.__name__ = function.__qualname__ = function_name
+    function.__doc__ = f"""Whether ``x`` is {reads}, element by element.
+
+    Args:
+        x: a float tensor.
+        name: of the operation; ``{type}`` by default.
+
+    Raises:
+        TypeError: ``x`` is not float.
+
+    Gradient: none.
+    """
+    return export(function_name, f"math.{function_name}", f"debugging.{function_name}")(function)
+
+
+is_nan = _test("IsNan", "is_nan", "NaN", lambda s, x: s.isnan(x), np.isnan)
+is_inf = _test(
+    "IsInf", "is_inf", "infinite", lambda s, x: s.eq(s.abs(x), float("inf")), np.isinf
+)
+is_finite = _test(
+    "IsFinite", "is_finite", "neither infinite nor NaN",
+    lambda s, x: s.lt(s.abs(x), float("inf")), np.isfinite,
+)  # fmt: skip
+
+# ---------------------------------------------------------------------------------------- choice
+
+
+def _select_infer(call_: Call) -> list[Dims]:
+    condition, t, e = call_.shapes
+    try:
+        result = merge(t, e)
+    except ShapeError:
+        raise ShapeError(
+            f"both branches must have one shape, not {format_dims(t)} and {format_dims(e)}",
+            "broadcast one of them, e.g. with tf.zeros_like(x) + y",
+        ) from None
+    if condition is None or result is None or condition == ():
+        return [result]
+    if len(condition) == 1 and len(result) > 1:
+        merge(condition, result[:1])
+        return [result]
+    return [merge(condition, result)]
+
+
+def _chooses_rows(call_: Call) -> bool:
+    """True when the condition is a vector that chooses along axis 0."""
+    condition, t = call_.shapes[0], call_.shapes[1]
+    return condition is not None and t is not None and len(condition) == 1 < len(t)
+
+
+def _select_operands(call_: Call) -> tuple[tuple[int, ...], ...] | None:
+    if not _chooses_rows(call_):
+        return None
+    every = tuple(range(len(call_.shapes[1] or ())))
+    return (0,), every, every
+
+
+def _select_reference(call_: Call, condition: Any, t: Any, e: Any) -> Any:
+    if condition.ndim == 1 < t.ndim:
+        condition = condition.reshape(-1, *(1,) * (t.ndim - 1))
+    return np.where(condition, t, e)
+
+
+def _select_grad(op: Any, dy: Any) -> tuple[Any, ...]:
+    zeros = call.ZerosLike(dy)
+    return None, call.Select(op.condition, dy, zeros), call.Select(op.condition, zeros, dy)
+
+
+_FLAGS = np.array([[True, False, True], [False, False, True]])
+
+define(
+    "Select",
+    "condition: bool, t: T, e: T -> output: T",
+    T=dtypes_of(ALL),
+    infer=_select_infer,
+    kernel=Loops(
+        lambda s, call_, condition, t, e: s.select(condition, t, e),
+        domain=lambda call_: call_.shapes[1],  # type: ignore[arg-type,return-value]
+        operands=_select_operands,
+    ),
+    grad=_select_grad,
+    reference=_select_reference,
+    samples=(
+        sample(_FLAGS, f32(2, 3), f32(2, 3, seed=1)),
+        sample(np.array([True, False]), f32(2, 3), f32(2, 3, seed=1)),
+        sample(np.array(False), f32(2, 3), f32(2, 3, seed=1)),
+        sample(np.zeros((0, 2), bool), f32(0, 2), f32(0, 2)),
+        sample(np.array([True, False]), np.array([1, _NAN], np.float32),
+               np.array([_NAN, 2], np.float32), differentiable=()),
+    ),
+    errors=(
+        error_sample(ValueError, "both branches must have one shape", _FLAGS, f32(2, 3), f32(3)),
+        error_sample(ValueError, "not compatible", _FLAGS, f32(4), f32(4)),
+    ),
+    doc="``t`` where the condition holds, else ``e``; a vector condition chooses rows.",
+)  # fmt: skip
+
+
+@export("where")
+def where(condition: Any, x: Any = None, y: Any = None, name: str | None = None) -> Any:
+    """``x`` where ``condition`` holds, else ``y``.
+
+    Args:
+        condition: bool; of the shape of ``x``, a scalar, or a vector that chooses whole rows of ``x``.
+        x, y: tensors of one shape and dtype.
+        name: of the operation; ``Select`` by default.
+
+    Returns:
+        A tensor of the shape of ``x``.
+
+    Raises:
+        ValueError: only one of x and y is given, or the shapes differ.
+
+    Gradient: dy to the chosen one, 0 to the other; none to the condition.  NB: a NaN or infinite
+    derivative of the branch not taken still gives NaN when that branch is differentiated further back.
+
+    Source: tf.where with branches (TensorFlow 1.15), which does not broadcast.
+
+    >>> tf.Session().run(tf.where([True, False], [1, 2], [3, 4]))
+    array([1, 4], dtype=int32)
+    """
+    if x is None or y is None:
+        raise ValueError("where: x and y must both be given")
+    return apply_op("Select", condition, x, y, name=name)
+
+
+@export("clip_by_value")
+def clip_by_value(
+    t: Any, clip_value_min: Any, clip_value_max: Any, name: str | None = None
+) -> Any:
+    """``t`` with what lies outside [clip_value_min, clip_value_max] moved to the nearer bound.
+
+    max(min(t, clip_value_max), clip_value_min)
+
+    Args:
+        t: a real tensor.
+        clip_value_min, clip_value_max: bounds of its dtype, scalars or of a shape that broadcasts to it.
+        name: of the operation; ``clip_by_value`` by default.
+
+    Returns:
+        A tensor of the shape of ``t``.
+
+    Raises:
+        ValueError: the bounds have more elements than ``t``.
+
+    Gradient: dy where ``t`` lies within the bounds, the bounds included; 0 outside.
+
+    >>> tf.Session().run(tf.clip_by_value([-1.0, 0.5, 2.0], 0.0, 1.0))
+    array([0. , 0.5, 1. ], dtype=float32)
+    """
+    with name_scope(name, "clip_by_value", [t, clip_value_min, clip_value_max]) as scope:
+        t = convert_to_tensor(t, name="t")
+        below = call.Minimum(t, clip_value_max)
+        t.shape.assert_is_compatible_with(below.shape)
+        result = apply_op("Maximum", below, clip_value_min, name=scope)
+        t.shape.assert_is_compatible_with(result.shape)
+        return result

@@ -1,0 +1,290 @@
+"""Elementwise functions of one tensor: exp, log, sin, tanh, floor and their kin.
+
+Each is one ``unary(...)`` block: the record of the op type and the public function with its
+documentation come from it together.
+
+Read next: arithmetic.py (two tensors), reductions.py (loops that fold an axis).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from flowgraph.dtypes import FLOAT, SIGNED
+from flowgraph.graph.apply import apply_op, call
+from flowgraph.graph.export import export
+from flowgraph.graph.opdef import (
+    NotDifferentiable,
+    Sample,
+    define,
+    dtypes_of,
+    elementwise,
+    not_differentiable,
+    sample,
+)
+from flowgraph.kernel.scalar import FLOATS
+from flowgraph.ops.rules import f32, same_shape
+
+SPECIALS = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0], np.float32)
+
+#: Shapes that every elementwise op is tried on: odd sizes, a scalar, an empty, and special values.
+STANDARD = (
+    sample(f32(3, 5)),
+    sample(f32()),
+    sample(f32(0, 3)),
+    sample(SPECIALS, differentiable=()),
+)
+
+
+def samples_in(low: float, high: float, *more: Sample) -> tuple[Sample, ...]:
+    """The standard samples with numbers in [low, high)."""
+    return (
+        sample(f32(3, 5, low=low, high=high)),
+        sample(f32(low=low, high=high)),
+        sample(f32(0, 3)),
+        sample(SPECIALS, differentiable=()),
+        *more,
+    )
+
+
+def unary(
+    type: str,
+    *names: str,
+    doc: str,
+    kernel: Callable[..., Any],
+    grad: Callable[..., Any] | NotDifferentiable,
+    reference: Callable[..., Any],
+    samples: Sequence[Sample] = STANDARD,
+    dtypes: frozenset[str] = FLOAT,
+) -> Callable[..., Any]:
+    """Register ``type`` and export ``names[0](x, name=None)``, also known as the other ``names``.
+
+    ``kernel(s, x)`` writes the scalar body; ``reference(x)`` is NumPy's; ``grad(op, dy)`` gives dx.
+    """
+    gradient = grad
+    if not isinstance(grad, NotDifferentiable):
+
+        def gradient(op: Any, dy: Any) -> tuple[Any]:
+            return (grad(op, dy),)
+
+    define(
+        type,
+        "x: T -> y: T",
+        T=dtypes_of(dtypes),
+        infer=same_shape,
+        kernel=elementwise(kernel),
+        grad=gradient,
+        reference=lambda call_, x: reference(x),
+        samples=samples,
+        doc=doc,
+    )
+
+    def function(x: Any, name: str | None = None) -> Any:
+        return apply_op(type, x, name=name)
+
+    function.__name__ = function.__qualname__ = names[0].rpartition(".")[2]
+    function.__doc__ = f"""{doc}
+
+    Args:
+        x: a tensor of any shape; {", ".join(sorted(dtypes))}.
+        name: of the operation; ``{type}`` by default.
+
+    Returns:
+        A tensor of the shape and dtype of ``x``.
+
+    Raises:
+        TypeError: ``x`` has another dtype.
+    """
+    return export(*names)(function)
+
+
+# -------------------------------------------------------------------------------- sign and size
+
+negative = unary(
+    "Neg", "negative", "math.negative",
+    doc="``-x``.  Gradient: -dy.",
+    kernel=lambda s, x: -x,
+    grad=lambda op, dy: call.Neg(dy),
+    reference=np.negative,
+    dtypes=FLOAT | SIGNED,
+)  # fmt: skip
+
+abs = unary(
+    "Abs", "abs", "math.abs",
+    doc="The absolute value.  Gradient: dy * sign(x), so 0 at 0.",
+    kernel=lambda s, x: s.abs(x),
+    grad=lambda op, dy: dy * call.Sign(op.x),
+    reference=np.abs,
+    dtypes=FLOAT | SIGNED,
+)  # fmt: skip
+
+sign = unary(
+    "Sign", "sign", "math.sign",
+    doc="-1, 0 or 1 as ``x`` is negative, zero or positive; NaN stays NaN.  Gradient: zeros.",
+    kernel=lambda s, x: s.sign(x),
+    grad=lambda op, dy: call.ZerosLike(op.x),
+    reference=np.sign,
+    samples=(*STANDARD, sample(np.array([-3, 0, 5], np.int32))),
+    dtypes=FLOAT | frozenset(("int32", "int64")),
+)  # fmt: skip
+
+# --------------------------------------------------------------------- exponentials, logs, powers
+
+exp = unary(
+    "Exp", "exp", "math.exp",
+    doc="e to the power of ``x``.  Gradient: dy * y.",
+    kernel=lambda s, x: s.exp(x),
+    grad=lambda op, dy: dy * op.y,
+    reference=np.exp,
+)  # fmt: skip
+
+expm1 = unary(
+    "Expm1", "expm1", "math.expm1",
+    doc="exp(x) - 1, accurate near 0.  Gradient: dy * exp(x).",
+    kernel=lambda s, x: s.expm1(x),
+    grad=lambda op, dy: dy * call.Exp(op.x),
+    reference=np.expm1,
+)  # fmt: skip
+
+log = unary(
+    "Log", "log", "math.log",
+    doc="The natural logarithm; -inf at 0, NaN below.  Gradient: dy / x.",
+    kernel=lambda s, x: s.log(x),
+    grad=lambda op, dy: dy / op.x,
+    reference=np.log,
+    samples=samples_in(0.1, 3.0),
+)  # fmt: skip
+
+log1p = unary(
+    "Log1p", "log1p", "math.log1p",
+    doc="log(1 + x), accurate near 0.  Gradient: dy / (1 + x).",
+    kernel=lambda s, x: s.log1p(x),
+    grad=lambda op, dy: dy / (1 + op.x),
+    reference=np.log1p,
+    samples=samples_in(-0.7, 3.0),
+)  # fmt: skip
+
+sqrt = unary(
+    "Sqrt", "sqrt", "math.sqrt",
+    doc="The square root; NaN below 0.  Gradient: dy / (2 y), infinite at 0.",
+    kernel=lambda s, x: s.sqrt(x),
+    grad=lambda op, dy: dy * 0.5 / op.y,
+    reference=np.sqrt,
+    samples=samples_in(0.2, 3.0),
+)  # fmt: skip
+
+rsqrt = unary(
+    "Rsqrt", "rsqrt", "math.rsqrt",
+    doc="1 / sqrt(x).  Gradient: -dy * y**3 / 2.",
+    kernel=lambda s, x: s.rsqrt(x),
+    grad=lambda op, dy: dy * -0.5 * (op.y * op.y * op.y),
+    reference=lambda x: 1 / np.sqrt(x),
+    samples=samples_in(0.2, 3.0),
+)  # fmt: skip
+
+square = unary(
+    "Square", "square", "math.square",
+    doc="``x * x``.  Gradient: dy * 2x.",
+    kernel=lambda s, x: x * x,
+    grad=lambda op, dy: dy * (2 * op.x),
+    reference=np.square,
+    dtypes=FLOAT | frozenset(("int32", "int64")),
+    samples=(*STANDARD, sample(np.array([-3, 0, 5], np.int32))),
+)  # fmt: skip
+
+reciprocal = unary(
+    "Reciprocal", "reciprocal", "math.reciprocal",
+    doc="``1 / x``.  Gradient: -dy * y * y.",
+    kernel=lambda s, x: 1 / x,
+    grad=lambda op, dy: call.Neg(dy) * (op.y * op.y),
+    reference=np.reciprocal,
+    samples=samples_in(0.3, 2.0),
+)  # fmt: skip
+
+# ------------------------------------------------------------------ trigonometric and hyperbolic
+
+sin = unary(
+    "Sin", "sin", "math.sin",
+    doc="The sine of ``x`` in radians.  Gradient: dy * cos(x).",
+    kernel=lambda s, x: s.sin(x),
+    grad=lambda op, dy: dy * call.Cos(op.x),
+    reference=np.sin,
+)  # fmt: skip
+
+cos = unary(
+    "Cos", "cos", "math.cos",
+    doc="The cosine of ``x`` in radians.  Gradient: -dy * sin(x).",
+    kernel=lambda s, x: s.cos(x),
+    grad=lambda op, dy: call.Neg(dy) * call.Sin(op.x),
+    reference=np.cos,
+)  # fmt: skip
+
+tan = unary(
+    "Tan", "tan", "math.tan",
+    doc="The tangent of ``x`` in radians.  Gradient: dy * (1 + y * y).",
+    kernel=lambda s, x: s.sin(x) / s.cos(x),
+    grad=lambda op, dy: dy * (1 + op.y * op.y),
+    reference=np.tan,
+    samples=samples_in(-1.2, 1.2),
+)  # fmt: skip
+
+tanh = unary(
+    "Tanh", "tanh", "math.tanh", "nn.tanh",
+    doc="The hyperbolic tangent, in (-1, 1).  Gradient: dy * (1 - y * y).",
+    kernel=lambda s, x: s.tanh(x),
+    grad=lambda op, dy: dy * (1 - op.y * op.y),
+    reference=np.tanh,
+)  # fmt: skip
+
+sigmoid = unary(
+    "Sigmoid", "sigmoid", "math.sigmoid", "nn.sigmoid",
+    doc="1 / (1 + exp(-x)), in (0, 1).  Gradient: dy * y * (1 - y).",
+    kernel=lambda s, x: s.sigmoid(x),
+    grad=lambda op, dy: dy * op.y * (1 - op.y),
+    reference=lambda x: 1 / (1 + np.exp(-x)),
+)  # fmt: skip
+
+# --------------------------------------------------------------------------------------- rounding
+
+_STEP = not_differentiable("a step function: its slope is zero wherever it has one")
+_HALVES = sample(np.array([0.5, 1.5, 2.5, -0.5, -1.5, -2.5], np.float32))
+
+floor = unary(
+    "Floor", "floor", "math.floor",
+    doc="The greatest integer that is not above ``x``.  No gradient.",
+    kernel=lambda s, x: s.floor(x),
+    grad=_STEP,
+    reference=np.floor,
+    samples=(*STANDARD, _HALVES),
+)  # fmt: skip
+
+ceil = unary(
+    "Ceil", "ceil", "math.ceil",
+    doc="The smallest integer that is not below ``x``.  No gradient.",
+    kernel=lambda s, x: s.ceil(x),
+    grad=_STEP,
+    reference=np.ceil,
+    samples=(*STANDARD, _HALVES),
+)  # fmt: skip
+
+rint = unary(
+    "Rint", "rint", "math.rint",
+    doc="The nearest integer; halves go to the even neighbour.  No gradient.",
+    kernel=lambda s, x: s.rint(x),
+    grad=_STEP,
+    reference=np.rint,
+    samples=(*STANDARD, _HALVES),
+)  # fmt: skip
+
+round = unary(
+    "Round", "round", "math.round",
+    doc="The nearest integer; halves go to the even neighbour (2.5 to 2).  No gradient.",
+    kernel=lambda s, x: s.rint(x) if x.dtype in FLOATS else x,
+    grad=_STEP,
+    reference=lambda x: np.rint(x) if x.dtype.kind == "f" else x,
+    samples=(*STANDARD, _HALVES, sample(np.array([-3, 4], np.int32))),
+    dtypes=FLOAT | frozenset(("int32", "int64")),
+)  # fmt: skip

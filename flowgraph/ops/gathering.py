@@ -1,0 +1,629 @@
+"""Parts chosen by index tensors: gather, gather_nd, scatter_nd, one_hot, unsorted_segment_sum.
+
+An index out of range is an error when running, also where it is a constant.  The gradient of a gather adds
+dy to the rows it came from: as IndexedSlices along axis 0, so that large tables stay sparse.
+
+Read next: slicing.py (parts given by bounds), state.py (scatter into variables).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from flowgraph.dtypes import ALL, INDEX, REAL, as_dtype, float32, int32, int64
+from flowgraph.graph.apply import apply_op, call
+from flowgraph.graph.convert import convert_to_tensor
+from flowgraph.graph.default import name_scope
+from flowgraph.graph.export import export
+from flowgraph.graph.indexed_slices import IndexedSlices
+from flowgraph.graph.node import Tensor
+from flowgraph.graph.opdef import (
+    Call,
+    Custom,
+    Loops,
+    define,
+    dtypes_of,
+    error_sample,
+    not_differentiable,
+    sample,
+)
+from flowgraph.graph.static import constant_value
+from flowgraph.ops.rules import (
+    constant_axes,
+    f32,
+    i32,
+    invalid,
+    known_axis,
+    only_one,
+    output_domain,
+    require_rank,
+    require_rank_at_least,
+    shape_of,
+)
+from flowgraph.shapes import Dims, ShapeError, format_dims, is_compatible, merge, normalize_axis
+
+
+def check_indices(indices: np.ndarray[Any, Any], size: int) -> None:
+    """InvalidArgumentError naming the first index that is not in [0, size)."""
+    wrong = (indices < 0) | (indices >= size)
+    if wrong.any():
+        place = tuple(int(i) for i in np.argwhere(wrong)[0])
+        at = f"indices{list(place)} = " if place else "index "
+        raise invalid(f"{at}{indices[place]} is not in [0, {size})")
+
+
+# ----------------------------------------------------------------------------------------- gather
+
+
+def _gather_dims(params: Dims, indices: Dims, axis: int | None, batch: int) -> Dims:
+    if params is None or indices is None:
+        return None
+    if axis is None:
+        return (None,) * (len(params) + len(indices) - 1 - batch)
+    for a, b in zip(params[:batch], indices[:batch], strict=False):
+        if None not in (a, b) and a != b:
+            raise ShapeError(
+                f"the first {batch} axes of {format_dims(params)} and {format_dims(indices)} differ"
+            )
+    return params[:axis] + indices[batch:] + params[axis + 1 :]
+
+
+def _batch_dims(call_: Call) -> int:
+    """Leading axes that params and indices share."""
+    batch, indices = call_.attrs["batch_dims"], call_.shapes[1]
+    if batch < 0 and indices is not None:
+        batch += len(indices)
+    return max(batch, 0)
+
+
+def _gather_v2_infer(call_: Call) -> list[Dims]:
+    params, indices = call_.shapes[:2]
+    require_rank_at_least(params, 1, "params")
+    axis = known_axis(call_, 2, None if params is None else len(params))
+    return [_gather_dims(params, indices, axis, _batch_dims(call_))]
+
+
+def _gather_v2_reference(call_: Call, params: Any, indices: Any, axis: Any) -> Any:
+    place = normalize_axis(only_one(axis, "axis"), params.ndim)
+    check_indices(indices, params.shape[place])
+    batch = _batch_dims(call_)
+    if not batch:
+        return np.take(params, indices, place)
+    count = int(np.prod(params.shape[:batch], dtype=np.int64))
+    rows = params.reshape(count, *params.shape[batch:])
+    chosen = indices.reshape(count, *indices.shape[batch:])
+    parts = [np.take(p, i, place - batch) for p, i in zip(rows, chosen, strict=True)]
+    shape = params.shape[:place] + indices.shape[batch:] + params.shape[place + 1 :]
+    return np.array(parts, params.dtype).reshape(shape)
+
+
+def _rows_grad(params: Tensor, indices: Tensor, dy: Tensor) -> IndexedSlices:
+    """dx[i] = sum of dy over the places where index i stands, not yet added up."""
+    flat = call.Reshape(indices, [-1])
+    tail = params.dims[1:] if params.dims is not None else (None,)
+    if None not in tail:
+        values = call.Reshape(dy, constant_axes([-1, *tail]))  # type: ignore[list-item]
+        if dy.dims is not None and 0 in tail:
+            values = call.Reshape(dy, call.ConcatV2([call.Shape(flat), constant_axes(tail)], 0))  # type: ignore[arg-type]
+    else:
+        rest = call.Slice(call.Shape(params), [1], [-1])
+        values = call.Reshape(dy, call.ConcatV2([call.Shape(flat), rest], 0))
+    return IndexedSlices(values, flat, shape_of(params))
+
+
+def _gather_v2_grad(op: Any, dy: Any) -> tuple[Any, None, None]:
+    params, axis = op.params, constant_value(op.axis)
+    if params.dims is None or op.indices.dims is None or axis is None:
+        if axis is not None and int(axis) == 0:
+            return _rows_grad(params, op.indices, dy), None, None
+        raise NotImplementedError("the gradient of a gather needs known ranks and a known axis")
+    rank, width = len(params.dims), len(op.indices.dims)
+    place, batch = normalize_axis(int(axis), rank), max(op.attrs["batch_dims"], 0)
+    if batch:
+        return _batch_gather_grad(op, dy, place, batch), None, None
+    if place == 0:
+        return _rows_grad(params, op.indices, dy), None, None
+    # Bring the chosen axis to the front, add up there, and bring it back.
+    front = [*range(place, place + width), *range(place), *range(place + width, rank - 1 + width)]
+    flat = call.Reshape(op.indices, [-1])
+    turned = call.Transpose(dy, constant_axes(front))
+    sizes = call.Shape(params)
+    others = [i for i in range(rank) if i != place]
+    rest = call.GatherV2(sizes, constant_axes(others), 0)
+    rows = call.Reshape(turned, call.ConcatV2([call.Shape(flat), rest], 0))
+    total = call.UnsortedSegmentSum(rows, flat, call.GatherV2(sizes, place, 0))
+    back = [*range(1, place + 1), 0, *range(place + 1, rank)]
+    return call.Transpose(total, constant_axes(back)), None, None
+
+
+def _batch_gather_grad(op: Any, dy: Any, place: int, batch: int) -> Tensor:
+    """Every batch entry is a table of its own: number the rows through, and add up once."""
+    params, indices = op.params, op.indices
+    if place != batch:
+        raise NotImplementedError("the gradient of a gather with batch_dims needs axis == batch_dims")
+    sizes = call.Shape(params)
+    leading = call.Slice(sizes, [0], [batch])
+    tables = call.Prod(leading, [0])
+    size = call.GatherV2(sizes, place, 0)
+    numbers = call.Range(0, tables, 1) * size
+    per_table = call.Reshape(indices, call.Pack([tables, -1]))
+    shifted = call.Cast(per_table, DstT=int32) + call.ExpandDims(numbers, 1)
+    flat = call.Reshape(shifted, [-1])
+    rest = call.Slice(sizes, [place + 1], [-1])
+    rows = call.Reshape(dy, call.ConcatV2([call.Shape(flat), rest], 0))
+    return call.Reshape(call.UnsortedSegmentSum(rows, flat, tables * size), sizes)
+
+
+_ROW_ERRORS = (
+    error_sample(Exception, r"indices\[1\] = 5 is not in \[0, 4\)",
+                 f32(4, 3), i32([0, 5]), i32(0), const=(2,), stage="run"),
+    error_sample(Exception, r"indices\[0\] = -1 is not in \[0, 4\)",
+                 f32(4, 3), i32([-1]), i32(0), const=(2,), stage="run"),
+    error_sample(ValueError, "axis 2 is out of range", f32(4, 3), i32([0]), i32(2), const=(2,)),
+    error_sample(ValueError, "params must have at least 1 axes", f32(), i32([0]), i32(0), const=(2,)),
+)  # fmt: skip
+
+define(
+    "GatherV2",
+    "params: Tparams, indices: Tindices, axis: Taxis -> output: Tparams",
+    Tparams=dtypes_of(ALL),
+    Tindices=dtypes_of(INDEX, int32),
+    Taxis=dtypes_of(INDEX, int32),
+    batch_dims=0,
+    infer=_gather_v2_infer,
+    kernel=Custom("gather"),
+    grad=_gather_v2_grad,
+    reference=_gather_v2_reference,
+    samples=(
+        sample(f32(5, 3), i32([4, 0, 4]), i32(0), const=(2,)),
+        sample(f32(5, 3), i32([[2, 0], [1, 1]]), i32(1), const=(2,)),
+        sample(f32(5), i32(3), i32(0), const=(2,)),
+        sample(f32(2, 3, 4), i32([[0, 2, 2], [1, 1, 0]]), i32(1), const=(2,), batch_dims=1),
+        sample(f32(4, 2), i32([]), i32(0), const=(2,)),
+        sample(f32(2, 3, 4), i32([1]), i32(-1), const=(2,)),
+    ),
+    errors=_ROW_ERRORS,
+    doc="Slices of ``params`` along ``axis``, chosen by ``indices``.",
+)
+
+
+def _gather_reference(call_: Call, params: Any, indices: Any) -> Any:
+    check_indices(indices, params.shape[0])
+    return np.take(params, indices, 0)
+
+
+def _gather_infer(call_: Call) -> list[Dims]:
+    require_rank_at_least(call_.shapes[0], 1, "params")
+    return [_gather_dims(*call_.shapes, 0, 0)]
+
+
+define(
+    "Gather",
+    "params: Tparams, indices: Tindices -> output: Tparams",
+    Tparams=dtypes_of(ALL),
+    Tindices=dtypes_of(INDEX, int32),
+    validate_indices=True,
+    infer=_gather_infer,
+    kernel=Custom("gather"),
+    grad=lambda op, dy: (_rows_grad(op.params, op.indices, dy), None),
+    reference=_gather_reference,
+    samples=(sample(f32(5, 3), i32([4, 0, 4])), sample(f32(5), i32(3)), sample(f32(4, 2), i32([]))),
+    errors=(
+        error_sample(Exception, r"is not in \[0, 4\)", f32(4, 3), i32([0, 5]), stage="run"),
+    ),
+    doc="Rows of ``params``, chosen by ``indices``.",
+)
+
+
+@export("gather", "manip.gather")
+def gather(
+    params: Any,
+    indices: Any,
+    validate_indices: bool | None = None,
+    name: str | None = None,
+    axis: Any = None,
+    batch_dims: int = 0,
+) -> Tensor:
+    """Slices of ``params`` along an axis, chosen by ``indices``.
+
+    y[..., i, ...] = params[..., indices[i], ...]
+
+    Args:
+        params: a tensor of at least one axis, or a variable.
+        indices: int32 or int64, any shape.
+        validate_indices: accepted as TensorFlow does; indices are always checked.
+        name: of the operation; ``GatherV2`` by default.
+        axis: the axis that is indexed; by default the one behind the batch axes.
+        batch_dims: number of leading axes that params and indices share.
+
+    Returns:
+        A tensor of shape params[:axis] + indices[batch_dims:] + params[axis+1:].
+
+    Raises:
+        ValueError: the axis is out of range.
+        InvalidArgumentError: an index is out of range (when run).
+
+    Gradient: dy added to the rows it came from, as IndexedSlices when ``axis`` is 0.
+
+    >>> tf.Session().run(tf.gather([10, 20, 30], [2, 0, 2]))
+    array([30, 10, 30], dtype=int32)
+    """
+    axis = batch_dims if axis is None else axis
+    return apply_op("GatherV2", params, indices, axis, batch_dims=batch_dims, name=name)
+
+
+# -------------------------------------------------------------------------------------- gather_nd
+
+
+def _depth_of(indices: Dims) -> int | None:
+    require_rank_at_least(indices, 1, "indices")
+    return None if indices is None else indices[-1]
+
+
+def _gather_nd_infer(call_: Call) -> list[Dims]:
+    params, indices = call_.shapes
+    depth = _depth_of(indices)
+    if params is None or indices is None or depth is None:
+        return [None]
+    if depth > len(params):
+        raise ShapeError(
+            f"indices of {depth} numbers ({format_dims(indices)}) are too long for params of shape "
+            f"{format_dims(params)}"
+        )
+    return [indices[:-1] + params[depth:]]
+
+
+def _check_nd(indices: np.ndarray[Any, Any], shape: Sequence[int]) -> None:
+    bounds = np.array(shape[: indices.shape[-1]], np.int64)
+    wrong = ((indices < 0) | (indices >= bounds)).any(axis=-1)
+    if wrong.any():
+        place = tuple(int(i) for i in np.argwhere(wrong)[0])
+        at = f"indices{list(place)} = " if place else "indices "
+        raise invalid(f"{at}{indices[place].tolist()} does not index shape {list(shape)}")
+
+
+def _gather_nd_reference(call_: Call, params: Any, indices: Any) -> Any:
+    _check_nd(indices, params.shape)
+    return params[tuple(np.moveaxis(indices, -1, 0))]
+
+
+define(
+    "GatherNd",
+    "params: Tparams, indices: Tindices -> output: Tparams",
+    Tparams=dtypes_of(ALL),
+    Tindices=dtypes_of(INDEX, int32),
+    infer=_gather_nd_infer,
+    kernel=Custom("gather_nd"),
+    grad=lambda op, dy: (call.ScatterNd(op.indices, dy, _shape_like(op.params, op.indices)), None),
+    reference=_gather_nd_reference,
+    samples=(
+        sample(f32(4, 3), i32([[0, 1], [3, 2], [0, 1]])),
+        sample(f32(4, 3), i32([[2], [0]])),
+        sample(f32(2, 3, 2), i32([[[1, 0]], [[0, 2]]])),
+        sample(f32(4, 3), i32([1, 1])),
+        sample(f32(4), np.zeros((0, 1), np.int32)),
+    ),
+    errors=(
+        error_sample(ValueError, "are too long for params", f32(3), i32([[0, 0]])),
+        error_sample(Exception, r"\[4, 0\] does not index shape \[4, 3\]",
+                     f32(4, 3), i32([[0, 1], [4, 0]]), stage="run"),
+    ),
+    doc="Slices of ``params``, each chosen by the numbers of one row of ``indices``.",
+)  # fmt: skip
+
+
+def _shape_like(x: Tensor, indices: Tensor) -> Tensor:
+    """The shape of ``x`` in the dtype of ``indices``."""
+    shape = shape_of(x)
+    dtype = indices.dtype.base_dtype
+    return shape if shape.dtype is dtype else call.Cast(shape, DstT=dtype)
+
+
+@export("gather_nd", "manip.gather_nd")
+def gather_nd(params: Any, indices: Any, name: str | None = None, batch_dims: int = 0) -> Tensor:
+    """Slices of ``params``, each chosen by the numbers in the last axis of ``indices``.
+
+    y[i, ...] = params[indices[i, 0], indices[i, 1], ..., ...]
+
+    Args:
+        params: a tensor.
+        indices: int32 or int64; its last axis has at most as many numbers as params has axes.
+        name: of the operation; ``GatherNd`` by default.
+        batch_dims: must be 0.
+
+    Returns:
+        A tensor of shape indices.shape[:-1] + params.shape[indices.shape[-1]:].
+
+    Raises:
+        ValueError: an index has too many numbers.
+        InvalidArgumentError: an index is out of range (when run).
+
+    Gradient: dy added to the places it came from.
+
+    >>> tf.Session().run(tf.gather_nd([[1, 2], [3, 4]], [[0, 0], [1, 1]]))
+    array([1, 4], dtype=int32)
+    """
+    if batch_dims != 0:
+        raise NotImplementedError("gather_nd: batch_dims other than 0 is not supported")
+    return apply_op("GatherNd", params, indices, name=name)
+
+
+# ------------------------------------------------------------------------ the other way: adding up
+
+
+def _scatter_nd_infer(call_: Call) -> list[Dims]:
+    indices, updates, _ = call_.shapes
+    (count,) = require_rank(call_.shapes[2], 1, "shape")
+    depth, target = _depth_of(indices), call_.partial(2)
+    if depth is not None and count is not None and depth > count:
+        raise ShapeError(f"indices of {depth} numbers are too long for a shape of {count} axes")
+    if indices is not None and depth is not None and target is not None:
+        merged = indices[:-1] + target[depth:]
+        if not is_compatible(updates, merged):
+            raise ShapeError(
+                f"updates of shape {format_dims(updates)} do not fit: they must be {format_dims(merged)}"
+            )
+    return [target]
+
+
+def _scatter_nd_reference(call_: Call, indices: Any, updates: Any, shape: Any) -> Any:
+    result = np.zeros(tuple(shape.tolist()), updates.dtype)
+    _check_nd(indices, result.shape)
+    np.add.at(result, tuple(np.moveaxis(indices, -1, 0)), updates)
+    return result
+
+
+define(
+    "ScatterNd",
+    "indices: Tindices, updates: T, shape: Tindices -> output: T",
+    T=dtypes_of(REAL),
+    Tindices=dtypes_of(INDEX, int32),
+    infer=_scatter_nd_infer,
+    kernel=Custom("scatter_nd"),
+    grad=lambda op, dy: (None, call.GatherNd(dy, op.indices), None),
+    reference=_scatter_nd_reference,
+    samples=(
+        sample(i32([[0, 1], [3, 2], [0, 1]]), f32(3), i32([4, 3]), const=(2,)),
+        sample(i32([[2], [0]]), f32(2, 3), i32([4, 3]), const=(2,)),
+        sample(np.zeros((0, 1), np.int32), f32(0), i32([3]), const=(2,)),
+    ),
+    errors=(
+        error_sample(ValueError, r"must be \[2, 3\]", i32([[2], [0]]), f32(2, 2), i32([4, 3]), const=(2,)),
+        error_sample(Exception, "does not index shape",
+                     i32([[4]]), f32(1), i32([4]), const=(2,), stage="run"),
+    ),
+    doc="Zeros of ``shape`` to which ``updates`` are added at ``indices``.",
+)  # fmt: skip
+
+
+@export("scatter_nd", "manip.scatter_nd")
+def scatter_nd(indices: Any, updates: Any, shape: Any, name: str | None = None) -> Tensor:
+    """Zeros of ``shape`` to which ``updates`` are added at ``indices``.
+
+    Args:
+        indices: int32 or int64; the last axis holds the numbers of one place.
+        updates: of shape indices.shape[:-1] + shape[indices.shape[-1]:].
+        shape: of the result, in the dtype of ``indices``.
+        name: of the operation; ``ScatterNd`` by default.
+
+    Raises:
+        ValueError: the updates do not fit.
+        InvalidArgumentError: an index is out of range (when run).
+
+    Gradient: gather_nd of dy.
+
+    >>> tf.Session().run(tf.scatter_nd([[1], [3], [1]], [5, 6, 7], [4]))
+    array([ 0, 12,  0,  6], dtype=int32)
+    """
+    return apply_op("ScatterNd", indices, updates, shape, name=name)
+
+
+def _segment_infer(call_: Call) -> list[Dims]:
+    data, ids = call_.shapes[:2]
+    count = call_.value(2)
+    if data is None or ids is None:
+        return [None]
+    try:
+        merge(data[: len(ids)], ids)
+    except ShapeError:
+        raise ShapeError(
+            f"segment_ids of shape {format_dims(ids)} do not fit the first axes of {format_dims(data)}"
+        ) from None
+    return [(None if count is None else int(count), *data[len(ids) :])]
+
+
+def _segment_reference(call_: Call, data: Any, ids: Any, count: Any) -> Any:
+    size, flat = only_one(count, "num_segments"), ids.reshape(-1)
+    kept = flat >= 0  # rows with a negative id are dropped
+    if (flat >= size).any():
+        check_indices(np.where(ids < 0, 0, ids), size)
+    rows = data.reshape(flat.size, *data.shape[ids.ndim :])
+    result = np.zeros((size, *rows.shape[1:]), data.dtype)
+    np.add.at(result, flat[kept], rows[kept])
+    return result
+
+
+def _segment_grad(op: Any, dy: Any) -> tuple[Any, None, None]:
+    # Rows whose id is negative were dropped: their gradient is 0.
+    ids = op.segment_ids
+    zeros = call.ZerosLike(ids)
+    rows = call.GatherV2(dy, call.Maximum(ids, zeros), 0)
+    kept = call.GreaterEqual(ids, zeros)
+    if ids.dims is None or rows.dims is None:
+        raise NotImplementedError("the gradient of unsorted_segment_sum needs known ranks")
+    for _ in range(len(rows.dims) - len(ids.dims)):
+        kept = call.ExpandDims(kept, -1)
+    return rows * call.Cast(kept, DstT=rows.dtype.base_dtype), None, None
+
+
+define(
+    "UnsortedSegmentSum",
+    "data: T, segment_ids: Tindices, num_segments: Tnumsegments -> output: T",
+    T=dtypes_of(REAL),
+    Tindices=dtypes_of(INDEX, int32),
+    Tnumsegments=dtypes_of(INDEX, int32),
+    infer=_segment_infer,
+    kernel=Custom("segment_sum"),
+    grad=_segment_grad,
+    reference=_segment_reference,
+    samples=(
+        sample(f32(4, 3), i32([2, 0, 2, -1]), i32(4), const=(2,)),
+        sample(f32(2, 2), i32([[1, 0], [1, 1]]), i32(2), const=(2,)),
+        sample(f32(0, 3), i32([]), i32(2), const=(2,)),
+    ),
+    errors=(
+        error_sample(ValueError, "do not fit the first axes", f32(4, 3), i32([0]), i32(2), const=(2,)),
+        error_sample(Exception, r"is not in \[0, 2\)", f32(2), i32([0, 2]), i32(2), const=(2,), stage="run"),
+    ),
+    doc="Row i is the sum of the rows of ``data`` whose segment id is i.",
+)
+
+
+@export("unsorted_segment_sum", "math.unsorted_segment_sum")
+def unsorted_segment_sum(
+    data: Any, segment_ids: Any, num_segments: Any, name: str | None = None
+) -> Tensor:
+    """Sums of the rows of ``data`` that have the same segment id.
+
+    y[i] = sum of data[j] over segment_ids[j] == i
+
+    Args:
+        data: a real tensor.
+        segment_ids: int32 or int64, the shape of data's first axes; rows with negative ids are dropped.
+        num_segments: number of rows of the result; those without data are 0.
+        name: of the operation; ``UnsortedSegmentSum`` by default.
+
+    Raises:
+        ValueError: the ids do not fit data's first axes.
+        InvalidArgumentError: an id is not below ``num_segments`` (when run).
+
+    Gradient: dy gathered by the ids; 0 for dropped rows.
+
+    >>> tf.Session().run(tf.unsorted_segment_sum([1, 2, 3], [1, 0, 1], 3))
+    array([2, 4, 0], dtype=int32)
+    """
+    return apply_op("UnsortedSegmentSum", data, segment_ids, num_segments, name=name)
+
+
+# ---------------------------------------------------------------------------------------- one_hot
+
+
+def _one_hot_infer(call_: Call) -> list[Dims]:
+    indices, depth = call_.shapes[0], call_.value(1)
+    for i, argument in ((1, "depth"), (2, "on_value"), (3, "off_value")):
+        require_rank(call_.shapes[i], 0, argument)
+    if depth is not None and depth < 0:
+        raise ShapeError(f"depth must not be negative: {depth}")
+    if indices is None:
+        return [None]
+    axis = normalize_axis(call_.attrs["axis"], len(indices) + 1)
+    size = None if depth is None else int(depth)
+    return [(*indices[:axis], size, *indices[axis:])]
+
+
+def _one_hot_axis(call_: Call) -> int:
+    return normalize_axis(call_.attrs["axis"], len(call_.shapes[0] or ()) + 1)
+
+
+def _one_hot_body(s: Any, call_: Call, index: Any, on: Any, off: Any) -> Any:
+    return s.select(s.eq(s.index(_one_hot_axis(call_)), s.cast(index, "int64")), on, off)
+
+
+def _one_hot_operands(call_: Call) -> tuple[tuple[int, ...], ...]:
+    axis, rank = _one_hot_axis(call_), len(call_.shapes[0] or ())
+    return tuple(i if i < axis else i + 1 for i in range(rank)), (), ()
+
+
+def _one_hot_reference(call_: Call, indices: Any, depth: Any, on: Any, off: Any) -> Any:
+    size = only_one(depth, "depth")
+    if size < 0:
+        raise invalid(f"depth must not be negative: {size}")
+    axis = normalize_axis(call_.attrs["axis"], indices.ndim + 1)
+    numbers = np.arange(size).reshape(-1, *(1,) * (indices.ndim - axis))
+    return np.where(np.expand_dims(indices, axis) == numbers, on, off)
+
+
+define(
+    "OneHot",
+    "indices: TI, depth: int32, on_value: T, off_value: T -> output: T",
+    T=dtypes_of(ALL),
+    TI=dtypes_of(frozenset(("uint8", "int8", "int32", "int64")), int64),
+    axis=-1,
+    infer=_one_hot_infer,
+    kernel=Loops(
+        _one_hot_body, domain=output_domain, operands=_one_hot_operands, reads=(0, 2, 3)
+    ),
+    grad=not_differentiable("it is a step function of the indices"),
+    reference=_one_hot_reference,
+    samples=(
+        sample(i32([2, 0, -1, 5]), i32(3), np.float32(1), np.float32(0), const=(1,),
+               differentiable=()),
+        sample(i32([[0, 1], [2, 2]]), i32(4), i32(5), i32(-1), const=(1,), axis=0),
+        sample(i32([[0, 1], [2, 2]]), i32(3), np.float32(2), np.float32(0), const=(1,), axis=1,
+               differentiable=()),
+        sample(i32(1), i32(3), np.float32(1), np.float32(0), const=(1,), differentiable=()),
+        sample(i32([0]), i32(0), np.float32(1), np.float32(0), const=(1,), differentiable=()),
+    ),
+    errors=(
+        error_sample(ValueError, "depth must not be negative",
+                     i32([0]), i32(-1), f32(), f32(), const=(1,)),
+        error_sample(ValueError, "axis 2 is out of range",
+                     i32([0]), i32(3), f32(), f32(), const=(1,), axis=2),
+    ),
+    doc="Rows that are ``off_value`` but for ``on_value`` at the index.",
+)  # fmt: skip
+
+
+@export("one_hot")
+def one_hot(
+    indices: Any,
+    depth: Any,
+    on_value: Any = None,
+    off_value: Any = None,
+    axis: int | None = None,
+    dtype: Any = None,
+    name: str | None = None,
+) -> Tensor:
+    """Rows of zeros with a one at each index.
+
+    Args:
+        indices: integers of any shape; one outside [0, depth) gives a row of zeros.
+        depth: the length of a row.
+        on_value, off_value: what to write instead of 1 and 0.
+        axis: where the new axis stands in the result; last by default.
+        dtype: of the result; that of on_value or off_value, else float32.
+        name: of the operation; ``one_hot`` by default.
+
+    Raises:
+        ValueError: the depth is negative, or the axis out of range.
+        TypeError: the dtypes of the values differ, or are not ``dtype``.
+
+    Gradient: none.
+
+    >>> tf.Session().run(tf.one_hot([2, 0], 3))
+    array([[0., 0., 1.],
+           [1., 0., 0.]], dtype=float32)
+    """
+    with name_scope(name, "one_hot", [indices, depth, on_value, off_value, axis, dtype]) as scope:
+        wanted = None if dtype is None else as_dtype(dtype).base_dtype
+        values: list[Any] = [on_value, off_value]
+        found = [convert_to_tensor(v).dtype.base_dtype if isinstance(v, Tensor) else None for v in values]
+        given = wanted or found[0] or found[1]
+        for i, (value, label) in enumerate(zip(values, ("on_value", "off_value"), strict=True)):
+            if value is not None:
+                try:
+                    values[i] = convert_to_tensor(value, given, label)
+                except ValueError as error:
+                    raise TypeError(f"one_hot: {label}: {error}") from None
+                given = given or values[i].dtype.base_dtype
+        given = given or float32
+        for i, (value, label) in enumerate(zip(values, ("on_value", "off_value"), strict=True)):
+            if value is None:
+                values[i] = convert_to_tensor(1 - i, given, label)
+            elif value.dtype.base_dtype is not given:
+                raise TypeError(f"one_hot: {label} is {value.dtype.base_dtype.name}, not {given.name}")
+        place = -1 if axis is None else axis
+        return apply_op("OneHot", indices, depth, *values, axis=place, name=scope)
