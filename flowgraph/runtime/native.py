@@ -7,6 +7,7 @@ from functools import cache
 
 from flowgraph.codegen.compile import addresses
 from flowgraph.kernel.ir import TextKernel
+from flowgraph.runtime import blas
 
 EXECUTOR = TextKernel(
     "execute",
@@ -36,3 +37,8 @@ def _execute():
 def execute(table_address: int, first_row: int) -> int:
     """Run the table from ``first_row``: -1 at its end, else ``row * 256 + status``."""
     return _execute()(table_address, first_row, 0)
+
+
+def symbol_address(name: str) -> int:
+    """The address of a library routine that block words name (``sgemm``, ``dgemm``)."""
+    return blas.address(name)

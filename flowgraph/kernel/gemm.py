@@ -1,0 +1,102 @@
+"""Matrix products as TextKernels: one that calls BLAS, one for small matrices of any strides.
+
+    c[i, j] = sum_p a[i, p] * b[p, j]        a: (m, k)   b: (k, n)   c: (m, n)
+
+A BLAS call costs more than a few hundred multiplications; below SMALL_GEMM_LIMIT of them, for
+integers, and where an axis has no extent, the plain loops win (tools/bench_gemm.py).
+
+Read next: lower/gemm.py (who picks one), codegen/intrinsics.py (the names used in the text).
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+from flowgraph.kernel.ir import TextKernel
+
+#: Products m * n * k up to which small_gemm is the faster one.
+SMALL_GEMM_LIMIT = 4096
+
+_SMALL = """\
+def kernel(block, start, stop):
+    n = slot(block, 0)
+    k = slot(block, 1)
+    a = {dtype}_pointer(slot(block, 2))
+    a_row = slot(block, 3)
+    a_col = slot(block, 4)
+    b = {dtype}_pointer(slot(block, 5))
+    b_row = slot(block, 6)
+    b_col = slot(block, 7)
+    c = {dtype}_pointer(slot(block, 8))
+    c_row = slot(block, 9)
+    c_col = slot(block, 10)
+    if (n >= 8) & (b_col == 1) & (c_col == 1):
+        # rows of b, scaled, added up in rows of c
+        for i in range(start, stop):
+            for j in independent(n):
+                store(c, i * c_row + j, {dtype}(0))
+            for p in range(k):
+                x = load(a, i * a_row + p * a_col)
+                for j in independent(n):
+                    total = load(c, i * c_row + j)
+                    store(c, i * c_row + j, total + x * load(b, p * b_row + j))
+    else:
+        for i in range(start, stop):
+            for j in range(n):
+                total = {dtype}(0)
+                for p in {loop}(k):
+                    product = load(a, i * a_row + p * a_col) * load(b, p * b_row + j * b_col)
+                    total = {add}
+                store(c, i * c_row + j * c_col, total)
+    return 0
+"""
+
+_BLAS = """\
+def kernel(block, start, stop):
+    m = slot(block, 0)
+    n = slot(block, 1)
+    k = slot(block, 2)
+    a = slot(block, 3)
+    a_row = slot(block, 4)
+    a_transposed = slot(block, 5)
+    b = slot(block, 6)
+    b_row = slot(block, 7)
+    b_transposed = slot(block, 8)
+    c = slot(block, 9)
+    c_row = slot(block, 10)
+    function = slot(block, 11)
+    one = {dtype}(1)
+    zero = {dtype}(0)
+    {routine}(
+        function, a_transposed, b_transposed, m, n, k,
+        one, a, a_row, b, b_row, zero, c, c_row,
+    )
+    return 0
+"""
+
+#: dtype -> the BLAS routine of blas_gemm, also the Symbol of its address.
+BLAS_ROUTINES = {"float32": "sgemm", "float64": "dgemm"}
+
+
+@cache
+def small_gemm(dtype: str) -> TextKernel:
+    """Loops over any strides, any number dtype; the outer loop runs over rows of ``c``.
+
+    Block: ``[n, k, a, its row and column stride, b, row, column, c, row, column]``, strides in elements.
+    With ``k = 0`` the result is zero.  Integers wrap.
+    """
+    floating = dtype.startswith("float")
+    add = "sum_in_any_order(total, product)" if floating else "total + product"
+    loop = "reducing" if floating else "range"
+    return TextKernel(f"small_gemm_{dtype}", _SMALL.format(dtype=dtype, add=add, loop=loop))
+
+
+@cache
+def blas_gemm(dtype: str) -> TextKernel:
+    """One cblas ?gemm call (float32 or float64, row-major); start and stop are not read.
+
+    Block: ``[m, n, k, a, lda, a transposed, b, ldb, b transposed, c, ldc, cblas_?gemm]``: a leading
+    dimension is the distance between rows as stored, in elements.
+    """
+    text = _BLAS.format(dtype=dtype, routine=BLAS_ROUTINES[dtype])
+    return TextKernel(f"blas_gemm_{dtype}", text)
