@@ -1,7 +1,7 @@
 """Every knob of flowgraph, in one table.
 
-A knob ``NAME`` is read from the environment variable ``FLOWGRAPH_NAME`` when it is first needed, and then kept.
-Tests and tools change one for a while with ``with override(VERIFY=2):``.
+A knob ``NAME`` is read from the environment variable ``FLOWGRAPH_NAME`` when it is first needed,
+and then kept. Tests and tools change one for a while with ``with override(VERIFY=2):``.
 """
 
 from __future__ import annotations
@@ -149,7 +149,7 @@ def _computed_default(knob: Knob) -> Any:
 
 
 def check_environment() -> None:
-    """ValueError for an environment variable ``FLOWGRAPH_...`` that is no knob: most often misspelt."""
+    """ValueError for a variable ``FLOWGRAPH_...`` that is no knob: most often misspelt."""
     for variable in os.environ:
         if variable.startswith(PREFIX) and variable.removeprefix(PREFIX) not in KNOBS:
             known = [PREFIX + name for name in KNOBS]

@@ -1,8 +1,8 @@
-"""Element types: ``float32``, ``int32``, ``bool``, ``string`` and the rest, as TensorFlow names them.
+"""Element types, as TensorFlow names them: ``float32``, ``int32``, ``bool``, ``string`` ...
 
-A DType is interned: inside the library dtypes are compared with ``is``.  Every dtype has a reference
-twin (``float32_ref``), the type of a variable's own output.  The frozensets at the end name the
-groups of dtypes that op signatures allow.
+A DType is interned: inside the library dtypes are compared with ``is``.  Every dtype has a
+reference twin (``float32_ref``), the type of a variable's own output.  The frozensets at the end
+name the groups of dtypes that op signatures allow.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ class DType:
 
     @property
     def limits(self) -> tuple[Any, Any]:
-        """(lowest, greatest) intensity of an image of this dtype: (0, 1) for floats, else (0, max)."""
+        """Range of intensities of an image of this dtype: (0, 1) for floats, else (0, max)."""
         if self.is_bool:
             return False, True
         if self.is_floating:
@@ -125,7 +125,7 @@ class DType:
         raise ValueError(f"{self.name} has no intensity limits")
 
     def is_compatible_with(self, other: Any) -> bool:
-        """True when a value of dtype ``other`` can be used as this dtype: the same, or its reference."""
+        """True when ``other`` can be used as this dtype: it is the same, or its reference."""
         other = as_dtype(other)
         return other is self or other.base_dtype is self
 
@@ -207,8 +207,8 @@ def as_dtype(value: Any) -> DType:
     """The DType meant by ``value``.
 
     Args:
-        value: a DType, its name, TensorFlow's enum number, a NumPy dtype or scalar type, or a Python
-            type (``float`` is float32 as in TensorFlow, ``int`` is int64).
+        value: a DType, its name, TensorFlow's enum number, a NumPy dtype or scalar type, or a
+            Python type (``float`` is float32 as in TensorFlow, ``int`` is int64).
 
     Raises:
         TypeError: nothing of the above.

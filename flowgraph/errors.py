@@ -2,7 +2,7 @@
 
 Every error that a user's program can cause is text of this form, whatever raised it::
 
-    multiply: shapes [3, 4] and [5] do not broadcast: aligned from the right, sizes must be equal or 1
+    Mul: shapes [3, 4] and [5] do not broadcast: aligned from the right, sizes must be equal or 1
       x   = 'hidden:0'  float32[3, 4]   made at train.py:8
       y   = 'bias:0'    float32[5]      made at train.py:9
       op  = 'scale/mul_2'               made at train.py:36
@@ -164,10 +164,22 @@ class UnauthenticatedError(_CodedError):
 _CLASSES: dict[int, type[_CodedError]] = {
     cls.code: cls
     for cls in (
-        CancelledError, UnknownError, InvalidArgumentError, DeadlineExceededError,
-        NotFoundError, AlreadyExistsError, PermissionDeniedError, ResourceExhaustedError,
-        FailedPreconditionError, AbortedError, OutOfRangeError, UnimplementedError,
-        InternalError, UnavailableError, DataLossError, UnauthenticatedError,
+        CancelledError,
+        UnknownError,
+        InvalidArgumentError,
+        DeadlineExceededError,
+        NotFoundError,
+        AlreadyExistsError,
+        PermissionDeniedError,
+        ResourceExhaustedError,
+        FailedPreconditionError,
+        AbortedError,
+        OutOfRangeError,
+        UnimplementedError,
+        InternalError,
+        UnavailableError,
+        DataLossError,
+        UnauthenticatedError,
     )
 }
 
@@ -188,7 +200,6 @@ INTERNAL = InternalError.code
 UNAVAILABLE = UnavailableError.code
 DATA_LOSS = DataLossError.code
 UNAUTHENTICATED = UnauthenticatedError.code
-
 
 
 def exception_type_from_error_code(error_code: int) -> type[OpError]:

@@ -1,7 +1,8 @@
 """Shapes: tuples with unknown sizes inside the library, TensorShape and Dimension for users.
 
-``Dims`` is ``(None, 3)`` for "any number of rows, 3 columns" and ``None`` for unknown rank.  The functions
-on Dims raise ShapeError, whose text knows nothing of graphs; graph/apply.py adds operands and lines.
+``Dims`` is ``(None, 3)`` for "any number of rows, 3 columns" and ``None`` for unknown rank.  The
+functions on Dims raise ShapeError, whose text knows nothing of graphs; graph/apply.py adds operands
+and lines.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ def format_tuple(dims: Dims) -> str:
 
 
 def as_dims(shape: Any) -> Dims:
-    """Dims from a TensorShape, a list or tuple of sizes (int, None, Dimension), one size, or None."""
+    """Dims from a TensorShape, a list of sizes (int, None, Dimension), one size, or None."""
     if shape is None:
         return None
     if type(shape) is tuple and all(type(d) is int and d >= 0 for d in shape):
@@ -100,8 +101,8 @@ def merge_size(a: int | None, b: int | None) -> int | None:
 def broadcast(a: Dims, b: Dims) -> Dims:
     """The shape of an elementwise result: aligned from the right, sizes equal or 1.
 
-    An unknown size against a known one above 1 must be that size or 1, so the result is known; against
-    1 it stays unknown.
+    An unknown size against a known one above 1 must be that size or 1, so the result is known;
+    against 1 it stays unknown.
 
     >>> broadcast((4, None), (3, 1, 5))
     (3, 4, 5)

@@ -4,7 +4,8 @@ The steps, in order: name and scope · dtypes from the tensors among the inputs 
 inputs (a number adopts the dtype of the tensors beside it) · complete the attrs · infer shapes ·
 ``Graph.create_op``.  Every mistake is reported here, at the user's line, in the form of errors.py.
 
-Read next: opdef.py (what an op type says about itself), gradients.py (the other caller of op rules).
+Read next: opdef.py (what an op type says about itself), gradients.py (the other caller of op
+rules).
 """
 
 from __future__ import annotations
@@ -33,9 +34,10 @@ def apply_op(type: str, *inputs: Any, name: str | None = None, **attrs: Any) -> 
 
     Args:
         type: a registered op type.
-        inputs: one per argument of the signature: tensors, variables, or values that become constants
-            named after the argument; a list for list arguments.
-        name: of the operation; the type when None.  A name that ends in ``/`` is taken as it stands.
+        inputs: one per argument of the signature: tensors, variables, or values that become
+            constants named after the argument; a list for list arguments.
+        name: of the operation; the type when None.  A name that ends in ``/`` is taken as it
+            stands.
         attrs: attrs; dtype attrs are found from the inputs, others have defaults.
 
     Returns:
@@ -57,7 +59,7 @@ def apply_op(type: str, *inputs: Any, name: str | None = None, **attrs: Any) -> 
 
 
 class _CallNamespace:
-    """``call.Mul(a, b)`` is ``apply_op("Mul", a, b)``: how gradient rules and op files use each other."""
+    """``call.Mul(a, b)`` is ``apply_op("Mul", a, b)``: how rules and op files use each other."""
 
     def __getattr__(self, type: str) -> Any:
         if type.startswith("__"):
@@ -71,10 +73,10 @@ call: Any = _CallNamespace()
 
 
 class OpView:
-    """An Operation as gradient rules see it: ``op.x`` is the input or output named x in the signature.
+    """An Operation as gradient rules see it: ``op.x`` is the input or output named x.
 
-    List arguments are lists.  ``inputs``, ``outputs``, ``attrs``, ``type``, ``name`` and ``get_attr`` are the
-    operation's own.
+    List arguments are lists.  ``inputs``, ``outputs``, ``attrs``, ``type``, ``name`` and
+    ``get_attr`` are the operation's own.
     """
 
     def __init__(self, op: Operation, opdef: OpDef) -> None:
@@ -147,7 +149,7 @@ def _graph_of(inputs: Sequence[Any]) -> Graph | None:
 class _Inputs:
     """The inputs of one call: finds the dtypes, then converts what is no tensor yet."""
 
-    __slots__ = ("attrs", "opdef", "op_name", "values")
+    __slots__ = ("attrs", "op_name", "opdef", "values")
 
     def __init__(
         self, opdef: OpDef, values: Sequence[Any], attrs: dict[str, Any], op_name: str
@@ -232,6 +234,7 @@ class _Inputs:
         self.attrs[attr] = default
 
     def _convert(self, arg: Arg, value: Any, name: str, k: int | None = None) -> Tensor:
+        wanted: DType | None
         if arg.dtype:
             wanted = DType(arg.dtype)
         else:
@@ -263,7 +266,7 @@ class _Inputs:
         return tensor
 
     def _dtype_error(self, arg: Arg, value: Any, wanted: DType, why: str = "") -> TypeError:
-        """The error for ``value``, which should be ``wanted``; shows all inputs of that dtype attr."""
+        """The error for ``value``, which should be ``wanted``; shows all inputs concerned."""
         rows, fix = [], ""
         for other, given in zip(self.opdef.signature.inputs, self.values, strict=True):
             if other is arg or (arg.dtype_attr and other.dtype_attr == arg.dtype_attr):
@@ -275,15 +278,16 @@ class _Inputs:
             if arg.dtype:
                 headline = f"{arg.name!r} must be {wanted.name}, not {dtype}"
             else:
-                headline = f"{arg.name!r} is {dtype}, but {arg.dtype_attr} is {wanted.name}: dtypes are not promoted"
+                headline = (
+                    f"{arg.name!r} is {dtype}, but {arg.dtype_attr} is {wanted.name}: "
+                    "dtypes are not promoted"
+                )
             fix = f"convert one of them, e.g. tf.cast({arg.name}, tf.{wanted.name})"
         else:
             headline = f"{arg.name!r} must be {wanted.name}: {why}"
         return TypeError(self._message(f"{self.opdef.type}: {headline}", rows, fix))
 
-    def _message(
-        self, headline: str, rows: list[tuple[str, str, str, str]], fix: str = ""
-    ) -> str:
+    def _message(self, headline: str, rows: list[tuple[str, str, str, str]], fix: str = "") -> str:
         return format_message(headline, rows, (self.op_name, format_site(find_site())), fix)
 
 

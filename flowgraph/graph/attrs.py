@@ -1,7 +1,7 @@
 """Attrs: the values a caller gives become what rules and passes see.
 
-dtypes are DType, shapes Dims, tensors read-only ndarrays, lists Python lists.  A wrong kind is a TypeError
-that names op, attr and value.
+dtypes are DType, shapes Dims, tensors read-only ndarrays, lists Python lists.  A wrong kind is a
+TypeError that names op, attr and value.
 """
 
 from __future__ import annotations

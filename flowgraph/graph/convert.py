@@ -1,7 +1,8 @@
 """Values become tensors: Python numbers, lists, NumPy arrays, variables, shapes.
 
-``to_array`` decides the dtype and value a constant gets, ``make_constant`` adds the ``Const`` operation, and a
-registry holds the conversions of further types.  Lists with tensors inside are packed by apply.py.
+``to_array`` decides the dtype and value a constant gets, ``make_constant`` adds the ``Const``
+operation, and a registry holds the conversions of further types.  Lists with tensors inside are
+packed by apply.py.
 
 Read next: apply.py, which converts the inputs of every operation.
 """
@@ -64,7 +65,7 @@ def _as_bytes(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
 
 def _python_array(value: Any, dtype: DType | None) -> np.ndarray[Any, Any]:
-    """The array of Python numbers and lists; floats are float32 and integers int32 where they fit."""
+    """The array of Python numbers and lists; float32, and int32 for integers that fit."""
     leaves = list(_leaves(value))
     if any(leaf is None for leaf in leaves):
         raise ValueError("None cannot become a tensor")
@@ -94,9 +95,9 @@ def _python_array(value: Any, dtype: DType | None) -> np.ndarray[Any, Any]:
 def to_array(value: Any, dtype: DType | None = None) -> np.ndarray[Any, Any]:
     """The array that a constant made of ``value`` holds.
 
-    NumPy arrays and scalars keep their dtype, or are cast to ``dtype`` as ``astype`` does.  Python numbers
-    become float32, int32 (int64 when too large), bool, complex128 or string; with ``dtype`` given,
-    a float in an integer constant is an error.
+    NumPy arrays and scalars keep their dtype, or are cast to ``dtype`` as ``astype`` does.  Python
+    numbers become float32, int32 (int64 when too large), bool, complex128 or string; with ``dtype``
+    given, a float in an integer constant is an error.
 
     Raises:
         TypeError: the dtype cannot hold the value, or no dtype can.
@@ -133,7 +134,8 @@ def make_constant(array: np.ndarray[Any, Any], name: str = "Const") -> Tensor:
     array.setflags(write=False)
     dtype = as_dtype(array.dtype)
     attrs = {"value": array, "dtype": dtype}
-    return get_default_graph().create_op("Const", (), (dtype,), (array.shape,), name, attrs).outputs[0]
+    op = get_default_graph().create_op("Const", (), (dtype,), (array.shape,), name, attrs)
+    return op.outputs[0]
 
 
 # ---------------------------------------------------------------------------------- the registry
@@ -186,8 +188,8 @@ def convert_to_tensor(
     """``value`` as a Tensor of the default graph.
 
     Args:
-        value: a Tensor (returned as it is), Variable, number, string, list, NumPy array, TensorShape, or
-            anything with a registered conversion.
+        value: a Tensor (returned as it is), Variable, number, string, list, NumPy array,
+            TensorShape, or anything with a registered conversion.
         dtype: the dtype that is required.
         name: for the constant made, if one is made.
         preferred_dtype, dtype_hint: a dtype that is used if the value allows it.
@@ -225,7 +227,7 @@ def convert(value: Any, dtype: DType | None, name: str | None, as_ref: bool = Fa
         result = function(value, dtype=dtype, name=name, as_ref=as_ref)
         if result is not NotImplemented:
             if not isinstance(result, Tensor):
-                raise RuntimeError(f"conversion function {function!r} returned {result!r}, no Tensor")
+                raise RuntimeError(f"conversion function {function!r} gave {result!r}, no Tensor")
             return convert(result, dtype, name) if dtype is not None else result
     if isinstance(value, Operation):
         raise TypeError(f"operation {value.name!r} is no tensor: use one of its outputs")
@@ -244,8 +246,8 @@ def _convert_shape(
 ) -> Tensor:
     if not value.is_fully_defined():
         raise ValueError(
-            f"shape {format_dims(value.to_dims())} is not known completely and cannot become a tensor; "
-            "use tf.shape(x)"
+            f"shape {format_dims(value.to_dims())} is not known completely and cannot become a "
+            "tensor; use tf.shape(x)"
         )
     array = np.array(value.as_list(), np.int64)
     if dtype is None:

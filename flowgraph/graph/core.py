@@ -27,7 +27,7 @@ __all__ = ["Graph", "Operation", "Tensor"]
 _NAME = re.compile(r"^[A-Za-z0-9.][A-Za-z0-9_.\\/>-]*$")
 _INNER_SCOPE = re.compile(r"^[A-Za-z0-9_.\\/>-]*$")
 
-#: A device scope: a canonical string, a function of the operation, or None (which cuts off outer scopes).
+#: A device scope: a canonical string, a function of the operation, or None, which ends outer ones.
 DeviceScope = str | Callable[[Operation], str] | None
 
 
@@ -95,8 +95,8 @@ class Graph:
         Args:
             type: the op type.   inputs: Tensors of this graph.
             dtypes, shapes: of the outputs.
-            name: made unique in the current scope; taken as it stands when it ends in ``/``; the type
-                when empty.
+            name: made unique in the current scope; taken as it stands when it ends in ``/``; the
+                type when empty.
             attrs: complete attrs.
             control_inputs: in addition to those of the open control-dependency blocks.
 
@@ -175,8 +175,8 @@ class Graph:
         full = f"{scope}/{name}" if scope else name
         if not _NAME.match(full):
             raise ValueError(
-                f"{full!r} is not a valid operation name: names start with a letter, digit or '.', and "
-                "contain letters, digits and the characters _ . \\ / > -"
+                f"{full!r} is not a valid operation name: names start with a letter, digit or '.', "
+                "and contain letters, digits and the characters _ . \\ / > -"
             )
         in_use = self._names_in_use
         key = full.lower()
@@ -264,8 +264,8 @@ class Graph:
         """Operations made inside get this device.
 
         Args:
-            device_name_or_function: a device string, merged with the surrounding ones; a function from
-                an operation to a string; None forgets the surrounding ones.
+            device_name_or_function: a device string, merged with the surrounding ones; a function
+                from an operation to a string; None forgets the surrounding ones.
         """
         scope = device_name_or_function
         if isinstance(scope, str):
@@ -381,7 +381,8 @@ class Graph:
         """The Tensor or Operation of this graph that ``obj`` is or names.
 
         Args:
-            obj: a Tensor, Operation or Variable, or a name: ``"x:0"`` is a tensor, ``"x"`` an operation.
+            obj: a Tensor, Operation or Variable, or a name: ``"x:0"`` is a tensor, ``"x"`` an
+                operation.
             allow_tensor, allow_operation: which kinds the caller wants.
 
         Raises:
@@ -405,7 +406,7 @@ class Graph:
     def seed(self, seed: int | None) -> None:
         self._seed = seed
 
-    # ------------------------------------------------------------------- feeding, fetching, freezing
+    # --------------------------------------------------------------- feeding, fetching, freezing
 
     def is_feedable(self, tensor: Any) -> bool:
         """False after ``prevent_feeding(tensor)``."""
@@ -457,7 +458,8 @@ class Graph:
         """The graph as a networkx.MultiDiGraph for analyses.
 
         Nodes are operation names with attributes ``type``, ``device`` and ``attrs``; edges carry
-        ``tensor`` (the name), ``input`` (the position), ``dtype`` and ``shape``, or ``control=True``.
+        ``tensor`` (the name), ``input`` (the position), ``dtype`` and ``shape``, or
+        ``control=True``.
         """
         from flowgraph.graph.networkx import to_networkx
 

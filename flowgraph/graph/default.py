@@ -27,7 +27,7 @@ _global_lock = threading.Lock()
 
 @export("get_default_graph")
 def get_default_graph() -> Graph:
-    """The graph that operations are made in: the innermost ``as_default`` block's, or the global one."""
+    """The graph of the innermost ``as_default`` block, or else the global one."""
     global _global_graph
     if _stack.graphs:
         return _stack.graphs[-1]
@@ -48,7 +48,8 @@ def reset_default_graph() -> None:
     global _global_graph
     if _stack.graphs:
         raise AssertionError(
-            "reset_default_graph() inside `with graph.as_default():`; leave the block and make a new Graph"
+            "reset_default_graph() inside `with graph.as_default():`; leave the block and make a "
+            "new Graph"
         )
     _global_graph = None
 
@@ -85,7 +86,7 @@ def graph_of(values: Iterable[Any]) -> Graph:
 
 @export("name_scope")
 class name_scope(AbstractContextManager[str]):
-    """Put the operations made inside under ``name/``; as a context manager it gives the full prefix.
+    """Put the operations made inside under ``name/``; ``with`` gives the full prefix.
 
     Args:
         name: the scope name; made unique unless it ends in ``/``.
@@ -184,8 +185,8 @@ def get_collection_ref(key: Any) -> list[Any]:
 def set_random_seed(seed: int | None) -> None:
     """Set the graph-level seed of the default graph.
 
-    With a graph seed every random operation gets its own, repeatable stream; an operation seed given as well
-    picks the stream by itself.
+    With a graph seed every random operation gets its own, repeatable stream; an operation seed
+    given as well picks the stream by itself.
     """
     get_default_graph().seed = seed
 

@@ -5,8 +5,8 @@ A function says next to its definition where users find it::
     @export("nn.relu", "relu")
     def relu(features, name=None): ...
 
-``export`` only writes into the table EXPORTS; flowgraph/__init__.py turns the table into the attributes
-and namespace modules (``tf.nn``, ``tf.math`` ...) that programs see.
+``export`` only writes into the table EXPORTS; flowgraph/__init__.py turns the table into the
+attributes and namespace modules (``tf.nn``, ``tf.math`` ...) that programs see.
 """
 
 from __future__ import annotations
@@ -70,17 +70,16 @@ class Namespace(types.ModuleType):
 
 def did_you_mean_public(module: str, prefix: str, name: str) -> str:
     """The text of the AttributeError for ``module.name``, where ``prefix`` leads its exports."""
-    known = {
-        path.removeprefix(prefix).split(".")[0] for path in EXPORTS if path.startswith(prefix)
-    }
+    known = {path.removeprefix(prefix).split(".")[0] for path in EXPORTS if path.startswith(prefix)}
     return f"module {module!r} has no attribute {name!r}{did_you_mean(name, known)}"
 
 
 def install(root: dict[str, Any], folder: Path) -> None:
     """Make every exported name an attribute of the flowgraph module or one of its namespaces.
 
-    A namespace that exists as a real module (``tf.errors``, ``tf.train``) gets the names as attributes; the
-    others become Namespace modules, so that ``from flowgraph.nn import relu`` works too.
+    A namespace that exists as a real module (``tf.errors``, ``tf.train``) gets the names as
+    attributes; the others become Namespace modules, so that ``from flowgraph.nn import relu`` works
+    too.
 
     Args:
         root: the globals of the flowgraph module.

@@ -1,7 +1,7 @@
-"""Gradients by users: ``tf.RegisterGradient`` with ``gradient_override_map``, and ``tf.custom_gradient``.
+"""Gradients by users: ``tf.RegisterGradient`` and ``tf.custom_gradient``.
 
-An operation made under an override carries the attr ``_gradient_op_type``; gradients.py asks here before it
-uses the rule of the op type.
+An operation made under an override carries the attr ``_gradient_op_type``; gradients.py asks here
+before it uses the rule of the op type.
 """
 
 from __future__ import annotations
@@ -54,7 +54,8 @@ def NotDifferentiable(op_type: str) -> None:
     """Register the name ``op_type`` for "no gradient", to be used in ``gradient_override_map``.
 
     Raises:
-        KeyError: the name is registered, or is an op type, which says itself whether it has a gradient.
+        KeyError: the name is registered, or is an op type, which says itself whether it has a
+            gradient.
     """
     RegisterGradient(op_type)(lambda op, *dys: [None] * len(op.inputs))
 
@@ -81,15 +82,16 @@ def registered_gradient(op: Operation) -> GradientFunction | None:
 def custom_gradient(f: Callable[..., Any]) -> Callable[..., Any]:
     """Decorator: a function of tensors that brings its own gradient.
 
-    ``f(*args)`` returns ``(y, grad)`` with y a tensor or list of tensors, and ``grad(*dys)`` returns one
-    gradient per argument.  When f reads trainable variables, ``grad`` must take ``variables=`` and
-    return ``(gradients of the arguments, gradients of the variables)``.
+    ``f(*args)`` returns ``(y, grad)`` with y a tensor or list of tensors, and ``grad(*dys)``
+    returns one gradient per argument.  When f reads trainable variables, ``grad`` must take
+    ``variables=`` and return ``(gradients of the arguments, gradients of the variables)``.
 
     Raises:
         TypeError: f reads trainable variables but ``grad`` does not take ``variables``.
         ValueError: ``grad`` returns the wrong number of gradients (when ``tf.gradients`` calls it).
 
-    Source: tf.custom_gradient (TensorFlow 1.15), with variables of the default kind allowed as well.
+    Source: tf.custom_gradient (TensorFlow 1.15), with variables of the default kind allowed as
+    well.
     """
 
     @functools.wraps(f)
@@ -105,8 +107,8 @@ def custom_gradient(f: Callable[..., Any]) -> Callable[..., Any]:
         if variables and not takes_variables:
             names = ", ".join(repr(v.name) for v in variables)
             raise TypeError(
-                f"custom_gradient: {f.__name__} reads the variables {names}, so its gradient function "
-                "must take the argument `variables`"
+                f"custom_gradient: {f.__name__} reads the variables {names}, so its gradient "
+                "function must take the argument `variables`"
             )
 
         def rule(op: Operation, *dys: Any) -> list[Any]:
@@ -117,12 +119,13 @@ def custom_gradient(f: Callable[..., Any]) -> Callable[..., Any]:
             if len(dxs) != len(inputs) or len(dvs) != len(variables):
                 raise ValueError(
                     f"custom_gradient: {f.__name__} has {len(inputs)} argument(s) and "
-                    f"{len(variables)} variable(s), its gradient function gave {len(dxs)} and {len(dvs)}"
+                    f"{len(variables)} variable(s), its gradient function gave {len(dxs)} and "
+                    f"{len(dvs)}"
                 )
             return [None] * len(results) + dxs + list(dvs)
 
-        # The arguments pass through the same operation as the results: so the gradient of the results
-        # reaches the arguments directly, and not through what f computed.
+        # The arguments pass through the same operation as the results: so the gradient of the
+        # results reaches the arguments directly, and not through what f computed.
         name = f"CustomGradient-{len(graph._gradient_functions)}"
         graph._gradient_functions[name] = rule
         with graph.gradient_override_map({"IdentityN": name}):
@@ -140,7 +143,7 @@ def _variables_read(graph: Any, first: int) -> list[Any]:
     for op in graph._operations[first:]:
         for tensor in op.inputs:
             source = _read_from(tensor)
-            if source in by_op:
+            if source is not None and source in by_op:
                 found[source] = by_op[source]
     return list(found.values())
 

@@ -1,16 +1,17 @@
 """``tf.gradients``: from a graph to a larger graph that also computes derivatives.
 
-Going backward from ``ys``, each operation's ``grad`` rule turns the gradients flowing into its outputs (dy) into
-gradients flowing out of its inputs (dx); a tensor with several consumers gets their sum.  The result are
-ordinary tensors, so gradients of gradients need nothing new.
+Going backward from ``ys``, each operation's ``grad`` rule turns the gradients flowing into its
+outputs (dy) into gradients flowing out of its inputs (dx); a tensor with several consumers gets
+their sum.  The result are ordinary tensors, so gradients of gradients need nothing new.
 
     between = operations on a path from xs to ys
     start:   dy of each y is ones, or grad_ys
     repeat:  take an operation whose consumers (within between) are all done
              sum up the dy of each output;  dx = rule(op, *dys);  hand dx to the inputs
 
-The order of visits, and with it every name, is TensorFlow's: ``gradients/dense/MatMul_grad/MatMul``.  Everything is
-a loop, so chains of any length work, and each operation is visited once.
+The order of visits, and with it every name, is TensorFlow's:
+``gradients/dense/MatMul_grad/MatMul``.  Everything is a loop, so chains of any length work, and
+each operation is visited once.
 
 Read next: gradient_registry.py (overrides, custom_gradient), any file of ops/ for rules.
 """
@@ -39,7 +40,7 @@ from flowgraph.graph.indexed_slices import (
 from flowgraph.graph.node import Operation, Tensor, describe
 from flowgraph.graph.opdef import OPDEFS, NotDifferentiable
 from flowgraph.graph.site import find_site, format_site
-from flowgraph.shapes import format_dims, is_compatible, is_fully_known, merge
+from flowgraph.shapes import format_dims, is_compatible, is_fully_known, merge, num_elements
 
 __all__ = [
     "AggregationMethod", "IndexedSlices", "IndexedSlicesValue", "UnconnectedGradients",
@@ -103,12 +104,13 @@ def gradients(
         unconnected_gradients: what stands for an x that does not influence ys.
 
     Returns:
-        A list with one Tensor or IndexedSlices per x, or None where no derivative flows: there is no
-        path, or every path goes through an op without gradient, an integer, or ``stop_gradient``.
+        A list with one Tensor or IndexedSlices per x, or None where no derivative flows: there is
+        no path, or every path goes through an op without gradient, an integer, or
+        ``stop_gradient``.
 
     Raises:
-        ValueError: lengths of ``ys`` and ``grad_ys`` differ, or a gradient has another shape than its
-            tensor.
+        ValueError: lengths of ``ys`` and ``grad_ys`` differ, or a gradient has another shape than
+            its tensor.
         TypeError: a gradient has another dtype than its tensor.
         LookupError: an overriding gradient is not registered.
 
@@ -155,14 +157,16 @@ def hessians(
     ``x.shape + x.shape``.
 
     Args:
-        ys, xs, name, colocate_gradients_with_ops, gate_gradients, aggregation_method: as for gradients.
+        ys, xs, name, colocate_gradients_with_ops, gate_gradients, aggregation_method: as for
+            gradients.
 
     Raises:
         ValueError: the shape of an x is not known, or a y does not depend on it twice.
 
-    Source: tf.hessians (TensorFlow 1.15).  One gradient per element of x is built, so x should be small.
+    Source: tf.hessians (TensorFlow 1.15).  One gradient per element of x is built, so x should be
+    small.
     """
-    options = {
+    options: dict[str, Any] = {
         "colocate_gradients_with_ops": colocate_gradients_with_ops,
         "gate_gradients": gate_gradients,
         "aggregation_method": aggregation_method,
@@ -178,7 +182,6 @@ def hessians(
             if first is None:
                 raise ValueError(f"hessians: ys do not depend on {x!r}")
             flat = call.Reshape(first, [-1])
-            size = int(np.prod(dims, dtype=np.int64))
             rows = [
                 gradients(
                     call.StridedSlice(flat, [i], [i + 1], [1], shrink_axis_mask=1),
@@ -186,9 +189,10 @@ def hessians(
                     unconnected_gradients=UnconnectedGradients.ZERO,
                     **options,
                 )[0]
-                for i in range(size)
+                for i in range(num_elements(dims) or 0)
             ]
-            results.append(call.Reshape(call.Pack([_dense(row, "row") for row in rows]), dims + dims))
+            matrix = call.Pack([_dense(row, "row") for row in rows])
+            results.append(call.Reshape(matrix, dims + dims))
     return results
 
 
@@ -203,7 +207,7 @@ def why_no_gradient(ys: Sequence[Tensor], xs: Iterable[Any]) -> list[tuple[Opera
     return found
 
 
-# ------------------------------------------------------------------------------------ the backward walk
+# --------------------------------------------------------------------------- the backward walk
 
 
 class _Backward:
@@ -321,9 +325,7 @@ class _Backward:
         ]
 
 
-def _operations_between(
-    ends: Iterable[Operation], starts: Iterable[Operation]
-) -> list[Operation]:
+def _operations_between(ends: Iterable[Operation], starts: Iterable[Operation]) -> list[Operation]:
     """The operations on paths from ``starts`` to ``ends`` that derivatives can take."""
     reached: set[Operation] = set()
     todo = deque(starts)
@@ -361,7 +363,7 @@ def _check(what: str, tensor: Tensor, gradient: Tensor, op: Operation | None = N
     if tensor.dims != gradient.dims:
         if not is_compatible(tensor.dims, gradient.dims):
             kind: type[Exception] = ValueError
-            problem = f"{format_dims(gradient.dims)} for a tensor of shape {format_dims(tensor.dims)}"
+            problem = f"{format_dims(gradient.dims)} for shape {format_dims(tensor.dims)}"
         else:
             gradient.dims = merge(gradient.dims, tensor.dims)
             return _check(what, tensor, gradient, op) if gradient.dims != tensor.dims else None
@@ -388,7 +390,10 @@ def _flatten(values: Any) -> list[Any]:
     """The gradients a rule returned, with the lists that stand for list arguments opened."""
     if not isinstance(values, (list, tuple)):
         return [values]
-    return [item for value in values for item in (value if isinstance(value, (list, tuple)) else [value])]
+    flat: list[Any] = []
+    for value in values:
+        flat.extend(value if isinstance(value, (list, tuple)) else [value])
+    return flat
 
 
 def _dense(value: Any, name: str) -> Tensor:
@@ -396,7 +401,7 @@ def _dense(value: Any, name: str) -> Tensor:
 
 
 def _source(value: Any, name: str) -> Tensor:
-    """``value`` as the tensor to derive by: a variable's own output rather than one reading of it."""
+    """``value`` as the tensor to derive by; of a variable its own output, not one read of it."""
     if value is None:
         raise TypeError(f"gradients: {name} is None, which is no tensor")
     return value if isinstance(value, Tensor) else convert(value, None, name, as_ref=True)

@@ -1,7 +1,7 @@
 """IndexedSlices: a sparse gradient, some rows of a big tensor.
 
-The gradient of ``gather`` touches few rows of an embedding table; it stays ``(indices, values)`` until
-somebody needs a dense tensor, and optimisers update only those rows.
+The gradient of ``gather`` touches few rows of an embedding table; it stays ``(indices, values)``
+until somebody needs a dense tensor, and optimisers update only those rows.
 """
 
 from __future__ import annotations
@@ -114,7 +114,9 @@ def concat_indexed_slices(parts: Sequence[IndexedSlices]) -> IndexedSlices:
 
 
 @export("convert_to_tensor_or_indexed_slices")
-def convert_to_tensor_or_indexed_slices(value: Any, dtype: Any = None, name: str | None = None) -> Any:
+def convert_to_tensor_or_indexed_slices(
+    value: Any, dtype: Any = None, name: str | None = None
+) -> Any:
     """``value`` itself when it is an IndexedSlices, else ``convert_to_tensor(value)``."""
     if isinstance(value, IndexedSlices):
         return value
@@ -128,7 +130,7 @@ def _to_dense(
         raise ValueError(f"IndexedSlices of {value.dtype.name} cannot become a {dtype.name} tensor")
     if value.dense_shape is None:
         raise ValueError(
-            f"IndexedSlices {value.name!r} cannot become a dense tensor: their dense_shape is not known"
+            f"IndexedSlices {value.name!r} cannot become a dense tensor: dense_shape is not known"
         )
     with name_scope(None, name or "UnsortedSegmentSum", [value.values]) as scope:
         rows = call.StridedSlice(value.dense_shape, [0], [1], [1], shrink_axis_mask=1)

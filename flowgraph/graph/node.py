@@ -1,10 +1,11 @@
 """Operation and Tensor: the nodes and edges of a Graph.
 
-An Operation is made once by ``Graph.create_op`` and hardly changes after that: control inputs can be added
-and the static shapes of its outputs refined, nothing else.  Tensors are compared by identity.
+An Operation is made once by ``Graph.create_op`` and hardly changes after that: control inputs can
+be added and the static shapes of its outputs refined, nothing else.  Tensors are compared by
+identity.
 
-Python operators on tensors (``a + b``, ``x[1:]``) belong to the op files: they register a function with
-``Tensor._override_operator``, because this package knows no op.
+Python operators on tensors (``a + b``, ``x[1:]``) belong to the op files: they register a function
+with ``Tensor._override_operator``, because this package knows no op.
 
 Read next: core.py (Graph).
 """
@@ -18,7 +19,15 @@ from flowgraph.dtypes import DType
 from flowgraph.errors import did_you_mean, format_message
 from flowgraph.graph.nodedef import NodeDef
 from flowgraph.graph.site import Site, format_site, source_line
-from flowgraph.shapes import Dims, TensorShape, as_dims, format_dims, format_tuple, is_compatible, merge
+from flowgraph.shapes import (
+    Dims,
+    TensorShape,
+    as_dims,
+    format_dims,
+    format_tuple,
+    is_compatible,
+    merge,
+)
 
 if TYPE_CHECKING:
     from flowgraph.graph.core import Graph
@@ -32,8 +41,8 @@ _runner: Callable[[Any, Any, Any, Any], Any] | None = None
 def set_session_runner(runner: Callable[[Any, Any, Any, Any], Any]) -> None:
     """Register what ``Tensor.eval`` and ``Operation.run`` call.
 
-    ``runner(fetches, feed_dict, session, graph)`` uses the default session when ``session`` is None and
-    raises ValueError when there is none.
+    ``runner(fetches, feed_dict, session, graph)`` uses the default session when ``session`` is None
+    and raises ValueError when there is none.
     """
     global _runner
     _runner = runner
@@ -59,8 +68,8 @@ class Tensor:
         dims: the static shape as flowgraph holds it (see shapes.py).
     """
 
-    # NB: programs do hang attributes on tensors (Keras does), so there is a __dict__; it costs nothing
-    # until it is used.
+    # NB: programs do hang attributes on tensors (Keras does), so there is a __dict__; it costs
+    # nothing until it is used.
     __slots__ = ("__dict__", "__weakref__", "_consumers", "dims", "dtype", "op", "value_index")
 
     #: Above ndarray's, so that ``array + tensor`` becomes ``tensor.__radd__(array)``.
@@ -137,9 +146,7 @@ class Tensor:
         return f'Tensor("{self.name}"{shape}, dtype={self.dtype.name}{device})'
 
     def __repr__(self) -> str:
-        return (
-            f"<tf.Tensor {self.name!r} shape={format_tuple(self.dims)} dtype={self.dtype.name}>"
-        )
+        return f"<tf.Tensor {self.name!r} shape={format_tuple(self.dims)} dtype={self.dtype.name}>"
 
     def __bool__(self) -> bool:
         raise TypeError(
@@ -149,8 +156,9 @@ class Tensor:
 
     def __iter__(self) -> Iterator[Any]:
         raise TypeError(
-            f"the tensor {self.name!r} cannot be iterated over while the graph is built: use tf.unstack "
-            "to split it, tf.map_fn to apply a function to each row, or run it in a Session"
+            f"the tensor {self.name!r} cannot be iterated over while the graph is built: use "
+            "tf.unstack to split it, tf.map_fn to apply a function to each row, or run it in a "
+            "Session"
         )
 
     def __len__(self) -> int:
@@ -161,8 +169,8 @@ class Tensor:
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
         raise NotImplementedError(
-            f"the tensor {self.name!r} cannot become a NumPy array while the graph is built: use the tf "
-            "function instead of the NumPy one, or run it in a Session"
+            f"the tensor {self.name!r} cannot become a NumPy array while the graph is built: use "
+            "the tf function instead of the NumPy one, or run it in a Session"
         )
 
     def __copy__(self) -> Tensor:
@@ -182,7 +190,8 @@ class Tensor:
 #: The special methods that op files may register on Tensor.
 OVERLOADABLE_OPERATORS = frozenset(
     [f"__{side}{name}__" for name in (
-        "add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor", "div",
+        "add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "div",
+        "and", "or", "xor",
     ) for side in ("", "r")]
     + [f"__{name}__" for name in ("lt", "le", "gt", "ge", "neg", "abs", "invert", "getitem")]
 )  # fmt: skip

@@ -1,7 +1,7 @@
 """NodeDef: an operation in the words of TensorFlow's GraphDef, and its text form.
 
-``print(x.op)`` shows it.  Only the reading side is here: plain attributes ``name``, ``op``, ``input``,
-``device`` and ``attr``.
+``print(x.op)`` shows it.  Only the reading side is here: plain attributes ``name``, ``op``,
+``input``, ``device`` and ``attr``.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Sites: the user's file and line that made an operation.
 
-A site is captured for every operation, so it is only ``(file name, line number)``; the text of the line is
-read when a message or picture shows it.
+A site is captured for every operation, so it is only ``(file name, line number)``; the text of the
+line is read when a message or picture shows it.
 """
 
 from __future__ import annotations

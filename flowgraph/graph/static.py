@@ -1,8 +1,8 @@
 """What is known of a tensor's value while the graph is built.
 
-Shape inference asks ``reshape(x, stack([shape(x)[0], 12]))`` for its target: ``[?, 12]``.  Integer scalars and
-vectors are evaluated element by element with unknown elements (None); whatever else has only known
-inputs is evaluated by its NumPy reference.
+Shape inference asks ``reshape(x, stack([shape(x)[0], 12]))`` for its target: ``[?, 12]``.  Integer
+scalars and vectors are evaluated element by element with unknown elements (None); whatever else has
+only known inputs is evaluated by its NumPy reference.
 
 Only small values are computed, and only a bounded piece of the graph is looked at, so that building
 stays linear.
@@ -114,9 +114,8 @@ class _Evaluation:
             found = rule(op, inputs)
             if found is not None:
                 return found
-        if all(value is not None and not _has_unknown(value) for value in inputs) and op.inputs:
-            return _by_reference(tensor, inputs)
-        return None
+        arrays = [value for value in inputs if value is not None and not _has_unknown(value)]
+        return _by_reference(tensor, arrays) if arrays and len(arrays) == len(inputs) else None
 
 
 def _may_be_known(tensor: Tensor) -> bool:

@@ -1,7 +1,8 @@
 """Initializers: objects that give a variable's first value for a shape and dtype.
 
-``glorot_uniform_initializer()([784, 10])`` is a tensor of random numbers whose spread suits the number of inputs
-and outputs of a layer.  Random ones take a ``seed``; without one, the variable's name decides the stream.
+``glorot_uniform_initializer()([784, 10])`` is a tensor of random numbers whose spread suits the
+number of inputs and outputs of a layer.  Random ones take a ``seed``; without one, the variable's
+name decides the stream.
 
 Read next: variable_scope.py (get_variable calls them).
 """
@@ -87,8 +88,8 @@ class Constant(Initializer):
     """One given value, or given values in order.
 
     Args:
-        value: a number, or a list or array that is filled in row by row; the last value is repeated when
-            there are too few.
+        value: a number, or a list or array that is filled in row by row; the last value is repeated
+            when there are too few.
         dtype: of the result.
         verify_shape: the value must have the shape of the variable.
 
@@ -114,8 +115,8 @@ class Constant(Initializer):
         values = to_array(self.value, dtype)
         if self._verify_shape and list(values.shape) != shape:
             raise TypeError(
-                f"constant_initializer: the value has shape {format_dims(values.shape)}, the variable "
-                f"{format_dims(tuple(shape))}"
+                f"constant_initializer: the value has shape {format_dims(values.shape)}, the "
+                f"variable {format_dims(tuple(shape))}"
             )
         flat, size = values.reshape(-1), math.prod(shape)
         if flat.size > size:
@@ -190,9 +191,11 @@ class VarianceScaling(Initializer):
 
     Args:
         scale: positive.
-        mode: n is the number of inputs (``fan_in``), of outputs (``fan_out``), or their mean (``fan_avg``).
-        distribution: ``normal`` and ``truncated_normal`` (cut off at two standard deviations, with the variance
-            corrected for that), ``untruncated_normal``, or ``uniform`` (within sqrt(3 * scale / n)).
+        mode: n is the number of inputs (``fan_in``), of outputs (``fan_out``), or their mean
+            (``fan_avg``).
+        distribution: ``normal`` and ``truncated_normal`` (cut off at two standard deviations, with
+            the variance corrected for that), ``untruncated_normal``, or ``uniform`` (within sqrt(3
+            * scale / n)).
         seed: of the random stream.   dtype: a float dtype.
 
     Raises:
@@ -249,7 +252,7 @@ class _Glorot(VarianceScaling):
 
 @export("glorot_uniform_initializer", "initializers.glorot_uniform")
 class GlorotUniform(_Glorot):
-    """Uniform within sqrt(6 / (inputs + outputs)) (Glorot and Bengio 2010); what get_variable uses."""
+    """Uniform within sqrt(6 / (inputs + outputs)) (Glorot and Bengio 2010); the default."""
 
     _distribution = "uniform"
 
@@ -263,11 +266,9 @@ class GlorotNormal(_Glorot):
 
 @export("uniform_unit_scaling_initializer", "initializers.uniform_unit_scaling")
 class UniformUnitScaling(Initializer):
-    """Uniform within ``factor * sqrt(3 / inputs)``: keeps the scale of what flows through a layer."""
+    """Uniform within ``factor * sqrt(3 / inputs)``: keeps the scale of a layer's input."""
 
-    def __init__(
-        self, factor: float = 1.0, seed: int | None = None, dtype: Any = float32
-    ) -> None:
+    def __init__(self, factor: float = 1.0, seed: int | None = None, dtype: Any = float32) -> None:
         super().__init__(_float_dtype(dtype))
         self.factor, self.seed = factor, seed
 
@@ -301,18 +302,34 @@ def _scaled(name: str, scale: float, mode: str, distribution: str, doc: str) -> 
     export(f"initializers.{name}")(function)
 
 
-_scaled("he_normal", 2.0, "fan_in", "truncated_normal",
-        "Truncated normal of variance 2 / inputs (He et al. 2015); for layers with relu.")
-_scaled("he_uniform", 2.0, "fan_in", "uniform",
-        "Uniform of variance 2 / inputs (He et al. 2015); for layers with relu.")
-_scaled("lecun_normal", 1.0, "fan_in", "truncated_normal",
-        "Truncated normal of variance 1 / inputs (LeCun et al. 1998).")
+_scaled(
+    "he_normal",
+    2.0,
+    "fan_in",
+    "truncated_normal",
+    "Truncated normal of variance 2 / inputs (He et al. 2015); for layers with relu.",
+)
+_scaled(
+    "he_uniform",
+    2.0,
+    "fan_in",
+    "uniform",
+    "Uniform of variance 2 / inputs (He et al. 2015); for layers with relu.",
+)
+_scaled(
+    "lecun_normal",
+    1.0,
+    "fan_in",
+    "truncated_normal",
+    "Truncated normal of variance 1 / inputs (LeCun et al. 1998).",
+)
 _scaled("lecun_uniform", 1.0, "fan_in", "uniform",
         "Uniform of variance 1 / inputs (LeCun et al. 1998).")  # fmt: skip
 
 
 def fans(shape: Sequence[int]) -> tuple[float, float]:
-    """(inputs, outputs) of one unit for a weight of ``shape``; window sizes stand first in a filter.
+    """(inputs, outputs) of one unit for a weight of ``shape``; window sizes stand first in a
+    filter.
 
     >>> fans([3, 3, 4, 8])
     (36.0, 72.0)

@@ -1,8 +1,9 @@
 """get_variable and variable_scope: variables that are shared by name.
 
-``get_variable("w", [2])`` inside ``variable_scope("layer")`` makes the variable ``layer/w`` the first time, and gives
-the same variable where the scope allows reuse.  A variable scope also opens a name scope for operations, and the
-two differ: entering ``layer`` a second time means the same variables, but operations go under ``layer_1``.
+``get_variable("w", [2])`` inside ``variable_scope("layer")`` makes the variable ``layer/w`` the
+first time, and gives the same variable where the scope allows reuse.  A variable scope also opens a
+name scope for operations, and the two differ: entering ``layer`` a second time means the same
+variables, but operations go under ``layer_1``.
 
 Read next: variables.py, initializers.py.
 """
@@ -82,7 +83,8 @@ class VariableScope:
     """What a variable scope says about the variables made in it.
 
     Attributes:
-        name: prefix of the variables' names.   original_name_scope: the name scope of the block that made it.
+        name: prefix of the variables' names.   original_name_scope: the name scope of the block
+            that made it.
         reuse: True (they must exist), False (they must not), or AUTO_REUSE.
         initializer, regularizer, caching_device, custom_getter, dtype, use_resource, constraint,
             partitioner: defaults for get_variable.
@@ -252,15 +254,15 @@ def _get_or_make(
     known = _variables(get_default_graph())
     if initializer is not None and not callable(initializer) and shape is not None:
         raise ValueError(
-            f"get_variable: {name!r} has a value as initializer, which has its own shape: leave out "
-            "shape, or give a function as initializer"
+            f"get_variable: {name!r} has a value as initializer, which has its own shape: leave "
+            "out shape, or give a function as initializer"
         )
     if name in known:
         return _existing(known[name], name, reuse, shape, as_dtype(dtype))
     if reuse is True:
         raise ValueError(
-            f"get_variable: there is no variable {name!r} made with get_variable, and the scope reuses "
-            f"variables; set reuse=tf.AUTO_REUSE to make it{did_you_mean(name, known)}"
+            f"get_variable: there is no variable {name!r} made with get_variable, and the scope "
+            f"reuses variables; set reuse=tf.AUTO_REUSE to make it{did_you_mean(name, known)}"
         )
     value, dtype = _initial(name, shape, as_dtype(dtype), initializer, validate_shape)
     variable = known[name] = Variable(
@@ -286,11 +288,12 @@ def _existing(
     variable: Variable, name: str, reuse: ReuseMode, shape: Any, dtype: DType
 ) -> Variable:
     rows = [describe("variable", variable._variable)]
+    own = variable.dtype.base_dtype
     place = (name, format_site(find_site()))
     if not reuse:
         raise ValueError(
             format_message(
-                f"get_variable: variable {name!r} exists already, and the scope does not reuse variables",
+                f"get_variable: variable {name!r} exists, and the scope does not reuse variables",
                 rows,
                 place,
                 "enter the scope with reuse=True or reuse=tf.AUTO_REUSE to share it",
@@ -299,15 +302,15 @@ def _existing(
     if shape is not None and not variable.shape.is_compatible_with(shape):
         raise ValueError(
             format_message(
-                f"get_variable: variable {name!r} has shape {variable.shape}, not {as_shape(shape)}",
+                f"get_variable: {name!r} has shape {variable.shape}, not {as_shape(shape)}",
                 rows,
                 place,
             )
         )
-    if variable.dtype.base_dtype is not dtype.base_dtype:
+    if own is not dtype.base_dtype:
         raise ValueError(
             format_message(
-                f"get_variable: variable {name!r} is {variable.dtype.base_dtype.name}, not {dtype.name}",
+                f"get_variable: variable {name!r} is {own.name}, not {dtype.name}",
                 rows,
                 place,
             )
@@ -324,7 +327,9 @@ def _initial(
     known = TensorShape(None) if shape is None else as_shape(shape)
     if initializer is None:
         if shape is None:
-            raise ValueError(f"get_variable: {name!r} is new, so it needs a shape or an initializer")
+            raise ValueError(
+                f"get_variable: {name!r} is new, so it needs a shape or an initializer"
+            )
         initializer = _default_initializer(name, dtype)
     if inspect.isclass(initializer):
         initializer = initializer()
@@ -334,7 +339,7 @@ def _initial(
     if shape is None and not _required(initializer):
         return initializer, None
     raise ValueError(
-        f"get_variable: {name!r} needs a shape with every size known for its initializer, got {known}"
+        f"get_variable: {name!r} needs a completely known shape for its initializer, got {known}"
     )
 
 
@@ -395,16 +400,17 @@ def get_variable(
         name: without the scope's prefix.
         shape: of a new variable; an existing one must agree with it.
         dtype: default float32, or the initializer's.
-        initializer: a function ``f(shape, dtype)``, an initializer object or class, a function without
-            arguments, or a value; default Glorot uniform, and zeros for integers and bools.
+        initializer: a function ``f(shape, dtype)``, an initializer object or class, a function
+            without arguments, or a value; default Glorot uniform, and zeros for integers and bools.
         regularizer: ``f(variable)``; its result joins ``GraphKeys.REGULARIZATION_LOSSES``.
         trainable, collections, caching_device, validate_shape, constraint: as in ``tf.Variable``.
         custom_getter: ``f(getter, name, **arguments)``, called in place of making the variable.
         partitioner, use_resource, synchronization, aggregation: accepted.
 
     Raises:
-        ValueError: the variable exists and the scope does not reuse; or does not exist and the scope only
-            reuses; or has another shape or dtype; or a new one has neither shape nor initializer.
+        ValueError: the variable exists and the scope does not reuse; or does not exist and the
+            scope only reuses; or has another shape or dtype; or a new one has neither shape nor
+            initializer.
 
     Source: tf.get_variable (TensorFlow 1.15).
     """
@@ -414,7 +420,7 @@ def get_variable(
 
 @export("get_local_variable")
 def get_local_variable(name: str, *args: Any, **kwargs: Any) -> Variable:
-    """``get_variable`` for a local variable: not trained, not saved; other arguments are the same."""
+    """``get_variable`` for a local variable: not trained, not saved."""
     kwargs["trainable"] = False
     kwargs["collections"] = [*(kwargs.get("collections") or ()), GraphKeys.LOCAL_VARIABLES]
     return get_variable(name, *args, **kwargs)
@@ -430,7 +436,8 @@ class variable_scope(AbstractContextManager[VariableScope]):
     """Prefix the names of ``get_variable`` inside, and open a name scope for operations.
 
     Args:
-        name_or_scope: a name, appended to the current scope's; or a VariableScope to enter again exactly; or None.
+        name_or_scope: a name, appended to the current scope's; or a VariableScope to enter again
+            exactly; or None.
         default_name: used when ``name_or_scope`` is None; made unique.
         values: tensors that say which graph is meant.
         initializer, regularizer, caching_device, custom_getter, dtype, use_resource, constraint,

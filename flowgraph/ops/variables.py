@@ -7,9 +7,10 @@
     v/Assign         Assign       v.initializer
     v/read           Identity     what ``v + 1`` uses
 
-Using a variable as a tensor means ``v/read``, a read made when the variable was.  When an operation that writes the
-variable was made since, or a control-dependency block is open, a new read is made instead: a read sees
-exactly the writes that were made before it and run with it (docs/design.md, "Variables and effects").
+Using a variable as a tensor means ``v/read``, a read made when the variable was.  When an operation
+that writes the variable was made since, or a control-dependency block is open, a new read is made
+instead: a read sees exactly the writes that were made before it and run with it (docs/design.md,
+    "Variables and effects").
 
 Read next: variable_scope.py (get_variable), state.py (the op records).
 """
@@ -51,7 +52,8 @@ class Variable:
     """A value that lives in a Session, is initialised by an operation and changed by others.
 
     Args:
-        initial_value: a tensor or what converts to one, or a function without arguments that gives it.
+        initial_value: a tensor or what converts to one, or a function without arguments that gives
+            it.
         trainable: whether optimisers change it by default (True).
         collections: graph collections to join; default ``[GraphKeys.GLOBAL_VARIABLES]``.
         validate_shape: False leaves the shape open, so that other shapes can be assigned.
@@ -60,13 +62,14 @@ class Variable:
         variable_def, import_scope, synchronization, aggregation: accepted.
         dtype: the dtype to convert the initial value to.
         expected_shape: accepted (it is deprecated in TensorFlow).
-        constraint: function applied to the variable after an optimiser's update; kept for the optimiser.
+        constraint: function applied to the variable after an optimiser's update; kept for the
+            optimiser.
         use_resource: accepted; every variable has a defined order of effects.
         shape: the static shape, when it is wider than the initial value's.
 
     Raises:
-        ValueError: no initial value; its shape is unknown though ``validate_shape``; collections is no list;
-            constraint is not callable.
+        ValueError: no initial value; its shape is unknown though ``validate_shape``; collections is
+            no list; constraint is not callable.
         TypeError: the initial value does not convert to ``dtype``.
 
     Gradient: flows to the variable itself: ``tf.gradients(loss, v)`` sums over all its reads.
@@ -191,8 +194,8 @@ class Variable:
 
         When both are initialised in one run, the other one sees this one's initial value.
 
-        NB: TensorFlow would fall back to ``initial_value`` when the variable is not initialised; here that
-        is an error of the run.
+        NB: TensorFlow would fall back to ``initial_value`` when the variable is not initialised;
+        here that is an error of the run.
         """
         return self.value()
 
@@ -207,7 +210,11 @@ class Variable:
     # ------------------------------------------------------------------------------------ writing
 
     def assign(
-        self, value: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True
+        self,
+        value: Any,
+        use_locking: bool = False,
+        name: str | None = None,
+        read_value: bool = True,
     ) -> Any:
         """Operation ``v = value``.
 
@@ -221,14 +228,22 @@ class Variable:
         return result if read_value else result.op
 
     def assign_add(
-        self, delta: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True
+        self,
+        delta: Any,
+        use_locking: bool = False,
+        name: str | None = None,
+        read_value: bool = True,
     ) -> Any:
         """Operation ``v += delta``; arguments as ``assign``."""
         result = call.AssignAdd(self._variable, delta, use_locking=use_locking, name=name)
         return result if read_value else result.op
 
     def assign_sub(
-        self, delta: Any, use_locking: bool = False, name: str | None = None, read_value: bool = True
+        self,
+        delta: Any,
+        use_locking: bool = False,
+        name: str | None = None,
+        read_value: bool = True,
     ) -> Any:
         """Operation ``v -= delta``; arguments as ``assign``."""
         result = call.AssignSub(self._variable, delta, use_locking=use_locking, name=name)
@@ -270,7 +285,8 @@ class Variable:
         """
         run_in_session(self._initializer, {self._initial_value: value}, session, self.graph)
 
-    # ------------------------------------------------------------------------------------ describing
+    # ------------------------------------------------------------------------------------
+    # describing
 
     @property
     def initializer(self) -> Operation:
@@ -354,8 +370,8 @@ class Variable:
 
     def __iter__(self) -> Any:
         raise TypeError(
-            f"the variable {self.name!r} cannot be iterated over: use tf.unstack to split it, or run it "
-            "in a Session"
+            f"the variable {self.name!r} cannot be iterated over: use tf.unstack to split it, or "
+            "run it in a Session"
         )
 
 
@@ -372,7 +388,8 @@ def _delegate(operator: str) -> None:
     """Let ``operator`` of a Variable be that of its value."""
 
     def method(self: Variable, *args: Any) -> Any:
-        return getattr(Tensor, operator)(self.value(), *args)
+        function = getattr(Tensor, operator, None)
+        return NotImplemented if function is None else function(self.value(), *args)
 
     method.__name__ = operator
     setattr(Variable, operator, method)
@@ -421,14 +438,12 @@ def moving_average_variables(scope: str | None = None) -> list[Variable]:
 
 @export("variables_initializer", "initializers.variables", "initialize_variables")
 def variables_initializer(var_list: Sequence[Variable], name: str = "init") -> Operation:
-    """An operation that initialises the variables of ``var_list``; does nothing for an empty list."""
+    """An operation that initialises the variables of ``var_list``."""
     with control_dependencies([variable.initializer for variable in var_list]):
         return call.NoOp(name=name)
 
 
-@export(
-    "global_variables_initializer", "initializers.global_variables", "initialize_all_variables"
-)
+@export("global_variables_initializer", "initializers.global_variables", "initialize_all_variables")
 def global_variables_initializer() -> Operation:
     """An operation that initialises all global variables made so far."""
     return variables_initializer(global_variables())
