@@ -27,10 +27,12 @@ _export_all(_dtypes.PUBLIC, "", "dtypes.")
 _export_all(_errors.PUBLIC, "errors.")
 _export_all(_shapes.PUBLIC, "")
 
-# Every file in ops/ is an op family: importing it registers its ops and exports its functions.
-_ops = [module.name for module in _pkgutil.iter_modules([str(_Path(__file__).parent / "ops")])]
-for _name in sorted(_ops):
-    _importlib.import_module(f"flowgraph.ops.{_name}")
+# Every file in ops/ is an op family, and every file in train/ a part of tf.train: importing them
+# registers their ops and exports their functions.
+for _package in ("ops", "train"):
+    for _module in _pkgutil.iter_modules([str(_Path(__file__).parent / _package)]):
+        _importlib.import_module(f"flowgraph.{_package}.{_module.name}")
+_importlib.import_module("flowgraph.session")
 
 _install(globals(), _Path(__file__).parent)
 

@@ -247,21 +247,28 @@ def format_message(
 
     >>> print(format_message("add: no", [("x", "a:0", "float32[3]", "t.py:1")], ("add", "t.py:2")))
     add: no
-      x  = 'a:0'  float32[3]   made at t.py:1
-      op = 'add'               made at t.py:2
+      x   = 'a:0'  float32[3]   made at t.py:1
+      op  = 'add'               made at t.py:2
     """
     rows = [(label, repr(name), spec, site) for label, name, spec, site in operands]
-    if op is not None:
-        rows.append(("op", repr(op[0]), "", op[1]))
-    widths = [max((len(row[column]) for row in rows), default=0) for column in range(3)]
+    # Labels are at least as wide as "fix"; the op's name may run on under the dtypes.
+    width = max([3, *(len(row[0]) for row in rows)])
+    name_width = max((len(row[1]) for row in rows), default=0)
+    spec_width = max((len(row[2]) for row in rows), default=0)
     lines = [headline]
     for label, name, spec, site in rows:
-        start = f"  {label:<{widths[0]}} = {name:<{widths[1]}}"
-        middle = f"  {spec:<{widths[2]}}"
-        lines.append((start + middle + (f"   made at {site}" if site else "")).rstrip())
+        line = f"  {label:<{width}} = {name:<{name_width}}  {spec:<{spec_width}}"
+        lines.append(_with_site(line, site))
+    if op is not None:
+        line = f"  {'op':<{width}} = {op[0]!r:<{name_width + 2 + spec_width}}"
+        lines.append(_with_site(line, op[1]))
     if fix:
-        lines.append(f"  fix: {fix}")
+        lines.append(f"  {'fix:':<{width}} {fix}")
     return "\n".join(lines)
+
+
+def _with_site(line: str, site: str) -> str:
+    return f"{line}   made at {site}" if site else line.rstrip()
 
 
 def quote(text: str) -> str:
