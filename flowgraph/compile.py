@@ -87,10 +87,11 @@ def stage(
     return specialize(with_feed_shapes(graph, feed_shapes, variable_shapes))
 
 
-def make_plan(graph: FrozenGraph, dump: Dump) -> Plan:
-    """Specialised FrozenGraph -> Plan."""
+def make_plan(graph: FrozenGraph, dump: Dump, *, changed: bool = True) -> Plan:
+    """Specialised FrozenGraph -> Plan; ``changed``: specialising found anything new."""
     dump.write("specialized", lambda: frozen.to_text(graph))
-    graph = _run_passes(CONCRETE_PASSES, graph, dump)
+    if changed:
+        graph = _run_passes(CONCRETE_PASSES, graph, dump)
     ordered, earlier = order_effects(graph)
     dump.write("ordered", lambda: frozen.to_text(ordered))
     max_members = 1 if "fuse" in config.get("DISABLE") else fuse.MAX_MEMBERS

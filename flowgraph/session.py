@@ -60,7 +60,7 @@ class Stage:
         dump: compiler.Dump,
     ) -> None:
         self.session, self.staged, self.dump = session, staged, dump
-        plan = compiler.make_plan(staged.first, dump)
+        plan = compiler.make_plan(staged.first, dump, changed=staged.changed)
         target = config.get("TARGET")
         if is_initialization(staged.first, plan):
             target = "reference"

@@ -175,7 +175,10 @@ def _transpose_of_transpose(node: Node, make: Maker) -> Value | None:
     inner_perm = _permutation(inner)
     if inner_perm is None:
         return None
-    perm = make.const(inner_perm[outer_perm], node.inputs[1])
+    composed = inner_perm[outer_perm]
+    if np.array_equal(composed, np.arange(composed.size)):
+        return inner.inputs[0]
+    perm = make.const(composed, node.inputs[1])
     return make("Transpose", inner.inputs[0], perm, **node.attrs)
 
 

@@ -38,8 +38,10 @@ def fold(graph: FrozenGraph) -> FrozenGraph:
 
 def known_outputs(node: Node) -> list[Value] | None:
     """Const Values equal to the node's outputs, or None when they are not known."""
-    if node.effect != PURE or node.opdef is None or node.type in _KEPT or not node.outputs:
+    if node.opdef is None or node.type in _KEPT or node.effect != PURE or not node.outputs:
         return None
+    if node.inputs and node.inputs[-1].node.const is None and node.type not in _SHAPE_OPS:
+        return None  # the usual case, told cheaply
     if node.type in _SHAPE_OPS:
         if any(v.shape is None or None in v.shape for v in node.inputs):
             return None

@@ -108,10 +108,11 @@ class Node:
             self.type, self.opdef, self.attrs, inputs, self.name, self.op, self.after, self.writes
         )
         if shapes is None:
-            shapes = [v.shape for v in self.outputs]
-        node.outputs = tuple(
-            Value(node, v.index, v.dtype, s) for v, s in zip(self.outputs, shapes, strict=True)
-        )
+            node.outputs = tuple([Value(node, v.index, v.dtype, v.shape) for v in self.outputs])
+        else:
+            node.outputs = tuple(
+                [Value(node, v.index, v.dtype, s) for v, s in zip(self.outputs, shapes, strict=True)]
+            )
         return node
 
     def __repr__(self) -> str:
@@ -161,15 +162,20 @@ def rewrite(
     out: list[Node] = []
     for node in graph.nodes:
         current = node
-        if any(v in new_value for v in node.inputs) or any(a in new_node for a in node.after):
+        # NB: large graphs spend their time here; keep what is done per node small.
+        if new_value and not new_value.keys().isdisjoint(node.inputs):
             current = node.like([new_value.get(v, v) for v in node.inputs])
-            current.after = tuple(new_node.get(a, a) for a in node.after)
+        if node.after and new_node:
+            if current is node:
+                current = node.like(node.inputs)
+            current.after = tuple([new_node.get(a, a) for a in node.after])
+        if current is not node:
             new_node[node] = current
         replaced = visit(current, out)
         if replaced is None:
             out.append(current)
             replaced = current.outputs
-        if current is not node or replaced is not node.outputs:
+        if replaced is not node.outputs:
             for old, new in zip(node.outputs, replaced, strict=True):
                 new_value[old] = new
     return FrozenGraph(out, graph.feeds, [new_value.get(v, v) for v in graph.fetches])

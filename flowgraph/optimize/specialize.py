@@ -42,6 +42,7 @@ MAX_SHAPE_VALUE_SIZE = 64
 class Staged:
     """The outcome of specialising.
 
+    changed: False when every size was known before, so that ``first`` is as the passes left it.
     first: the part that can be planned now; its fetches are the boundary Values.
     boundary: Values of ``rest`` that ``first``'s fetches stand for, in order; empty when all is planned.
     by_value: for each boundary Value, whether ``rest`` needs its value (else its shape alone).
@@ -50,6 +51,7 @@ class Staged:
     """
 
     first: FrozenGraph
+    changed: bool = True
     boundary: tuple[Value, ...] = ()
     by_value: tuple[bool, ...] = ()
     rest: FrozenGraph | None = None
@@ -60,12 +62,14 @@ def with_feed_shapes(
 ) -> FrozenGraph:
     """``graph`` with the given shapes on its feeds (in order) and on named variables."""
     shape_of = dict(zip((v.node for v in graph.feeds), shapes, strict=True))
-    feeds: dict[Value, Value] = {}
+    feeds: dict[Value, Value] = {v: v for v in graph.feeds}
 
     def visit(node: Node, out: list[Node]) -> tuple[Value, ...] | None:
         shape: Dims
         if node.type == FEED:
             shape = shape_of[node]
+            if shape == node.outputs[0].shape:
+                return None
         elif node.type == VARIABLE and not is_fully_known(node.outputs[0].shape):
             shape = variables.get(node.attrs["variable"], ())
         else:
@@ -89,7 +93,7 @@ def specialize(graph: FrozenGraph) -> Staged:
 
     def visit(node: Node, out: list[Node]) -> Sequence[Value] | None:
         nonlocal host_blocked
-        waits = (
+        waits = bool(blocked) and (
             any(v.node in blocked for v in node.inputs)
             or any(a in blocked for a in node.after)
             or any(name in blocked_writes for name in node.writes)
@@ -97,13 +101,13 @@ def specialize(graph: FrozenGraph) -> Staged:
         )
         current = node
         if not waits:
-            if not all(is_fully_known(v.shape) for v in node.outputs):
+            if not _has_known_sizes(node):
                 current = node.like(node.inputs, _infer(node))
             values = known_outputs(current)
             if values is not None:
                 out.extend(v.node for v in values)
                 return values
-            if not all(is_fully_known(v.shape) for v in current.outputs):
+            if not _has_known_sizes(current):
                 stuck.append(current)
                 waits = True
         if waits:
@@ -117,8 +121,15 @@ def specialize(graph: FrozenGraph) -> Staged:
 
     result = rewrite(graph, visit)
     if not blocked:
-        return Staged(result)
+        return Staged(result, changed=any(a is not b for a, b in zip(result.nodes, graph.nodes)))
     return _cut(result, blocked, stuck)
+
+
+def _has_known_sizes(node: Node) -> bool:
+    for value in node.outputs:
+        if value.shape is None or None in value.shape:
+            return False
+    return True
 
 
 def _infer(node: Node) -> Sequence[Dims]:
@@ -185,7 +196,7 @@ def _cut(graph: FrozenGraph, blocked: set[Node], stuck: list[Node]) -> Staged:
     consts = [n for n in graph.nodes if n.type == "Const"]
     rest = FrozenGraph(consts + [n for n in rest_nodes if n.type != "Const"], [], graph.fetches)
     first = FrozenGraph(first_nodes, graph.feeds, list(boundary))
-    return Staged(first, boundary, tuple(wanted.values()), rest)
+    return Staged(first, True, boundary, tuple(wanted.values()), rest)
 
 
 def continue_with(

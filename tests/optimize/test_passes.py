@@ -69,10 +69,11 @@ def test_freeze_cuts_at_feeds():
 
 def test_reads_and_writes_become_versions():
     v = tf.Variable(1.0, name="v")
+    before = v.value()
     add = v.assign_add(2.0)
     with tf.control_dependencies([add]):
         after = v.read_value() * 3.0
-    assert text(freeze([v.value(), after], [])) == [
+    assert text(freeze([before, after], [])) == [
         "%0 = Variable() {variable: 'v'} float32[]",
         "%1 = Const() {value: 2.0} float32[]",
         "%2 = AssignAdd(%0, %1) {use_locking: False} float32[]",
