@@ -252,7 +252,8 @@ class _Inputs:
                     raise
                 raise self._dtype_error(arg, value, wanted, str(error)) from None
         base = tensor.dtype.base_dtype
-        if arg.dtype_attr and not isinstance(self.attrs.get(arg.dtype_attr), list):
+        mixed = arg.is_list and not arg.count_attr  # every item keeps its own dtype
+        if arg.dtype_attr and not mixed:
             self.attrs.setdefault(arg.dtype_attr, base)
         allowed = self.opdef.signature.attrs[arg.dtype_attr].allowed if arg.dtype_attr else None
         if allowed is not None and base.name not in allowed:
