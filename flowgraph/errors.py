@@ -240,27 +240,27 @@ def format_message(
 
     Args:
         headline: what is wrong, in one line, starting with the operation.
-        operands: (argument, tensor name, ``float32[3, 4]``, ``train.py:8``) of each wrong input;
-            the site may be empty.
+        operands: (argument, ``'hidden:0'`` or a value, ``float32[3, 4]``, ``train.py:8``) of each
+            wrong input; the site may be empty.
         op: (operation name, site).
         fix: what to write instead; one line.
 
-    >>> print(format_message("add: no", [("x", "a:0", "float32[3]", "t.py:1")], ("add", "t.py:2")))
+    >>> row = ("x", "'a:0'", "float32[3]", "t.py:1")
+    >>> print(format_message("add: no", [row], ("add", "t.py:2")))
     add: no
       x   = 'a:0'  float32[3]   made at t.py:1
       op  = 'add'               made at t.py:2
     """
-    rows = [(label, repr(name), spec, site) for label, name, spec, site in operands]
     # Labels are at least as wide as "fix"; the op's name may run on under the dtypes.
-    width = max([3, *(len(row[0]) for row in rows)])
-    name_width = max((len(row[1]) for row in rows), default=0)
-    spec_width = max((len(row[2]) for row in rows), default=0)
+    width = max([3, *(len(row[0]) for row in operands)])
+    value_width = max((len(row[1]) for row in operands), default=0)
+    spec_width = max((len(row[2]) for row in operands), default=0)
     lines = [headline]
-    for label, name, spec, site in rows:
-        line = f"  {label:<{width}} = {name:<{name_width}}  {spec:<{spec_width}}"
+    for label, value, spec, site in operands:
+        line = f"  {label:<{width}} = {value:<{value_width}}  {spec:<{spec_width}}"
         lines.append(_with_site(line, site))
     if op is not None:
-        line = f"  {'op':<{width}} = {op[0]!r:<{name_width + 2 + spec_width}}"
+        line = f"  {'op':<{width}} = {op[0]!r:<{value_width + 2 + spec_width}}"
         lines.append(_with_site(line, op[1]))
     if fix:
         lines.append(f"  {'fix:':<{width}} {fix}")

@@ -10,7 +10,7 @@ rules).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -234,62 +234,68 @@ class _Inputs:
         self.attrs[attr] = default
 
     def _convert(self, arg: Arg, value: Any, name: str, k: int | None = None) -> Tensor:
-        wanted: DType | None
-        if arg.dtype:
-            wanted = DType(arg.dtype)
-        else:
-            given = self.attrs.get(arg.dtype_attr)
-            wanted = given[k] if isinstance(given, list) and k is not None else given
+        """``value`` as a tensor of the dtype that ``arg`` asks for; ``k``: its place in a list."""
+        label = arg.name if k is None else f"{arg.name}[{k}]"
+        wanted = self._wanted(arg, k)
         if isinstance(value, Tensor):
-            if wanted is not None and value.dtype.base_dtype is not wanted:
-                raise self._dtype_error(arg, value, wanted)
             tensor = value
+            if wanted is not None and value.dtype.base_dtype is not wanted:
+                raise self._dtype_error(arg, label, value, wanted)
         else:
             try:
                 tensor = convert(value, wanted, name)
             except TypeError as error:
                 if wanted is None or _first_tensor(value) is not None:
                     raise
-                raise self._dtype_error(arg, value, wanted, str(error)) from None
-        base = tensor.dtype.base_dtype
-        mixed = arg.is_list and not arg.count_attr  # every item keeps its own dtype
-        if arg.dtype_attr and not mixed:
-            self.attrs.setdefault(arg.dtype_attr, base)
-        allowed = self.opdef.signature.attrs[arg.dtype_attr].allowed if arg.dtype_attr else None
-        if allowed is not None and base.name not in allowed:
-            raise TypeError(
-                self._message(
-                    f"{self.opdef.type}: {arg.name!r} cannot be {base.name}; it takes "
-                    + ", ".join(sorted(allowed)),
-                    [_row(arg.name, value)],
-                )
-            )
+                raise self._dtype_error(arg, label, value, wanted, str(error)) from None
+        if arg.dtype_attr:
+            base = tensor.dtype.base_dtype
+            if not (arg.is_list and not arg.count_attr):
+                self.attrs.setdefault(arg.dtype_attr, base)
+            allowed = self.opdef.signature.attrs[arg.dtype_attr].allowed
+            if allowed is not None and base.name not in allowed:
+                headline = f"{label!r} cannot be {base.name}; it takes {_listed(allowed)}"
+                raise self._type_error(headline, [_row(label, value)])
         return tensor
 
-    def _dtype_error(self, arg: Arg, value: Any, wanted: DType, why: str = "") -> TypeError:
-        """The error for ``value``, which should be ``wanted``; shows all inputs concerned."""
-        rows, fix = [], ""
-        for other, given in zip(self.opdef.signature.inputs, self.values, strict=True):
-            if other is arg or (arg.dtype_attr and other.dtype_attr == arg.dtype_attr):
-                items = given if other.is_list else [given]
-                for k, item in enumerate(items):
-                    rows.append(_row(f"{other.name}[{k}]" if other.is_list else other.name, item))
-        if isinstance(value, Tensor):
-            dtype = value.dtype.base_dtype.name
-            if arg.dtype:
-                headline = f"{arg.name!r} must be {wanted.name}, not {dtype}"
-            else:
-                headline = (
-                    f"{arg.name!r} is {dtype}, but {arg.dtype_attr} is {wanted.name}: "
-                    "dtypes are not promoted"
-                )
-            fix = f"convert one of them, e.g. tf.cast({arg.name}, tf.{wanted.name})"
-        else:
-            headline = f"{arg.name!r} must be {wanted.name}: {why}"
-        return TypeError(self._message(f"{self.opdef.type}: {headline}", rows, fix))
+    def _wanted(self, arg: Arg, k: int | None) -> DType | None:
+        if arg.dtype:
+            return DType(arg.dtype)
+        given = self.attrs.get(arg.dtype_attr)
+        return given[k] if isinstance(given, list) and k is not None else given
 
-    def _message(self, headline: str, rows: list[tuple[str, str, str, str]], fix: str = "") -> str:
-        return format_message(headline, rows, (self.op_name, format_site(find_site())), fix)
+    def _dtype_error(
+        self, arg: Arg, label: str, value: Any, wanted: DType, why: str = ""
+    ) -> TypeError:
+        """The error for ``value``, which should be ``wanted``; shows all inputs concerned."""
+        rows = []
+        source = f"{arg.dtype_attr}={wanted.name} was asked for"
+        for other, given in zip(self.opdef.signature.inputs, self.values, strict=True):
+            if not (other is arg or (arg.dtype_attr and other.dtype_attr == arg.dtype_attr)):
+                continue
+            for k, item in enumerate(given if other.is_list else [given]):
+                rows.append(_row(f"{other.name}[{k}]" if other.is_list else other.name, item))
+                if isinstance(item, Tensor) and item.dtype.base_dtype is wanted:
+                    source = f"{rows[-1][0]!r} is {wanted.name}"
+        if not isinstance(value, Tensor):
+            return self._type_error(f"{label!r} must be {wanted.name}: {why}", rows)
+        dtype = value.dtype.base_dtype.name
+        fix = f"convert it, e.g. tf.cast({label}, tf.{wanted.name})"
+        if arg.dtype:
+            return self._type_error(f"{label!r} must be {wanted.name}, not {dtype}", rows, fix)
+        headline = f"{label!r} is {dtype}, but {source}: dtypes are not promoted"
+        return self._type_error(headline, rows, fix)
+
+    def _type_error(
+        self, headline: str, rows: list[tuple[str, str, str, str]], fix: str = ""
+    ) -> TypeError:
+        place = (self.op_name, format_site(find_site()))
+        return TypeError(format_message(f"{self.opdef.type}: {headline}", rows, place, fix))
+
+
+def _listed(names: Iterable[str]) -> str:
+    """dtype names in their usual order."""
+    return ", ".join(sorted(names, key=lambda name: (name.rstrip("0123456789"), len(name), name)))
 
 
 def _first_tensor(value: Any) -> Tensor | None:

@@ -199,9 +199,9 @@ Tensor.OVERLOADABLE_OPERATORS = OVERLOADABLE_OPERATORS  # type: ignore[attr-defi
 
 
 def describe(label: str, tensor: Any) -> tuple[str, str, str, str]:
-    """A row of errors.format_message for ``tensor``: label, name, ``float32[3, 4]``, site."""
+    """A row of errors.format_message for ``tensor``: label, quoted name, spec, site."""
     spec = f"{tensor.dtype.base_dtype.name}{format_dims(tensor.dims)}"
-    return label, tensor.name, spec, format_site(tensor.op.site)
+    return label, repr(tensor.name), spec, format_site(tensor.op.site)
 
 
 # -------------------------------------------------------------------------------------- Operation

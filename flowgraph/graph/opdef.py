@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from flowgraph.dtypes import DType
-from flowgraph.shapes import Dims, ShapeError
+from flowgraph.shapes import Dims
 
 # ------------------------------------------------------------------------------------ signature
 
@@ -125,7 +125,7 @@ class Call:
         out_dtypes: of the outputs.   out_shapes: of the outputs; only after inference.
     """
 
-    __slots__ = ("type", "attrs", "dtypes", "shapes", "out_dtypes", "out_shapes", "_value", "_partial")
+    __slots__ = ("_partial", "_value", "attrs", "dtypes", "out_dtypes", "out_shapes", "shapes", "type")
 
     def __init__(
         self,

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from flowgraph.errors import OpError
 from flowgraph.graph.export import export
 from flowgraph.graph.node import Operation, Tensor
 from flowgraph.graph.opdef import OPDEFS, PURE, Call
@@ -158,7 +159,7 @@ def _by_reference(tensor: Tensor, inputs: list[Array]) -> Array | None:
         with np.errstate(all="ignore"):
             rule_call.out_shapes = opdef.infer(rule_call)
             results = opdef.reference(rule_call, *arrays)
-    except (ArithmeticError, ValueError, IndexError, TypeError):
+    except (OpError, ArithmeticError, ValueError, IndexError, TypeError):
         return None  # the mistake is reported when the operation runs
     if isinstance(results, (tuple, list)):
         results = results[tensor.value_index]

@@ -33,8 +33,8 @@ def test_tree(name, code):
 
 def test_message_layout():
     rows = [
-        ("x", "hidden:0", "float32[3, 4]", "train.py:8"),
-        ("y", "bias:0", "float32[5]", "train.py:9"),
+        ("x", "'hidden:0'", "float32[3, 4]", "train.py:8"),
+        ("y", "'bias:0'", "float32[5]", "train.py:9"),
     ]
     text = errors.format_message("Mul: no", rows, ("scale/mul_2", "train.py:36"), "reshape y")
     assert text == (
@@ -80,7 +80,13 @@ def test_environment_is_read(monkeypatch, name, text, value):
 
 @pytest.mark.parametrize(
     ("name", "text"),
-    [("VERIFY", "3"), ("CHECK", "yes"), ("TARGET", "gpu"), ("MAX_REWRITES", "-1"), ("NUM_THREADS", "x")],
+    [
+        ("VERIFY", "3"),
+        ("CHECK", "yes"),
+        ("TARGET", "gpu"),
+        ("MAX_REWRITES", "-1"),
+        ("NUM_THREADS", "x"),
+    ],
 )
 def test_wrong_text_names_the_variable(monkeypatch, name, text):
     monkeypatch.setenv(config.PREFIX + name, text)

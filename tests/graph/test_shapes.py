@@ -80,7 +80,9 @@ def test_compatible_iff_merge_works(a, b):
 
 @given(known, st.data())
 def test_reduce_is_numpys(dims, data):
-    axes = data.draw(st.none() | st.lists(st.integers(-len(dims), len(dims) - 1)) if dims else st.none())
+    axes = data.draw(
+        st.none() | st.lists(st.integers(-len(dims), len(dims) - 1)) if dims else st.none()
+    )
     if axes is None:
         axes = range(len(dims))
     keep = data.draw(st.booleans())
@@ -185,8 +187,14 @@ def test_equality():
 
 
 def test_combining():
-    assert str(S([None, 2]).merge_with([1, None])) == "(1, 2)" and str(S(None).merge_with([1])) == "(1,)"
-    assert str(S([1]) + [2]) == "(1, 2)" == str([1] + S([2])) and S([1]).concatenate(None).ndims is None
+    assert (
+        str(S([None, 2]).merge_with([1, None])) == "(1, 2)"
+        and str(S(None).merge_with([1])) == "(1,)"
+    )
+    assert (
+        str(S([1]) + [2]) == "(1, 2)" == str([1] + S([2]))
+        and S([1]).concatenate(None).ndims is None
+    )
     assert str(S([1, 2]).most_specific_compatible_shape([1, 3])) == "(1, ?)"
     assert S([1]).most_specific_compatible_shape([1, 2]).ndims is None
     assert str(S(None).with_rank(2)) == "(?, ?)" and str(tf.unknown_shape(1)) == "(?,)"
@@ -219,8 +227,13 @@ def test_text_is_no_shape():
 def test_compatibility_is_symmetric_and_reflexive(data):
     a, b = (data.draw(st.none() | st.lists(st.none() | sizes, max_size=3)) for _ in "ab")
     assert S(a).is_compatible_with(a) and S(a).is_compatible_with(b) == S(b).is_compatible_with(a)
-    exists = a is None or b is None or len(a) == len(b) and all(
-        any(x in (None, k) and y in (None, k) for k in range(6))
-        for x, y in itertools.zip_longest(a, b)
+    exists = (
+        a is None
+        or b is None
+        or (len(a) == len(b)
+        and all(
+            any(x in (None, k) and y in (None, k) for k in range(6))
+            for x, y in itertools.zip_longest(a, b)
+        ))
     )
     assert S(a).is_compatible_with(b) == exists
