@@ -2,20 +2,20 @@
 
     source = emit(kernel)
     for launch in source.launches(words, scratch, status):
-        device.launch(load(launch.stage), launch.grid, launch.stage.threads, launch.words)
+        device.launch(device.load(launch.stage), launch.grid, launch.words)
 
 ``words`` is the same argument block that the CPU code reads (``Kernel.block_layout``): its words,
-eight bytes each, are the first parameters of every stage.  A kernel without reductions is one launch.  One
-with reductions can be run in three ways, and the extents decide (never the device, so results are
-bit-equal on every GPU):
+eight bytes each, are the first parameters of every stage.  A kernel without reductions is one
+launch.  One with reductions can be run in three ways, and the extents decide (never the device, so
+results are bit-equal on every GPU):
 
-    threads   a row per thread                 short rows, or many columns
-    blocks    a row per block, trees in shared memory      rows of middle length
-    split     several threads or blocks per row, joined by a second stage      few long rows
+    threads   a row per thread               for short rows, or many columns
+    blocks    a row per block, with a tree   for rows of middle length
+    split     several threads or blocks per row, joined by a second stage; for few long rows
 
 Compile only the stages that a launch names: ``emit`` writes text for all.
 
-Read next: cuda_text.py (the text), cuda_compile.py (text to cubin), runtime/cuda.py (the host side).
+Read next: cuda_text.py (the text), cuda_compile.py (text to cubin), runtime/cuda.py (the host).
 """
 
 from __future__ import annotations
@@ -88,8 +88,11 @@ class Launch:
 
 @dataclass(frozen=True, slots=True)
 class CudaSource:
-    """What a Kernel becomes.  ``schedules`` maps ``points``, or ``threads``/``blocks``/``split``, to
-    their stages in launch order."""
+    """What a Kernel becomes.
+
+    schedules: ``points``, or ``threads``, ``blocks`` and ``split``; their stages in launch order.
+    columns: neighbours in memory are neighbouring rows, so neighbouring threads take rows.
+    """
 
     kernel: Kernel
     schedules: dict[str, tuple[Stage, ...]]
@@ -184,9 +187,10 @@ def emit(kernel: Kernel) -> CudaSource:
     Raises:
         KernelError: more buffers and strides than the parameters of one launch can carry.
 
-    Numerics: as written in the body, each operation in its own dtype; ``a * b + c`` may be contracted
-    to one rounding.  Float reductions have one fixed order per extents: partial results of at
-    most ``ceil(points / threads)`` terms, joined by trees.  Reducing nothing gives the identity.
+    Numerics: as written in the body, each operation in its own dtype; ``a * b + c`` may be
+    contracted to one rounding.  Float reductions have one fixed order per extents: partial results
+    of at most ``ceil(points / threads)`` terms, joined by trees.  Reducing nothing gives the
+    identity.
 
     >>> from flowgraph.kernel.builder import BodyBuilder
     >>> from flowgraph.kernel.ir import Buffer

@@ -1,7 +1,7 @@
 """Scalar ops of kernel/scalar.py as numba.cuda text: ``spell("max", "float32", ["x", "y"])``.
 
-numba widens: ``float32 + 1.0`` is float64 and ``int32 + int32`` is int64.  So every literal is typed,
-and every integer result is brought back by a conversion, which is also what makes it wrap.
+numba widens: ``float32 + 1.0`` is float64 and ``int32 + int32`` is int64.  So every literal is
+typed, and every integer result is brought back by a conversion, which is also what makes it wrap.
 Only operators and ``math.*`` are used: they mean the same in numba.cuda, in numba's simulator and
 in cuda_sim.py, and a kernel that calls no other function compiles without a driver.
 
@@ -33,7 +33,7 @@ FLOAT_SPELLING = {
     "max": "{0} if ({0} >= {1}) | ({0} != {0}) else {1}",
     "neg": "-{0}",
     "abs": "{T}(math.fabs({0}))",
-    "sign": "{T}(1) if {0} > {T}(0) else {T}(-1) if {0} < {T}(0) else {0} if {0} != {0} else {T}(0)",
+    "sign": "{T}(1) if {0} > {T}(0) else {T}(-1) if {0} < {T}(0) else {0} * {T}(0)",
     "exp": "{T}(math.exp({0}))",
     "expm1": "{T}(math.expm1({0}))",
     "log": "{T}(math.log({0}))",

@@ -2,8 +2,8 @@
 
 Stage + arrays  ->  the arrays, changed in place, or SimulationError.
 
-``cuda.syncthreads()`` becomes ``yield``, so every thread of a block is a generator; all are advanced to the
-barrier in turn.  Found on the way:
+``cuda.syncthreads()`` becomes ``yield``, so every thread of a block is a generator; all are
+advanced to the barrier in turn.  Found on the way:
 
 - a barrier that not every thread of the block reaches, or that two reach at different places;
 - an index out of bounds, or one that is no integer (int64 with uint64 gives float64, as in numba);
@@ -12,8 +12,8 @@ barrier in turn.  Found on the way:
   between them (writing the same value twice is none);
 - shared memory used before it is written: it starts as NaN, integers as their lowest value.
 
-float32 arithmetic is that of NumPy scalars: every operation rounds to float32.  Only the transcendental
-functions differ from a GPU's, within their error, and a GPU may contract a*b+c.
+float32 arithmetic is that of NumPy scalars: every operation rounds to float32.  Only the
+transcendental functions differ from a GPU's, within their error, and a GPU may contract a*b+c.
 
 Read next: cuda_text.py (what is simulated), runtime/cuda.py (the real thing).
 """
@@ -59,11 +59,13 @@ def _apart(earlier: tuple[int, int, int], later: tuple[int, int, int]) -> bool:
 class Memory:
     """A pointer of the simulated kernel: checks every access.
 
-    ``cells`` is the allocation, ``base`` the element pointed to.  ``trace`` is shared by all pointers
-    into one allocation: byte offset -> (last write, its value, last reads).
+    ``cells`` is the allocation, ``base`` the element pointed to.  ``trace`` is shared by all
+    pointers into one allocation: byte offset -> (last write, its value, last reads).
     """
 
-    def __init__(self, name: str, cells: np.ndarray, base: int, clock: _Clock, trace: _Trace) -> None:
+    def __init__(
+        self, name: str, cells: np.ndarray, base: int, clock: _Clock, trace: _Trace
+    ) -> None:
         self.name, self.cells, self.base = name, cells, base
         self.clock, self.trace = clock, trace
 
@@ -138,7 +140,7 @@ class _Math:
     inf, nan = float("inf"), float("nan")
 
     def pow(self, x: Any, y: Any) -> Any:
-        # NB: on scalars NumPy takes y = 0.5 for a square root: pow(-inf, 0.5) is nan there, inf in C
+        # NB: for scalars NumPy takes y = 0.5 as a square root: pow(-inf, 0.5) is nan, in C inf
         return np.power(np.asarray([x]), np.asarray([y]))[0]
 
     def __getattr__(self, name: str) -> Any:
@@ -154,12 +156,12 @@ _NAMES: dict[str, Any] = {
 class _Barriers(ast.NodeTransformer):
     """``cuda.syncthreads()`` -> ``yield <line>``; shared arrays get their line as identity."""
 
-    def visit_Expr(self, node: ast.Expr) -> ast.AST:  # noqa: N802
+    def visit_Expr(self, node: ast.Expr) -> ast.AST:
         if ast.unparse(node.value) == "cuda.syncthreads()":
             node.value = ast.Yield(ast.Constant(node.lineno))
         return self.generic_visit(node)
 
-    def visit_Call(self, node: ast.Call) -> ast.AST:  # noqa: N802
+    def visit_Call(self, node: ast.Call) -> ast.AST:
         if ast.unparse(node.func) == "cuda.shared.array":
             name = ast.Constant(ast.unparse(node.args[1]))
             node.args = [ast.Constant(node.lineno), node.args[0], name]
@@ -182,9 +184,9 @@ def simulate(stage: Stage, grid: int, arguments: Sequence[int | tuple[np.ndarray
     """Run ``stage`` on ``grid`` blocks of ``stage.threads`` threads.
 
     Args:
-        arguments: one per parameter: an int, or for a pointer ``(array, element)`` with a flat array
-            of the parameter's dtype and the element that the pointer points to.  Two pointers into one
-            allocation are views of one base array.
+        arguments: one per parameter: an int, or for a pointer ``(array, element)`` with a flat
+            array of the parameter's dtype and the element that the pointer points to.  Pointers
+            into one allocation are views of the whole of one base array.
 
     Raises:
         SimulationError: see the module docstring.

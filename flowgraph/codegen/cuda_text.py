@@ -1,15 +1,16 @@
 """Passes of a Kernel -> the text of its CUDA stages.
 
-A *stage* is one launch: one Python function that numba.cuda compiles to one entry point.  Its parameters
-are the words of ``Kernel.block_layout`` by value, in that order (``n0 n1 b0 s0_0 b1 ...``), then what
-only CUDA needs: ``status`` (one int32 per require), ``splits``, and scratch (``part4``: partial
-results of reduction %4, ``done4``: its results, one per row).
+A *stage* is one launch: one Python function that numba.cuda compiles to one entry point.  Its
+parameters are the words of ``Kernel.block_layout`` by value, in that order (``n0 n1 b0 s0_0 b1
+...``), then what only CUDA needs: ``status`` (one int32 per require), ``splits``, and scratch
+(``part4``: partial results of reduction %4, ``done4``: its results, one per row).
 
 Names in the text: ``i0`` index along axis 0, ``v3`` value %3, ``a4`` the running value of reduction
 %4, ``row`` a flat index over the map axes, ``k`` one over the reduce axes, ``t`` the thread.
 
-All float sums run in an order that depends on extents and constants of this file alone: threads take
-points ``k = t, t + THREADS, ...`` and a tree over shared memory joins them.  No atomics, no shuffles.
+All float sums run in an order that depends on extents and constants of this file alone: threads
+take points ``k = t, t + THREADS, ...`` and a tree over shared memory joins them.  No atomics, no
+shuffles.
 
 Read next: cuda.py (which stages a kernel gets, and when each is launched), cuda_math.py (spelling).
 """
@@ -57,7 +58,7 @@ class StageText:
         yield
         self.indent -= 1
 
-    def extra(self, name: str) -> str:
+    def parameter(self, name: str) -> str:
         """Make ``name`` a parameter of this stage."""
         if name not in self.extras:
             self.extras.append(name)
@@ -138,7 +139,7 @@ class StageText:
             word = self.requires.index(number)
             # every thread that fails writes the same number: no race that could be seen
             with self.nested(f"if not {args[0]}:"):
-                self.line(f"{self.extra('status')}[{word}] = int32({stmt.imm})")
+                self.line(f"{self.parameter('status')}[{word}] = int32({stmt.imm})")
             return
         if stmt.op == "load":
             value = from_memory(self._cell(integer(stmt)), stmt.dtype)
@@ -264,7 +265,7 @@ def row_per_block(kernel: Kernel, passes: Sequence[Pass]) -> StageText:
                 w.line("cuda.syncthreads()")  # all have read the results of the pass before
             w.tree(current.reductions)
         if current.row_stores:
-            # These may overwrite a row operand: all threads loaded it before the first tree's barrier.
+            # These may overwrite a row operand: all loaded it before the first tree's barrier.
             with w.nested("if t == int64(0):"):
                 w.statements(current.row_stores)
     return w
@@ -280,9 +281,8 @@ def partial(kernel: Kernel, passes: Sequence[Pass], level: int, by_thread: bool)
     current = passes[level]
     if by_thread:
         w.flat_thread("flat")
-        splits = w.extra("splits")
-        guard = w.nested(f"if flat < {splits} * {w.rows}:")
-        with guard:
+        splits = w.parameter("splits")
+        with w.nested(f"if flat < {splits} * {w.rows}:"):
             w.line(f"rows = {w.rows}")
             w.divide("split", "row", "flat", "rows")
             w.row_indices()
@@ -290,11 +290,11 @@ def partial(kernel: Kernel, passes: Sequence[Pass], level: int, by_thread: bool)
             w.accumulate(current, "split", splits)
             for number in current.reductions:
                 value = to_memory(f"a{number}", kernel.body[number].dtype)
-                w.line(f"{w.extra(f'part{number}')}[row * {splits} + split] = {value}")
+                w.line(f"{w.parameter(f'part{number}')}[row * {splits} + split] = {value}")
         return w
     w.thread()
     w.line("block = int64(cuda.blockIdx.x)")
-    splits = w.extra("splits")
+    splits = w.parameter("splits")
     w.divide("row", "split", "block", splits)
     w.row_indices()
     _known_rows(w, passes[: level + 1])
@@ -304,24 +304,27 @@ def partial(kernel: Kernel, passes: Sequence[Pass], level: int, by_thread: bool)
     with w.nested("if t == int64(0):"):
         for number in current.reductions:
             value = to_memory(f"v{number}", kernel.body[number].dtype)
-            w.line(f"{w.extra(f'part{number}')}[block] = {value}")
+            w.line(f"{w.parameter(f'part{number}')}[block] = {value}")
     return w
 
 
 def combine(kernel: Kernel, passes: Sequence[Pass], level: int, finish: bool) -> StageText:
-    """One block per row joins the partial results of pass ``level``; ``finish``: and ends the row."""
+    """One block per row joins the partial results of pass ``level``.
+
+    ``finish``: its first thread then computes the row's last values and stores them.
+    """
     w = StageText(kernel, COMBINE_THREADS)
     current = passes[level]
     w.thread()
     w.line("row = int64(cuda.blockIdx.x)")
-    splits = w.extra("splits")
+    splits = w.parameter("splits")
     for number in current.reductions:
         stmt = kernel.body[number]
         w.line(f"a{number} = {literal(identity(stmt.op, stmt.dtype), stmt.dtype)}")
     w.line("k = t")
     with w.nested(f"while k < {splits}:"):
         for number in current.reductions:
-            cell = f"{w.extra(f'part{number}')}[row * {splits} + k]"
+            cell = f"{w.parameter(f'part{number}')}[row * {splits} + k]"
             w.line(f"x{number} = {from_memory(cell, kernel.body[number].dtype)}")
             w.line(f"a{number} = {w.combine(number, f'a{number}', f'x{number}')}")
         w.line(f"k = k + int64({COMBINE_THREADS})")
@@ -336,7 +339,7 @@ def combine(kernel: Kernel, passes: Sequence[Pass], level: int, finish: bool) ->
         else:
             for number in current.reductions:
                 value = to_memory(f"v{number}", kernel.body[number].dtype)
-                w.line(f"{w.extra(f'done{number}')}[row] = {value}")
+                w.line(f"{w.parameter(f'done{number}')}[row] = {value}")
     return w
 
 
@@ -346,7 +349,7 @@ def _known_rows(w: StageText, passes: Sequence[Pass]) -> None:
         w.statements(current.rows)
         if position < len(passes) - 1:
             for number in current.reductions:
-                cell = f"{w.extra(f'done{number}')}[row]"
+                cell = f"{w.parameter(f'done{number}')}[row]"
                 w.line(f"v{number} = {from_memory(cell, w.kernel.body[number].dtype)}")
 
 

@@ -1,7 +1,8 @@
 """The cuda Device: memory through cuda.bindings, code, stream and graphs through cuda.core.
 
-CUDA is loaded when the first CudaDevice is made, never by an import.  One device is one stream: work runs in
-the order it was asked for.  While a capture is open, the stream's operations go into a CUDA graph.
+CUDA is loaded when the first CudaDevice is made, never by an import.  One device is one stream:
+work runs in the order it was asked for.  While a capture is open, the stream's operations go into
+a CUDA graph.
 
 Read next: device.py (the protocol), codegen/cuda_compile.py (where cubins come from).
 """
@@ -161,7 +162,8 @@ class CudaDevice:
         try:
             self._stream.sync()
         except Exception as error:
-            raise errors.InternalError(None, None, f"work on {self.name} failed: {error}") from error
+            what = f"work on {self.name} failed: {error}"
+            raise errors.InternalError(None, None, what) from error
 
     # ------------------------------------------------------------------------------------- private
 

@@ -1,9 +1,10 @@
 """What a plan needs of a machine: the target table and the Device protocol.
 
-A *target* says what a Kernel becomes and how a plan is walked.  The two targets of the host (``cpu``,
-``reference``) work on memory of this process: an address is a pointer, a plan is an instruction table or a
-list of instructions, and nothing has to be copied.  Every other target is a *device* with memory and code
-of its own behind the protocol below.  It is all that the upper layers know of CUDA.
+A *target* says what a Kernel becomes and how a plan is walked.  The two targets of the host
+(``cpu``, ``reference``) work on memory of this process: an address is a pointer, a plan is an
+instruction table or a list of instructions, and nothing has to be copied.  Every other target is a
+*device* with memory and code of its own behind the protocol below.  It is all that the upper
+layers know of CUDA.
 
 Read next: cuda.py (the one implementation), executor.py (the host targets).
 """
@@ -24,12 +25,12 @@ from flowgraph.codegen.cuda import Stage
 class Device(Protocol):
     """Memory, code and one queue of work; everything is done in the order it was asked for.
 
-    Addresses are ints and stay valid until freed.  Calls return before the work is done; ``sync`` waits.
-    Between ``begin_capture`` and ``end_capture`` copies, sets, launches and products are recorded and
-    not done; they are then repeated, on the same addresses and the same host arrays, by every ``replay``.
-    What changes from one run to the next (feeds, counters, a learning rate) therefore lies in
-    memory: in arrays of ``pinned`` that captured copies read, or on the device.  Allocating,
-    freeing, loading code and waiting are errors inside a capture.
+    Addresses are ints and stay valid until freed.  Calls return before the work is done; ``sync``
+    waits. Between ``begin_capture`` and ``end_capture`` copies, sets, launches and products are
+    recorded and not done; they are then repeated, on the same addresses and the same host arrays,
+    by every ``replay``. What changes from one run to the next (feeds, counters, a learning rate)
+    therefore lies in memory: in arrays of ``pinned`` that captured copies read, or on the device.
+    Allocating, freeing, loading code and waiting are errors inside a capture.
 
     The rest of flowgraph never depends on how a function was compiled: ``load`` takes a Stage and
     gives something that ``launch`` takes back.

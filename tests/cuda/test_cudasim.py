@@ -13,7 +13,7 @@ import numpy as np
 from numba import cuda, types
 from flowgraph.codegen.cuda import emit
 from flowgraph.kernel.ir import KERNEL_DTYPES
-from test_kernels import SOFTMAX, kernel_of
+from kernel_cases import SOFTMAX, kernel_of
 
 def run(kernel, words, arrays):
     """All launches; b0, b1 ... are ``arrays``, scratch is made here."""
@@ -65,7 +65,8 @@ def test_numba_simulator_agrees():
     path = [entry for entry in sys.path if entry]  # this process's tests and package
     env = {**os.environ, "NUMBA_ENABLE_CUDASIM": "1", "PYTHONPATH": os.pathsep.join(path)}
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM], env=env, capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", PROGRAM], env=env, capture_output=True, text=True, timeout=120,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])

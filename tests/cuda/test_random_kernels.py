@@ -1,4 +1,4 @@
-"""Random kernels: CUDA text in the simulator against the NumPy meaning of the kernel, bit for bit."""
+"""Random kernels: CUDA text in the simulator against the kernel's NumPy meaning, bit for bit."""
 
 import numpy as np
 import pytest
@@ -13,22 +13,18 @@ QUICK = settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
-#: Thresholds that make tiny rows take each schedule: (SHORT_ROW, LONG_ROW, MANY_COLUMNS, MAX_SPLITS)
+#: Thresholds that make tiny rows take each schedule.
 SCHEDULES = {
-    "as shipped": (32, 4096, 16384, 1024),
-    "blocks": (0, 1 << 40, 1, 1),
-    "split": (1, 2, 1 << 40, 3),
+    "as shipped": {},
+    "blocks": {"SHORT_ROW": 1, "LONG_ROW": 1 << 40, "MANY_COLUMNS": 1, "MAX_SPLITS": 1},
+    "split": {"SHORT_ROW": 1, "LONG_ROW": 2, "MANY_COLUMNS": 1 << 40, "MAX_SPLITS": 3},
 }
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
 def test_random_kernels_mean_what_the_oracle_says(schedule, monkeypatch):
-    short, long, many, splits = SCHEDULES[schedule]
-    monkeypatch.setattr(cuda, "LONG_ROW", long)
-    monkeypatch.setattr(cuda, "MANY_COLUMNS", many)
-    monkeypatch.setattr(cuda, "MAX_SPLITS", splits)
-    # SHORT_ROW divides rows of columns; with 0 every row counts as long
-    monkeypatch.setattr(cuda, "SHORT_ROW", max(short, 1))
+    for name, value in SCHEDULES[schedule].items():
+        monkeypatch.setattr(cuda, name, value)
 
     @QUICK
     @given(cases(reducing=schedule != "as shipped"))

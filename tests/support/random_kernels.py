@@ -1,7 +1,7 @@
 """Random kernels with data, whose results do not depend on the order of a float reduction.
 
-Floats are small integers, NaN or infinite; products are clamped to [-8, 8] and sums are short, so every
-intermediate is exact in float32 and any two correct renderers agree to the last bit.
+Floats are small integers, NaN or infinite; products are clamped to [-8, 8] and sums are short, so
+every intermediate is exact in float32 and any two correct renderers agree to the last bit.
 """
 
 from __future__ import annotations
@@ -12,7 +12,18 @@ import numpy as np
 from hypothesis import strategies as st
 
 from flowgraph.kernel.builder import BodyBuilder, Scalar
-from flowgraph.kernel.ir import BROADCAST, IN, INOUT, MAP, OUT, REDUCE, STRIDED, UNIT, Buffer, Kernel
+from flowgraph.kernel.ir import (
+    BROADCAST,
+    IN,
+    INOUT,
+    MAP,
+    OUT,
+    REDUCE,
+    STRIDED,
+    UNIT,
+    Buffer,
+    Kernel,
+)
 from flowgraph.kernel.scalar import REDUCTIONS
 
 DTYPES = ("float32", "float64", "int32", "int64", "uint8", "bool")
@@ -146,7 +157,9 @@ def _statements(draw, s, values, rank, dtypes):
         dtype = draw(st.sampled_from(dtypes))
         return s.const(draw(st.integers(0, 3)), dtype)
     if kind == "index":
-        return s.index(draw(st.integers(0, rank - 1))) if rank and draw(st.booleans()) else s.count()
+        if rank and draw(st.booleans()):
+            return s.index(draw(st.integers(0, rank - 1)))
+        return s.count()
     if kind == "cast":
         return draw(_typed(s, values, draw(st.sampled_from(dtypes))))
     x = draw(st.sampled_from(values))
@@ -186,7 +199,7 @@ def _loads(s, values):
 #: Empty, single and odd sizes.
 _EXTENTS = (0, 1, 1, 2, 2, 3, 3, 4, 5, 7)
 
-_FLOAT_OPS = tuple(
-    "add sub mul min max neg abs sign floor rint isnan eq ne lt le gt ge select".split()
-)
-_INTEGER_OPS = tuple("add sub mul min max neg abs sign and or xor eq ne lt le gt ge select".split())
+_COMMON = ("add", "sub", "mul", "min", "max", "neg", "abs", "sign", "select")
+_COMPARE = ("eq", "ne", "lt", "le", "gt", "ge")
+_FLOAT_OPS = (*_COMMON, *_COMPARE, "floor", "rint", "isnan")
+_INTEGER_OPS = (*_COMMON, *_COMPARE, "and", "or", "xor")
