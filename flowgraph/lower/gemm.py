@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from flowgraph.kernel.gemm import SMALL_GEMM_LIMIT, blas_gemm, small_gemm
+from flowgraph.kernel.gemm import BLAS_ROUTINES, SMALL_GEMM_LIMIT, blas_gemm, small_gemm
 from flowgraph.lower.custom import custom_lowering
 from flowgraph.optimize.frozen import Node
 from flowgraph.plan.plan import Operand, Symbol, Word
@@ -19,9 +19,6 @@ from flowgraph.lower.rows import _at
 
 if TYPE_CHECKING:
     from flowgraph.lower.lowering import Lowering
-
-_BLAS_ROUTINE = {"float32": "sgemm", "float64": "dgemm"}
-
 
 @custom_lowering("matmul")
 def lower_matmul(lowering: Lowering, node: Node, inputs: list[Operand]) -> None:
@@ -68,7 +65,7 @@ def _emit_gemm(lowering: Lowering, node: Node, x: Operand, y: Operand, out: Oper
     dtype = x.dtype.name
     values = dict(zip(node.inputs, (x, y), strict=True))
     flops = 2 * m * n * k
-    if dtype not in _BLAS_ROUTINE or m * n * k <= SMALL_GEMM_LIMIT or 0 in (m, n, k):
+    if dtype not in BLAS_ROUTINES or m * n * k <= SMALL_GEMM_LIMIT or 0 in (m, n, k):
         words: list[Word] = [
             n, k, _at(x), x.strides[0], x.strides[1], _at(y), y.strides[0], y.strides[1],
             _at(out), out.strides[0], out.strides[1],
@@ -81,7 +78,7 @@ def _emit_gemm(lowering: Lowering, node: Node, x: Operand, y: Operand, out: Oper
     y, ldb, trans_b = _blas_form(lowering, node, y)
     words = [
         m, n, k, _at(x), lda, trans_a, _at(y), ldb, trans_b, _at(out), max(n, 1),
-        Symbol(_BLAS_ROUTINE[dtype]),
+        Symbol(BLAS_ROUTINES[dtype]),
     ]
     values = dict(zip(node.inputs, (x, y), strict=True))
     lowering.emit_text(

@@ -19,6 +19,7 @@ import numpy as np
 from flowgraph.graph.opdef import RANDOM, View
 from flowgraph.kernel.ir import TextKernel
 from flowgraph.lower.copies import copy_kernel
+from flowgraph.lower import gemm, rows  # noqa: F401  they register lowering rules
 from flowgraph.lower.custom import CUSTOM_LOWERINGS
 from flowgraph.lower.regions import lower_region
 from flowgraph.optimize.frozen import FEED, RESIZES, VARIABLE, FrozenGraph, Node, Value

@@ -232,7 +232,7 @@ define(
     infer=_fill_infer,
     kernel=Loops(lambda s, call_, value: value, domain=output_domain, reads=(1,)),
     grad=lambda op, dy: (None, call.Sum(dy, call.Range(0, call.Rank(dy), 1))),
-    reference=lambda call_, dims, value: np.full(_checkedsize_vector(dims), value, value.dtype),
+    reference=lambda call_, dims, value: np.full(_checked_sizes(dims), value, value.dtype),
     samples=(
         sample(i32([2, 3]), np.float32(1.5), const=(0,)),
         sample(i32([]), np.float32(1.5), const=(0,)),

@@ -32,7 +32,7 @@ from flowgraph.plan.plan import (
     Pointer,
     Slot,
 )
-from flowgraph.runtime import faults, native
+from flowgraph.runtime import blas, faults, native
 from flowgraph.runtime.intake import DECLINED, FeedRecord, Intake
 from flowgraph.runtime.intake import available as intake_available
 from flowgraph.runtime.reference import run_host, run_instr
@@ -133,7 +133,7 @@ class Executable:
                 if isinstance(word, int):
                     words.append(word)
                 elif not isinstance(word, Pointer):
-                    words.append(native.symbol_address(word.name))
+                    words.append(blas.address(word.name))
                 elif word.slot in base:
                     words.append(base[word.slot] + word.nbytes)
                 else:

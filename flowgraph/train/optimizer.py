@@ -189,13 +189,14 @@ class Optimizer:
         """The slot of ``var``, made of zeros on first use; its name is ``<var>/<op_name>``."""
         slots = self._slots.setdefault(slot_name, {})
         if var not in slots:
-            with variable_scope(None, var.op.name + "/" + op_name), name_scope("Initializer"):
-                initial = call.Fill([int(d) for d in var.shape.as_list()], 0.0, name="zeros")
-                if initial.dtype is not var.dtype.base_dtype:
-                    initial = call.Cast(initial, DstT=var.dtype.base_dtype)
-            slots[var] = Variable(
-                initial, trainable=False, name=_unscoped(initial.op.name, "/Initializer/")
-            )
+            sizes = [int(d) for d in var.shape.as_list()]
+            zero = var.dtype.base_dtype.as_numpy_dtype(0)
+            with variable_scope(None, var.op.name + "/" + op_name) as scope:
+                name = scope.name + "/"  # exactly this name: the scope made it unique
+            with name_scope(None):
+                slots[var] = Variable(
+                    lambda: call.Fill(sizes, zero, name="zeros"), trainable=False, name=name
+                )
         return slots[var]
 
     def _scalar_variable(self, initial: float, name: str, like: Variable) -> Variable:
@@ -227,10 +228,6 @@ class Optimizer:
     def _finish(self, update_ops: list[Operation], name_scope: str) -> Operation:
         """The operation that stands for the whole update."""
         return group(*update_ops, name=name_scope)
-
-
-def _unscoped(name: str, marker: str) -> str:
-    return name[: name.index(marker)]
 
 
 def _as_gradient(gradient: Any) -> Any:
