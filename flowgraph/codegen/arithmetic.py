@@ -1,8 +1,8 @@
-"""Scalar ops of kernel/scalar.py as LLVM instructions: ``emit_scalar(f, "mul", "float32", [a, b])``.
+"""Scalar ops of kernel/scalar.py as LLVM instructions: ``emit_scalar(f, "mul", "float32", ...)``.
 
-Float arithmetic carries ``contract`` (a*b+c may become one fused multiply-add) and nothing else: NaN
-and infinities are data, and results must not depend on how LLVM groups terms.  Integers wrap and
-their division never traps.
+Float arithmetic carries ``contract`` (a*b+c may become one fused multiply-add) and nothing
+else: NaN and infinities are data, and results must not depend on how LLVM groups terms.
+Integers wrap and their division never traps.
 
 Read next: vector_math.py (exp, log, tanh ...), intrinsics.py (who calls this).
 """

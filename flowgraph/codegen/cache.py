@@ -1,13 +1,13 @@
-"""Object code on disk, named by what it was made from.
+r"""Object code on disk, named by what it was made from.
 
     <CACHE_DIR>/<key>.o      key = sha256(kernel text, versions of the tools and of this package's
                                           code generator, CPU name and features)
     file = b"FGKERN1\\0" + key (32 bytes) + sha256 of the object code (32 bytes) + object code
 
-An entry that is damaged or is not what its name says is made again; a directory that others may write
-to, that belongs to somebody else or cannot be written is not used.  Either is reported by one
-warning per process.  Files appear whole (written aside, then renamed), so processes may fill the cache
-together.  The oldest entries go when it outgrows MAX_BYTES.
+An entry that is damaged or is not what its name says is made again; a directory that others may
+write to, that belongs to somebody else or cannot be written is not used.  Either is reported by one
+warning per process.  Files appear whole (written aside, then renamed), so processes may fill
+the cache together.  The oldest entries go when it outgrows MAX_BYTES.
 
 Object code is trusted as much as the user's own files: the digest finds damage, the ownership rule
 keeps other users out.
@@ -63,7 +63,8 @@ def fingerprint() -> bytes:
     from flowgraph.codegen.compiler import host
 
     digest = hashlib.sha256(MAGIC)
-    digest.update(repr((sys.version_info[:3], sys.platform, llvmlite.__version__, *host())).encode())
+    tools = sys.version_info[:3], sys.platform, llvmlite.__version__
+    digest.update(repr((*tools, *host())).encode())
     here = Path(__file__).parent
     for name in _GENERATOR:
         digest.update((here / name).read_bytes())

@@ -1,4 +1,4 @@
-"""Kernels -> addresses of native code: from memory, from disk, or from the compiler.
+r"""Kernels -> addresses of native code: from memory, from disk, or from the compiler.
 
     Kernel --cpu.render--> text --cache.key_of--> key --cache--> object code --loader--> address
                                                       \\--compiler (numba, LLVM)--/

@@ -9,13 +9,13 @@
       store b1, %5                                      v5 = v3 / v4
                                                         store(b1, b1_at0 + i1, v5)
 
-Every literal is typed, base pointers and strides are read before the loops, each statement stands in
-the outermost loop in which it can (so broadcast loads are hoisted), and the innermost loop is
-``independent`` or ``reducing``: LLVM vectorises it.
+Every literal is typed, base pointers and strides are read before the loops, each statement
+stands in the outermost loop in which it can (so broadcast loads are hoisted), and the innermost
+loop is ``independent`` or ``reducing``: LLVM vectorises it.
 
-Two nests.  When the last axis is ``map`` and there are reduce axes before it, the innermost loop runs
-along that contiguous axis and sums are kept per column (cpu_tiles.py).  Otherwise map loops stand
-outside, reduce loops inside, and sums are scalars (here).
+Two nests.  When the last axis is ``map`` and there are reduce axes before it, the innermost
+loop runs along that contiguous axis and sums are kept per column (cpu_tiles.py).  Otherwise map
+loops stand outside, reduce loops inside, and sums are scalars (here).
 
 Float sums have a fixed order: chunks of CHUNK points, inside a chunk the lanes that LLVM chose when
 it compiled the kernel, and chunk sums added in float64.  The result depends on the extents only.
@@ -23,7 +23,8 @@ it compiled the kernel, and chunk sums added in float64.  The result depends on 
 ``require`` does not stop the loops (that would keep them scalar): failures are collected and the
 code of the first one in body order is returned at the end.
 
-Read next: kernel/passes.py (levels of reductions), spill.py, cpu_tiles.py, intrinsics.py (the names).
+Read next: kernel/passes.py (levels of reductions), spill.py, cpu_tiles.py, intrinsics.py (the
+names).
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from flowgraph.codegen.spill import Spills, find_spills
-from flowgraph.kernel.interpret import identity
+from flowgraph.kernel.interpret import identity, integer
 from flowgraph.kernel.ir import BROADCAST, MAP, REDUCE, UNIT, Kernel
 from flowgraph.kernel.passes import Pass, passes
 from flowgraph.kernel.scalar import REDUCTIONS
@@ -132,9 +133,9 @@ class Nest:
         for stmt in self.kernel.body:
             depth = max((depths[arg] for arg in stmt.args), default=0)
             if stmt.op == "load":
-                depth = max((place[axis] for axis in self._axes_of(stmt.imm)), default=0)
+                depth = max((place[axis] for axis in self._axes_of(integer(stmt))), default=0)
             elif stmt.op == "index":
-                depth = place[stmt.imm]
+                depth = place[integer(stmt)]
             elif stmt.op in REDUCTIONS:
                 depth = rows
             depths.append(depth)
@@ -224,7 +225,7 @@ class Nest:
         if stmt.op == "require":
             self.write(f"failed{number} = failed{number} | ~{args[0]}")
         elif stmt.op == "load":
-            self.write(f"v{number} = load({self.place(stmt.imm)})")
+            self.write(f"v{number} = load({self.place(integer(stmt))})")
         elif stmt.op == "count":
             sizes = " * ".join(f"n{axis}" for axis in self.reduces)
             self.write(f"v{number} = {sizes or 1}")
@@ -235,7 +236,7 @@ class Nest:
 
     def store(self, number: int) -> None:
         stmt = self.kernel.body[number]
-        self.write(f"store({self.place(stmt.imm)}, {self.operand(stmt.args[0])})")
+        self.write(f"store({self.place(integer(stmt))}, {self.operand(stmt.args[0])})")
 
     def full_statements(self, level: int, depth: int) -> None:
         """The statements of pass ``level`` that stand in the loop of ``depth``."""
@@ -249,7 +250,7 @@ class Nest:
                 self.statement(number)
 
     def full_stores(self, level: int) -> None:
-        """The stores of the loop of pass ``level``: after its loads, whose memory they may share."""
+        """The stores of the loop of pass ``level``: after its loads, which may share memory."""
         for number, buffer in self.spills.stores[level].items():
             self.write(f"store({self.place(buffer)}, v{number})")
         for number in self.passes[level].stores:
@@ -258,11 +259,11 @@ class Nest:
     def touched(self, level: int) -> list[int]:
         """The buffers that the loop of pass ``level`` reads or writes."""
         found = {
-            self.kernel.body[n].imm
+            integer(self.kernel.body[n])
             for n in self.spills.full[level]
             if self.kernel.body[n].op == "load"
         }
-        found |= {self.kernel.body[n].imm for n in self.passes[level].stores}
+        found |= {integer(self.kernel.body[n]) for n in self.passes[level].stores}
         found |= set(self.spills.reloads[level].values())
         found |= set(self.spills.stores[level].values())
         return sorted(found)

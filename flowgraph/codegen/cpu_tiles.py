@@ -11,8 +11,9 @@ TILE columns live in a stack array that stays in the first-level cache:
                 sum2[k1] += load(b0, i0, j1 + k1)
         for k1 in independent(w1): store(b1, ...)      # row values, once per column
 
-Row values that depend on the column are kept in further stack arrays when a later loop needs them and
-they are more than a load.  Float sums add CHUNK rows in their own dtype and the chunks in float64.
+Row values that depend on the column are kept in further stack arrays when a later loop needs
+them and they are more than a load.  Float sums add CHUNK rows in their own dtype and the chunks
+in float64.
 
 Read next: cpu.py (the other nest, and everything shared).
 """
@@ -34,7 +35,7 @@ CHUNK = 256
 
 
 class TileNest(Nest):
-    """Outer map loops, a tile of the last axis, reduce loops, and the columns of the tile inside."""
+    """Outer map loops, a tile of the last axis, reduce loops, the columns of the tile inside."""
 
     def __init__(self, kernel: Kernel) -> None:
         outer = [a for a, k in enumerate(kernel.axes[:-1]) if k == MAP]
@@ -78,7 +79,7 @@ class TileNest(Nest):
         body = self.kernel.body
         level_of = {n: level for level, p in enumerate(self.passes) for n in p.rows}
         kept = {n for p in self.passes for n in p.reductions}
-        users = [
+        users: list[tuple[float, int]] = [
             (level, n)
             for level, p in enumerate(self.passes)
             for n in (*self.spills.full[level], *p.reductions, *p.stores)

@@ -2,38 +2,41 @@
 
 Kernel text (what cpu.py writes and what a TextKernel holds) is Python that numba reads; the globals
 it sees are the rows of ``PRIMITIVES``.  Typing is strict: operands share one dtype and nothing is
-promoted, so with a float32 ``x`` it must be ``x + float32(1)``.  A bare integer is int64, a bare float
-is float64, a variable has one dtype.
+promoted, so with a float32 ``x`` it must be ``x + float32(1)``.  A bare integer is int64, a
+bare float is float64, a variable has one dtype.
 
 Statements
-    Assignments, ``if``, ``while``, ``break``, ``continue``, ``return``, conditional expressions, ``for``
-    over ``range(...)``, over ``independent(...)``: a range whose iterations may run in any order and
-    together (none reads memory that another writes), which lets LLVM vectorise it, and over
-    ``reducing(...)``: independent but for variables that every iteration adds to.  A range's step is a
-    literal.  Helper functions may stand above ``def kernel``; they are inlined.
+    Assignments, ``if``, ``while``, ``break``, ``continue``, ``return``, conditional
+    expressions, ``for`` over ``range(...)``, over ``independent(...)``: a range whose
+    iterations may run in any order and together (none reads memory that another writes), which
+    lets LLVM vectorise it, and over ``reducing(...)``: independent but for variables that every
+    iteration adds to.  A range's step is a literal.  Helper functions may stand above ``def
+    kernel``; they are inlined.
 Operators
-    ``+ - * / // % ** << >> & | ^ ~ < <= == != > >= not``.  Integers wrap; ``//`` and ``%`` round toward
-    minus infinity; integer division by zero gives 0 (check first) and never traps.  ``/`` is for floats.
+    ``+ - * / // % ** << >> & | ^ ~ < <= == != > >= not``.  Integers wrap; ``//`` and ``%``
+    round toward minus infinity; integer division by zero gives 0 (check first) and never traps.
+    ``/`` is for floats.
 Conversions
-    ``bool_(x)``, ``int8(x)`` ... ``uint64(x)``, ``float32(x)``, ``float64(x)``: floats truncate toward zero,
-    integers wrap, ``bool_`` is ``x != 0``.  ``bits(x)``: a float's bits as an integer;
+    ``bool_(x)``, ``int8(x)`` ... ``uint64(x)``, ``float32(x)``, ``float64(x)``: floats truncate
+    toward zero, integers wrap, ``bool_`` is ``x != 0``.  ``bits(x)``: a float's bits as an integer;
     ``from_bits(n)``: back.
 Memory
     ``slot(block, k)``: int64 word ``k`` at address ``block``; ``put_slot(block, k, n)`` writes one.
-    ``float32_pointer(address)``, and so for every dtype: a typed pointer; ``address(p)``: back to int64.
-    ``load(p, i)``, ``store(p, i, x)``: element ``i`` (bool is one byte); ``offset(p, i)``: a pointer to it.
-    ``float32_stack(n)``, and so for every dtype: pointer to ``n`` (a literal) uninitialised elements
-    that live until the kernel returns.  ``copy_bytes(to, source, count)``, ``move_bytes(to, source,
-    count)`` (may overlap), ``fill_bytes(to, byte, count)``: addresses and counts are int64.
+    ``float32_pointer(address)``, and so for every dtype: a typed pointer; ``address(p)``: back
+    to int64. ``load(p, i)``, ``store(p, i, x)``: element ``i`` (bool is one byte); ``offset(p,
+    i)``: a pointer to it. ``float32_stack(n)``, and so for every dtype: pointer to ``n`` (a
+    literal) uninitialised elements that live until the kernel returns.  ``copy_bytes(to,
+    source, count)``, ``move_bytes(to, source, count)`` (may overlap), ``fill_bytes(to, byte,
+    count)``: addresses and counts are int64.
 Math
-    ``exp expm1 log log1p sqrt rsqrt sin cos tanh sigmoid floor ceil rint trunc isnan sign absolute``,
-    ``maximum minimum`` (NaN wins), ``truncdiv truncmod``, ``select(condition, a, b)``;
+    ``exp expm1 log log1p sqrt rsqrt sin cos tanh sigmoid floor ceil rint trunc isnan sign
+    absolute``, ``maximum minimum`` (NaN wins), ``truncdiv truncmod``, ``select(condition, a, b)``;
     ``sum_in_any_order(a, b)``: ``a + b`` that LLVM may regroup (reductions only).
 Calls
     ``call(kernel, block, start, stop)``: run a kernel by address, its int64 status.
     ``sgemm(function, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)`` and ``dgemm``: a cblas
     ?gemm by address, row-major; ``ta``, ``tb`` nonzero to transpose; a, b, c are addresses.
-    ``cycles()``: the processor's time stamp counter.
+    ``cycles()``: a steady counter of the processor, in units of its own.
 Constants
     ``inf``, ``nan``.
 
@@ -45,6 +48,7 @@ from __future__ import annotations
 import builtins
 import math
 import operator
+import platform
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -153,7 +157,10 @@ def _convert(target: str) -> Primitive:
         _check(len(dtypes) == 1 and dtypes[0] in WIDTHS, f"{target}() of {dtypes}")
         return target
 
-    return Primitive(target, result, lambda f, dtypes, values: emit_cast(f, values[0], dtypes[0], target))
+    def emit(f: FunctionText, dtypes: tuple[str, ...], values: list[str]) -> str:
+        return emit_cast(f, values[0], dtypes[0], target)
+
+    return Primitive(target, result, emit)
 
 
 _BITS = {"float32": "uint32", "float64": "uint64"}
@@ -260,7 +267,8 @@ def _bytes(name: str, intrinsic: str) -> Primitive:
             second = ("ptr", f.let(f"inttoptr i64 {values[1]} to ptr"))
         types = f"ptr, {second[0]}, i64, i1 immarg"
         f.module.need(intrinsic, f"declare void @{intrinsic}({types})")
-        f.do(f"call void @{intrinsic}(ptr {to}, {second[0]} {second[1]}, i64 {values[2]}, i1 false)")
+        operands = f"ptr {to}, {second[0]} {second[1]}, i64 {values[2]}, i1 false"
+        f.do(f"call void @{intrinsic}({operands})")
         return ""
 
     return Primitive(name, _fixed(name, "int64 int64 int64", "void"), emit)
@@ -307,7 +315,9 @@ def _gemm(name: str, dtype: str) -> Primitive:
 
 
 def _cycles(f: FunctionText, dtypes: tuple[str, ...], values: list[str]) -> str:
-    return f.call("i64", "llvm.readcyclecounter")
+    # elsewhere than on x86 the cycle counter is not for user programs; the timer is
+    x86 = platform.machine().lower() in ("x86_64", "amd64")
+    return f.call("i64", "llvm.readcyclecounter" if x86 else "llvm.readsteadycounter")
 
 
 def _any_order_result(*dtypes: str) -> str:
@@ -323,10 +333,7 @@ def _any_order(f: FunctionText, dtypes: tuple[str, ...], values: list[str]) -> s
 
 
 def _rows() -> list[Primitive]:
-    operators = {op for op in OPERATORS}
-    rows = [
-        _scalar(op, FUNCTION_NAMES.get(op, op)) for op in SCALAR_OPS if op not in operators
-    ]
+    rows = [_scalar(op, FUNCTION_NAMES.get(op, op)) for op in SCALAR_OPS if op not in OPERATORS]
     for dtype in WIDTHS:
         convert = _convert(dtype)
         if dtype == "bool":

@@ -1,8 +1,8 @@
 """Writing LLVM IR as text: the type table, constants, and functions made of numbered lines.
 
-dtype names ("float32") -> LLVM type names ("float"); Python numbers -> LLVM constants; a FunctionText
-collects instructions and the module-level text (declarations, helper functions) that they need.
-Text because it is several times cheaper to make than an object per instruction.
+dtype names ("float32") -> LLVM type names ("float"); Python numbers -> LLVM constants; a
+FunctionText collects instructions and the module-level text (declarations, helper functions)
+that they need. Text because it is several times cheaper to make than an object per instruction.
 
 Read next: intrinsics.py (the instructions), target.py (who writes functions).
 """
@@ -53,6 +53,7 @@ def is_signed(dtype: str) -> bool:
 class Literal(str):
     """An LLVM constant that remembers its Python number, so that conversions fold."""
 
+    __slots__ = ("number",)
     number: int | float | bool
 
     def __new__(cls, number: int | float | bool, dtype: str) -> Literal:

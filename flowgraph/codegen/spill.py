@@ -1,8 +1,8 @@
 """Which values a later pass reads back from memory instead of computing them again.
 
-A pass recomputes what it needs from earlier passes (passes.py).  Softmax would compute its exponentials
-twice; but its output buffer is idle until the last pass, so the pass that sums them also stores
-them there, and the last pass loads them.
+A pass recomputes what it needs from earlier passes (passes.py).  Softmax would compute its
+exponentials twice; but its output buffer is idle until the last pass, so the pass that sums
+them also stores them there, and the last pass loads them.
 
 A spill may not destroy what is still to be read: an output may share memory with an input of the
 same strides, element for element.  So a value is spilled only when no later pass loads a buffer
@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from flowgraph.kernel.interpret import integer
 from flowgraph.kernel.ir import BROADCAST, OUT, Kernel
 from flowgraph.kernel.passes import Pass
 from flowgraph.kernel.scalar import SCALAR_OPS
@@ -40,7 +41,7 @@ def find_spills(kernel: Kernel, passes: list[Pass]) -> Spills:
     spills = Spills([p.full for p in passes], [{} for _ in passes], [{} for _ in passes])
     for last, p in enumerate(passes):
         for store in p.stores:
-            buffer = int(kernel.body[store].imm)  # type: ignore[arg-type]
+            buffer = integer(kernel.body[store])
             _spill_into(kernel, passes, spills, buffer, last)
     return spills
 
@@ -103,7 +104,7 @@ def _safe(
         for n in _needed(kernel, passes[level], spills.full[level], cut):
             stmt = kernel.body[n]
             if stmt.op == "load" and n not in cut:
-                source = kernel.buffers[int(stmt.imm)]  # type: ignore[arg-type]
+                source = kernel.buffers[integer(stmt)]
                 same_size = np.dtype(source.dtype).itemsize == size
                 if same_size and BROADCAST not in source.strides:
                     return False

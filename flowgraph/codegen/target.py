@@ -22,7 +22,6 @@ from numba.core import bytecode, interpreter, ir, typeinfer, types
 from numba.core.typing.context import CallStack
 from numba.core.typing.templates import signature
 
-from flowgraph.codegen.arithmetic import emit_scalar
 from flowgraph.codegen.intrinsics import (
     INDEPENDENT,
     NAMES,
@@ -55,7 +54,7 @@ _RANGE, _ITERATOR = types.range_state64_type, types.range_iter64_type
 _NEXT = types.Pair(types.int64, types.boolean)
 
 
-class _Callee(types.Callable, types.Opaque):  # type: ignore[misc]
+class _Callee(types.Callable, types.Opaque):
     """The numba type of a name of kernel text."""
 
     def __init__(self, primitive: Primitive) -> None:
@@ -191,7 +190,7 @@ class _TypingContext:
         return ""
 
 
-class _Inference(typeinfer.TypeInferer):  # type: ignore[misc]
+class _Inference(typeinfer.TypeInferer):
     """numba's inference without literal types: strict rules need none."""
 
     def typeof_const(self, inst: Any, target: Any, const: Any) -> None:
@@ -420,19 +419,20 @@ def lowered(source: str, symbol: str, tuning: Tuning) -> str:
     """LLVM IR text of kernel text ``source``; its ``kernel`` becomes the external ``symbol``.
 
     Raises:
-        KernelTextError: the text is not Python, defines no ``kernel(block, start, stop)``, or breaks a
-            typing rule; the message names the line.
+        KernelTextError: the text is not Python, defines no ``kernel(block, start, stop)``, or
+            breaks a typing rule; the message names the line.
     """
     names = dict(NAMES)
     try:
-        exec(compile(source, f"<{symbol}>", "exec"), names)
+        exec(compile(source, f"<{symbol}>", "exec"), names)  # noqa: S102  our own text
         kernel = names["kernel"]
     except (SyntaxError, KeyError) as error:
         raise KernelTextError(f"no kernel in the text: {error!r}") from error
     assert isinstance(kernel, python_types.FunctionType)
     module = ModuleText(tuning)
     arguments = ("int64", "int64", "int64")
-    result, text = _function(_TypingContext(module), kernel, arguments, symbol, "", tuning.attributes)
+    context = _TypingContext(module)
+    result, text = _function(context, kernel, arguments, symbol, "", tuning.attributes)
     if result != "int64":
         raise KernelTextError(f"a kernel returns an int64 status, not {result}")
     return text + "\n" + module.render()

@@ -4,7 +4,8 @@ No libm call stands in a loop: each function is arithmetic, selects and bit tric
 LLVM widens it to whatever vectors the machine has.  They become ``internal alwaysinline`` functions
 of the module, written once per process.
 
-Method and accuracy, in units in the last place (ulp) against mpmath (tests/codegen/test_vector_math.py):
+Method and accuracy, in units in the last place (ulp) against mpmath
+(tests/codegen/test_vector_math.py):
 
     exp      x = n ln 2 + r, |r| <= ln 2 / 2; 2**n (1 + r + r**2 T(r))                  1 ulp
     expm1    2 (2**(n-1) (r + r**2 T(r)) + (2**(n-1) - 1/2)): relative near 0           2 ulp
@@ -14,8 +15,8 @@ Method and accuracy, in units in the last place (ulp) against mpmath (tests/code
     sigmoid  1 or e over 1 + e with e = exp(-|x|): relative in both tails              2 ulp
 
 NaN goes through; denormal arguments and results, infinities and zeros are as in C.  The float32
-polynomials are evaluated in float32.  Coefficients come from tools/fit_math.py; ln 2 is split in two
-so that n times its high part is exact.
+polynomials are evaluated in float32.  Coefficients come from tools/fit_math.py; ln 2 is split
+in two so that n times its high part is exact.
 
 Read next: arithmetic.py (who calls these), intrinsics.py.
 """
@@ -135,8 +136,8 @@ class Code:
 
     def select(self, condition: str, a: Real | float, b: Real | float) -> Real:
         """``a`` where the i1 ``condition`` holds, else ``b``."""
-        a, b = self.spell(a), self.spell(b)
-        return Real(self, self.f.let(f"select i1 {condition}, {self.kind} {a}, {self.kind} {b}"))
+        both = f"{self.kind} {self.spell(a)}, {self.kind} {self.spell(b)}"
+        return Real(self, self.f.let(f"select i1 {condition}, {both}"))
 
     def compare(self, how: str, a: Real, b: Real | float) -> str:
         """Ordered comparison: False when ``a`` is NaN."""

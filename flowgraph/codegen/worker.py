@@ -1,4 +1,5 @@
-"""A compiling process: JSON of symbol -> kernel text on stdin, workers.pack() of object code on stdout.
+"""A compiling process: JSON of symbol -> kernel text on stdin, workers.pack() of object code on
+stdout.
 
 Started by workers.py.  A text that does not compile is left out; the parent meets its error itself.
 """

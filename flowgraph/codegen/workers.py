@@ -1,8 +1,9 @@
 """Compiling many kernels at once: in worker processes when that pays, else here.
 
-A worker is ``python -m flowgraph.codegen.worker`` (worker.py): kernel texts in, object code out.  It
-costs most of a second to start (numba), so a few kernels are compiled in this process.  Whatever
-goes wrong with a worker, its kernels are compiled here; results do not depend on who made them.
+A worker is ``python -m flowgraph.codegen.worker`` (worker.py): kernel texts in, object code
+out.  It costs most of a second to start (numba), so a few kernels are compiled in this process.
+ Whatever goes wrong with a worker, its kernels are compiled here; results do not depend on who
+ made them.
 """
 
 from __future__ import annotations

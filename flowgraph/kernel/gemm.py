@@ -100,8 +100,8 @@ BLAS_ROUTINES = {"float32": "sgemm", "float64": "dgemm"}
 def small_gemm(dtype: str) -> TextKernel:
     """Loops over any strides, any number dtype; the outer loop runs over rows of ``c``.
 
-    Block: ``[n, k, a, its row and column stride, b, row, column, c, row, column]``, strides in elements.
-    With ``k = 0`` the result is zero.  Integers wrap.
+    Block: ``[n, k, a, its row and column stride, b, row, column, c, row, column]``, strides in
+    elements. With ``k = 0`` the result is zero.  Integers wrap.
     """
     return TextKernel(f"small_gemm_{dtype}", _SMALL.format(dtype=dtype))
 

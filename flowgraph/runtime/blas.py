@@ -1,7 +1,7 @@
 """OpenBLAS from the wheel scipy-openblas32: addresses of its routines, loaded when first needed.
 
-The library runs on one thread: the instruction table is the place for parallel work, and results must
-not depend on how many threads there are.
+The library runs on one thread: the instruction table is the place for parallel work, and
+results must not depend on how many threads there are.
 """
 
 from __future__ import annotations
