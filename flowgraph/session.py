@@ -48,6 +48,9 @@ from flowgraph.shapes import is_fully_known
 #: at clocks or caches, so results are the same in every process.
 MAX_REFERENCE_INITIAL_ELEMENTS = 4_000_000
 
+#: Runs an Executable whose feeds are loaded: ``Executable.run``, or the profiler's timed way.
+Execute = Callable[[Executable], list[Any]]
+
 
 class Stage:
     """A plan for known sizes, and what follows it where sizes depend on its results."""
@@ -67,9 +70,9 @@ class Stage:
         self.executable = Executable(plan, session._state, target, converts)
         self.followers: dict[tuple, tuple[Stage, list[int]]] = {}
 
-    def run(self) -> list[Any]:
+    def run(self, execute: Execute = Executable.run) -> list[Any]:
         """Run with the loaded feeds."""
-        results = self.executable.run()
+        results = execute(self.executable)
         if self.staged.rest is None:
             return results
         arrays = [
@@ -77,7 +80,7 @@ class Stage:
         ]
         follower, fed = self.follower(arrays)
         follower.executable.load([arrays[i] for i in fed])
-        return follower.run()
+        return follower.run(execute)
 
     def follower(self, arrays: list[np.ndarray]) -> tuple[Stage, list[int]]:
         """The stage that continues after boundary values ``arrays``."""
@@ -135,8 +138,8 @@ class RunPlan:
         self.stages: dict[tuple, Stage] = {}
         self.current: Stage | None = None
 
-    def run(self, values: tuple) -> list[Any]:
-        """One result per leaf."""
+    def run(self, values: tuple, execute: Execute = Executable.run) -> list[Any]:
+        """One result per leaf; ``execute`` runs an executable whose feeds are loaded."""
         stage = self.current
         if (
             stage is None
@@ -144,7 +147,7 @@ class RunPlan:
             or not stage.executable.load(values)
         ):
             stage = self.find(values)
-        return self.place(stage.run())
+        return self.place(stage.run(execute))
 
     def place(self, results: list[Any]) -> list[Any]:
         """Results of the plan, one per leaf."""

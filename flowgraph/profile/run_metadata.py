@@ -1,0 +1,179 @@
+"""RunMetadata and the records inside it: what a traced ``Session.run`` tells.
+
+    RunMetadata.step_stats.dev_stats[device].node_stats[kernel]
+
+There is one NodeExecStats per kernel, not per operation: operations that were fused ran together,
+and how their time divides nobody has measured.  Its ``node_name`` is the last operation of the
+kernel and ``timeline_label`` lists all of them.
+
+The records are made when they are first read; while a program runs, a trace is two time stamps per
+kernel.
+
+Read next: trace.py (who fills it), tables.py and timeline.py (who reads it).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from flowgraph.client_config import Message
+from flowgraph.graph.export import export
+
+if TYPE_CHECKING:
+    from flowgraph.plan.plan import Plan
+
+#: The name of the one device there is.
+CPU_DEVICE = "/job:localhost/replica:0/task:0/device:CPU:0"
+
+
+@dataclass(frozen=True, slots=True)
+class PlanTrace:
+    """One walk over a plan, in ns since the epoch.
+
+    ``times[row]``: start and end of each instruction.   ``start``, ``end``: of the whole, with the
+    copies of results; neither compiling nor taking the feeds in belongs to it.
+    """
+
+    plan: Plan
+    times: np.ndarray
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """One ``Session.run``: the plans it walked (several where sizes depend on values)."""
+
+    plans: Sequence[PlanTrace]
+
+
+class TensorDescription(Message):
+    """dtype (TensorFlow's enum number) and shape of an output."""
+
+    FIELDS = {"dtype": 0, "shape": list}
+
+
+class NodeOutput(Message):
+    """One output of a kernel that stays in memory."""
+
+    FIELDS = {"slot": 0, "tensor_description": TensorDescription}
+
+
+class NodeExecStats(Message):
+    """One run of one kernel; times relative to ``all_start`` except that one.
+
+    Times come in micros and in nanos: most kernels are shorter than a microsecond.
+    """
+
+    FIELDS = {
+        "node_name": "",
+        "all_start_micros": 0,
+        "op_start_rel_micros": 0,
+        "op_end_rel_micros": 0,
+        "all_end_rel_micros": 0,
+        "memory": list,
+        "output": list,
+        "timeline_label": "",
+        "scheduled_micros": 0,
+        "thread_id": 0,
+        "referenced_tensor": list,
+        "all_start_nanos": 0,
+        "op_start_rel_nanos": 0,
+        "op_end_rel_nanos": 0,
+        "all_end_rel_nanos": 0,
+        "scheduled_nanos": 0,
+    }
+
+
+class DeviceStepStats(Message):
+    """Everything that ran on one device."""
+
+    FIELDS = {"device": "", "node_stats": list, "thread_names": dict}
+
+
+class StepStats(Message):
+    """Everything that ran, by device."""
+
+    FIELDS = {"dev_stats": list}
+
+
+@export("RunMetadata")
+class RunMetadata(Message):
+    """Filled by a ``Session.run`` with ``options=RunOptions(trace_level=FULL_TRACE)``.
+
+    Attributes:
+        step_stats: see the module.   partition_graphs, function_graphs: empty lists.
+    """
+
+    FIELDS = {
+        "step_stats": StepStats,
+        "cost_graph": list,
+        "partition_graphs": list,
+        "function_graphs": list,
+    }
+
+    @property
+    def trace(self) -> Trace | None:
+        """The raw trace that the records are made of; None before a traced run."""
+        return vars(self).get("_trace")
+
+    def set_trace(self, trace: Trace) -> None:
+        """Forget what was there and hold ``trace``."""
+        self.Clear()
+        vars(self)["_trace"] = trace
+
+    def CopyFrom(self, other: Any) -> None:
+        """Take over everything of ``other``."""
+        super().CopyFrom(other)
+        if other.trace is not None:
+            self.set_trace(other.trace)
+
+    def _make(self, name: str, kind: type) -> Any:
+        if name == "step_stats" and self.trace is not None:
+            return _step_stats(self.trace)
+        return kind()
+
+
+def _step_stats(trace: Trace) -> StepStats:
+    stats = [
+        _node_stats(instr, int(start), int(end))
+        for part in trace.plans
+        for instr, (start, end) in zip(part.plan.instrs, part.times, strict=True)
+    ]
+    return StepStats(dev_stats=[DeviceStepStats(device=CPU_DEVICE, node_stats=stats)])
+
+
+def _node_stats(instr: Any, start: int, end: int) -> NodeExecStats:
+    last = instr.nodes[-1]
+    made = {node.name for node in instr.nodes}
+    inputs = [v.node.name for v in instr.inputs if v.node is not None and v.node.name not in made]
+    names = [name for name in dict.fromkeys(n.name for n in instr.nodes) if name != last.name]
+    label = f"{last.name} = {instr.label}({', '.join(dict.fromkeys(inputs))})"
+    if names:
+        label += f" with {', '.join(names)}"
+    micros = (end // 1000) - (start // 1000)
+    return NodeExecStats(
+        node_name=last.name,
+        all_start_micros=start // 1000,
+        op_end_rel_micros=micros,
+        all_end_rel_micros=micros,
+        timeline_label=label,
+        scheduled_micros=start // 1000,
+        all_start_nanos=start,
+        op_end_rel_nanos=end - start,
+        all_end_rel_nanos=end - start,
+        scheduled_nanos=start,
+        output=[
+            NodeOutput(
+                slot=slot,
+                tensor_description=TensorDescription(
+                    dtype=value.dtype.as_datatype_enum, shape=list(operand.shape)
+                ),
+            )
+            for slot, (value, operand) in enumerate(instr.outputs.items())
+        ],
+    )

@@ -1,0 +1,298 @@
+"""Profile tables: RunMetadata -> rows of kernels with times and rates.
+
+    kernel    ops                 calls    us  share   flops  GFLOP/s    bytes  GB/s  line
+    MatMul    hidden1/MatMul          1  41.2  93.0%   2.1 M     50.9   81.9 k   2.0  mlp.py:21
+    Add+Relu  hidden1: add, Relu      1   3.1   7.0%  16.4 k      5.3  131.6 k  42.5  mlp.py:23
+
+Flops and bytes are counted by walking the kernels' loops, not declared by hand.
+
+Read next: run_metadata.py (where the times come from).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from flowgraph.errors import did_you_mean
+from flowgraph.graph.site import format_site
+from flowgraph.profile.run_metadata import RunMetadata, Trace
+
+
+@dataclass(slots=True)
+class Row:
+    """One line of a table; times in ns, summed over calls.
+
+    Attributes:
+        label: types of the kernel's operations, or the scope or line that the row sums up.
+        ops: names of the operations.
+        estimated: True when time of fused kernels was divided to make this row.
+    """
+
+    label: str
+    ops: tuple[str, ...]
+    calls: int = 0
+    ns: float = 0.0
+    flops: float = 0.0
+    bytes: float = 0.0
+    lines: Counter[str] = field(default_factory=Counter)
+    estimated: bool = False
+
+    @property
+    def gflops(self) -> float:
+        """Floating-point operations per ns."""
+        return self.flops / self.ns if self.ns else 0.0
+
+    @property
+    def gbytes(self) -> float:
+        """Bytes moved per ns."""
+        return self.bytes / self.ns if self.ns else 0.0
+
+
+#: What ``sort_by`` takes; numbers sort downwards.
+SORT_KEYS: dict[str, Callable[[Row], Any]] = {
+    "time": lambda row: -row.ns,
+    "calls": lambda row: -row.calls,
+    "flops": lambda row: -row.flops,
+    "bytes": lambda row: -row.bytes,
+    "gflops": lambda row: -row.gflops,
+    "gbytes": lambda row: -row.gbytes,
+    "name": lambda row: (row.label, row.ops),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows, and the time of the whole runs; printing it gives the text form.
+
+    Attributes:
+        by: what a row is.   rows: sorted.   runs: number of traced runs.
+        run_ns: time of the runs, kernels and what is between them.
+    """
+
+    by: str
+    rows: list[Row]
+    runs: int
+    run_ns: float
+
+    @property
+    def kernel_ns(self) -> float:
+        """Time inside kernels, summed over all rows."""
+        return sum(row.ns for row in self.rows)
+
+    def __str__(self) -> str:
+        return _to_text(self)
+
+
+def table(
+    run_metadata: RunMetadata | Iterable[RunMetadata],
+    by: str = "op",
+    sort_by: str = "time",
+    row_limit: int | None = None,
+) -> Table:
+    """Where the time of traced runs went.
+
+    Args:
+        run_metadata: filled by ``Session.run``; several are summed up.
+        by: what a row is.  ``op``: a kernel, with the operations fused into it; ``type``: the
+            kernels of the same op types; ``scope``: a top-level name scope; ``line``: a line of the
+            user's program.  A kernel that spans several scopes or lines is divided among them by
+            the elements that each operation computes, and such rows are marked ``est.``.
+        sort_by: time, calls, flops, bytes, gflops, gbytes or name.
+        row_limit: keep this many rows and sum up the rest in a last one.
+
+    Raises:
+        ValueError: nothing was traced; an unknown ``by`` or ``sort_by``.
+
+    >>> import flowgraph as tf
+    >>> with tf.Graph().as_default(), tf.Session() as sess:
+    ...     y = tf.exp(tf.placeholder_with_default([1.0, 2.0], [2]), name="y")
+    ...     metadata = tf.RunMetadata()
+    ...     _ = sess.run(y, options=tf.RunOptions(trace_level=3), run_metadata=metadata)
+    >>> [row.ops for row in table(metadata).rows]
+    [('y',)]
+    """
+    given = [run_metadata] if isinstance(run_metadata, RunMetadata) else list(run_metadata)
+    traces = [item.trace for item in given if item.trace is not None]
+    if not traces:
+        raise ValueError(
+            "the RunMetadata holds no trace: pass it to Session.run together with "
+            "options=tf.RunOptions(trace_level=tf.RunOptions.FULL_TRACE)"
+        )
+    if by not in _GROUPINGS:
+        hint = did_you_mean(by, _GROUPINGS)
+        raise ValueError(f"by={by!r}: it is one of {', '.join(_GROUPINGS)}{hint}")
+    if sort_by not in SORT_KEYS:
+        hint = did_you_mean(sort_by, SORT_KEYS)
+        raise ValueError(f"sort_by={sort_by!r}: it is one of {', '.join(SORT_KEYS)}{hint}")
+    rows = sorted(_collect(traces, _GROUPINGS[by]).values(), key=SORT_KEYS[sort_by])
+    if row_limit is not None and len(rows) > row_limit:
+        rows[row_limit:] = [_sum_up(rows[row_limit:])]
+    run_ns = sum(part.end - part.start for trace in traces for part in trace.plans)
+    return Table(by, rows, len(traces), run_ns)
+
+
+def _sum_up(rows: Sequence[Row]) -> Row:
+    total = Row(f"{len(rows)} more", ())
+    for row in rows:
+        total.calls += row.calls
+        total.ns += row.ns
+        total.flops += row.flops
+        total.bytes += row.bytes
+        total.estimated |= row.estimated
+    return total
+
+
+# --------------------------------------------------------------------------------------- grouping
+
+#: (key, label, nodes) of each row that an instruction adds to, and its share.
+Parts = Iterator[tuple[Any, str, Sequence[Any], float]]
+
+
+def _collect(traces: Sequence[Trace], grouping: Callable[[Any], Parts]) -> dict[Any, Row]:
+    rows: dict[Any, Row] = {}
+    for trace in traces:
+        for part in trace.plans:
+            elapsed = (part.times[:, 1] - part.times[:, 0]).tolist()
+            for instr, ns in zip(part.plan.instrs, elapsed, strict=True):
+                for key, label, nodes, share in grouping(instr):
+                    row = rows.setdefault(key, Row(label, ()))
+                    row.ops = tuple(dict.fromkeys((*row.ops, *(n.name for n in nodes))))
+                    row.calls += 1
+                    row.ns += ns * share
+                    row.flops += instr.flops * share
+                    row.bytes += instr.bytes_moved * share
+                    row.lines.update(line for n in nodes if (line := _line(n)))
+                    row.estimated |= share != 1.0
+    return rows
+
+
+def _by_op(instr: Any) -> Parts:
+    yield tuple(n.name for n in instr.nodes), instr.label, instr.nodes, 1.0
+
+
+def _by_type(instr: Any) -> Parts:
+    yield instr.label, instr.label, instr.nodes, 1.0
+
+
+def _by_scope(instr: Any) -> Parts:
+    return _divided(instr, lambda n: n.name.split("/")[0] + "/" if "/" in n.name else "(top)")
+
+
+def _by_line(instr: Any) -> Parts:
+    return _divided(instr, lambda node: _line(node) or "(no line)")
+
+
+def _divided(instr: Any, key_of: Callable[[Any], str]) -> Parts:
+    groups: dict[str, list[Any]] = {}
+    for node in instr.nodes:
+        groups.setdefault(key_of(node), []).append(node)
+    weights = {key: sum(map(_elements, nodes)) for key, nodes in groups.items()}
+    total = sum(weights.values())
+    for key, nodes in groups.items():
+        share = 1.0 if len(groups) == 1 else weights[key] / total if total else 1 / len(groups)
+        yield key, key, nodes, share
+
+
+def _elements(node: Any) -> int:
+    """Elements of the largest array that ``node`` reads or computes."""
+    return max(
+        (int(np.prod(v.shape, dtype=np.int64)) for v in (*node.inputs, *node.outputs) if v.shape),
+        default=1,
+    )
+
+
+def _line(node: Any) -> str:
+    return format_site(node.op.site) if node.op is not None else ""
+
+
+_GROUPINGS: dict[str, Callable[[Any], Parts]] = {
+    "op": _by_op, "type": _by_type, "scope": _by_scope, "line": _by_line,
+}  # fmt: skip
+
+
+# ------------------------------------------------------------------------------------------ text
+
+_OPS_WIDTH = 48
+_FIRST_COLUMN = {"op": "kernel", "type": "kernel", "scope": "scope", "line": "line"}
+
+
+def _to_text(table: Table) -> str:
+    inside = table.kernel_ns
+    cells = [[
+        _FIRST_COLUMN[table.by], "ops", "calls", "us", "share", "flops", "GFLOP/s", "bytes", "GB/s",
+        *(["line"] if table.by != "line" else []),
+    ]]  # fmt: skip
+    for row in table.rows:
+        share = f"{row.ns / inside:.1%}" if inside else ""
+        cells.append([
+            row.label, short_names(row.ops), str(row.calls),
+            f"{row.ns / 1000:.1f}" + (" est." if row.estimated else ""),
+            share, _count(row.flops), f"{row.gflops:.1f}" if row.flops else "",
+            _count(row.bytes), f"{row.gbytes:.1f}" if row.bytes else "",
+            *([_lines(row.lines)] if table.by != "line" else []),
+        ])  # fmt: skip
+    widths = [max(len(line[i]) for line in cells) for i in range(len(cells[0]))]
+    left_aligned = {0, 1, 9}
+    lines = []
+    for line in cells:
+        padded = [
+            text.ljust(width) if i in left_aligned else text.rjust(width)
+            for i, (text, width) in enumerate(zip(line, widths, strict=True))
+        ]
+        lines.append("  ".join(padded).rstrip())
+    runs = f"{table.runs} run{'s' if table.runs != 1 else ''}"
+    part = f" ({inside / table.run_ns:.1%})" if table.run_ns else ""
+    lines.append(
+        f"{runs}: {table.run_ns / 1000:.1f} us, of which {inside / 1000:.1f} us in kernels{part}"
+    )
+    return "\n".join(lines) + "\n"
+
+
+def short_names(names: Sequence[str], width: int = _OPS_WIDTH) -> str:
+    """Operation names in little room: the common scope once, and how many were left out.
+
+    >>> short_names(["hidden1/add", "hidden1/Relu"])
+    'hidden1: add, Relu'
+    """
+    if len(names) <= 1:
+        return "".join(names)
+    scope = _common_scope(names)
+    text = f"{scope[:-1]}: " if scope else ""
+    for number, name in enumerate(names):
+        piece = (", " if number else "") + name[len(scope) :]
+        left = len(names) - number
+        if number and len(text) + len(piece) > width:
+            return f"{text} +{left} more"
+        text += piece
+    return text
+
+
+def _common_scope(names: Sequence[str]) -> str:
+    """The name scope that all names share, with a final slash; ``""`` when there is none."""
+    shared = []
+    for parts in zip(*(name.split("/")[:-1] for name in names), strict=False):
+        if len(set(parts)) > 1:
+            break
+        shared.append(parts[0] + "/")
+    return "".join(shared)
+
+
+def _count(number: float) -> str:
+    """A count with a unit: ``2.1 M``."""
+    for unit, size in (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if number >= size:
+            return f"{number / size:.1f} {unit}"
+    return f"{number:.0f} " if number else ""
+
+
+def _lines(lines: Counter[str]) -> str:
+    """The first line, and how many others."""
+    if not lines:
+        return ""
+    first = next(iter(lines))
+    return first if len(lines) == 1 else f"{first} +{len(lines) - 1}"

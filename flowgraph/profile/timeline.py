@@ -1,0 +1,100 @@
+"""Chrome trace events: a StepStats as JSON that Perfetto, chrome://tracing and speedscope open.
+
+    {"traceEvents": [{"ph": "X", "name": "Mul+Add", "ts": ..., "dur": ..., "args": {...}}, ...]}
+
+The entries are those of TensorFlow 1.15's ``timeline.Timeline``: one process per device, one event
+per kernel, and arrows where one kernel reads what another one wrote.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+_LABEL = re.compile(
+    r"(?P<name>.*?) = (?P<type>[^(]*)\((?P<inputs>.*?)\)(?: with (?P<others>.*))?$", re.DOTALL
+)
+
+
+class Timeline:
+    """The Chrome trace of a step.
+
+    Args:
+        step_stats: ``run_metadata.step_stats``.
+        graph: accepted; the records name their operations themselves.
+
+    >>> from flowgraph.profile.run_metadata import StepStats
+    >>> Timeline(StepStats()).generate_chrome_trace_format()
+    '{"traceEvents": []}'
+    """
+
+    def __init__(self, step_stats: Any, graph: Any = None) -> None:
+        self._step_stats = step_stats
+
+    def generate_chrome_trace_format(
+        self, show_dataflow: bool = True, show_memory: bool = False
+    ) -> str:
+        """The trace as JSON text.
+
+        Args:
+            show_dataflow: draw an arrow from each kernel to those that read its results.
+            show_memory: accepted; one arena holds everything, so there are no allocations to show.
+        """
+        events: list[dict[str, Any]] = []
+        for pid, device in enumerate(self._step_stats.dev_stats):
+            events.append(
+                {
+                    "ph": "M", "name": "process_name", "pid": pid,
+                    "args": {"name": f"{device.device} Compute"},
+                }
+            )  # fmt: skip
+            events.extend(_device_events(device.node_stats, pid, show_dataflow))
+        return json.dumps({"traceEvents": events})
+
+
+def _device_events(stats: Any, pid: int, show_dataflow: bool) -> list[dict[str, Any]]:
+    events: list[dict[str, Any]] = []
+    made_by: dict[str, dict[str, Any]] = {}
+    arrows = 0
+    for record in stats:
+        name, kind, inputs, others = _parse(record)
+        args = {"name": name, "op": kind}
+        if others:
+            args["with"] = ", ".join(others)
+        args.update({f"input{i}": text for i, text in enumerate(inputs)})
+        start, duration = _micros(record)
+        event = {
+            "ph": "X", "cat": "Op", "name": kind, "pid": pid, "tid": record.thread_id,
+            "ts": start, "dur": duration, "args": args,
+        }  # fmt: skip
+        events.append(event)
+        if show_dataflow:
+            for source in dict.fromkeys(inputs):
+                before = made_by.get(source)
+                if before is not None:
+                    end = before["ts"] + before["dur"]
+                    arrow = {"cat": "DataFlow", "name": source, "id": arrows, "pid": pid}
+                    events.append({**arrow, "ph": "s", "tid": before["tid"], "ts": end})
+                    events.append({**arrow, "ph": "t", "tid": event["tid"], "ts": start})
+                    arrows += 1
+        made_by.update(dict.fromkeys([name, *others], event))
+    return events
+
+
+def _micros(record: Any) -> tuple[float, float]:
+    """Start and duration; with the nanoseconds, where the record has them."""
+    if record.all_start_nanos:
+        return record.all_start_nanos / 1000, record.all_end_rel_nanos / 1000
+    return record.all_start_micros, record.all_end_rel_micros
+
+
+def _parse(record: Any) -> tuple[str, str, list[str], list[str]]:
+    """Name, op type, inputs and further operations, as the label tells them."""
+    found = _LABEL.match(record.timeline_label)
+    if found is None:
+        return record.node_name, record.timeline_label or record.node_name, [], []
+    inputs, others = (
+        [text for text in (found[part] or "").split(", ") if text] for part in ("inputs", "others")
+    )
+    return found["name"], found["type"], inputs, others
