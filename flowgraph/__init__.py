@@ -13,13 +13,16 @@ import pkgutil as _pkgutil
 from pathlib import Path as _Path
 from typing import Any as _Any
 
+from flowgraph import client_config as _client_config  # noqa: F401  its names are exported
 from flowgraph import dtypes as _dtypes
 from flowgraph import errors as _errors
 from flowgraph import shapes as _shapes
 from flowgraph.graph import gradients as _gradients  # noqa: F401  its names are exported
+from flowgraph.graph.core import Graph as _Graph
 from flowgraph.graph.export import did_you_mean_public as _did_you_mean_public
 from flowgraph.graph.export import export_all as _export_all
 from flowgraph.graph.export import install as _install
+from flowgraph.profile import run_metadata as _run_metadata  # noqa: F401  its names are exported
 
 __version__ = "0.1.0"
 
@@ -36,6 +39,18 @@ _importlib.import_module("flowgraph.session")
 
 _install(globals(), _Path(__file__).parent)
 
+#: Packages that few programs need; imported when first used.
+_ON_DEMAND = ("datasets", "profile", "view")
+
+
+def _show_in_notebook(graph: _Graph, **wanted: _Any) -> dict[str, str]:
+    return __getattr__("view").mime_bundle(graph)
+
+
+_Graph._repr_mimebundle_ = _show_in_notebook  # type: ignore[attr-defined]
+
 
 def __getattr__(name: str) -> _Any:
+    if name in _ON_DEMAND:
+        return _importlib.import_module(f"flowgraph.{name}")
     raise AttributeError(_did_you_mean_public("flowgraph", "", name))

@@ -105,6 +105,10 @@ _TABLE = [
         "Threads used by kernels; by default, or for 0, the CPUs this process may use.",
     ),
     Knob(
+        "DOT", "", str, "a program",
+        "Draws pictures: a Graphviz dot; by default the system's, else the graphviz-pure wheel's.",
+    ),
+    Knob(
         "PROFILE", False, _flag, "0 or 1",
         "Time every kernel of every run and print a table when the process ends.",
     ),

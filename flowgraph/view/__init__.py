@@ -1,0 +1,127 @@
+"""Pictures of graphs, the way TensorBoard shows them: scopes as frames, shapes on edges.
+
+    Graph -> roles, fold, scopes -> picture.py: boxes and edges -> digraph.py: DOT -> render.py
+
+``tf.view.dot(graph)`` returns a ``graphviz.Digraph``, ``tf.view.save("graph.svg", graph)`` writes a
+file, and a Graph at the end of a notebook cell shows itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flowgraph.graph.core import Graph
+from flowgraph.view.picture import make_picture
+from flowgraph.view.render import RendererNotFoundError, draw, use_in_graphviz_package
+
+if TYPE_CHECKING:
+    from graphviz import Digraph
+
+__all__ = ["RendererNotFoundError", "dot", "mime_bundle", "save"]
+
+#: What a notebook cell shows is smaller than what a file holds.
+NOTEBOOK_MAX_NODES = 80
+
+
+def dot(
+    graph_or_fetches: Any = None,
+    depth: float | None = None,
+    *,
+    opened: Sequence[str] = (),
+    closed: Sequence[str] = (),
+    fold: bool = True,
+    direction: str = "BT",
+    title: str | None = None,
+    overview: bool = False,
+    max_nodes: int = 300,
+) -> Digraph:
+    """The graph as a ``graphviz.Digraph``.
+
+    Name scopes are frames, or boxes where they are closed.  Variables are cylinders, placeholders
+    parallelograms, constants white ovals; colours tell the forward part, the gradients and the
+    updates apart.  A solid line is a tensor, labelled ``float32[?, 64]``; a green line with two
+    heads a variable handed to the operation that changes it; a dashed line a control dependency.
+    Tooltips (in SVG) tell the user's line.
+
+    Args:
+        graph_or_fetches: a Graph, a Session, or tensors, operations and variables (also nested), of
+            which only what they need is drawn.  Default: the default graph.
+        depth: how many levels of scopes are open: 0 none, ``math.inf`` all.  Default: as many as
+            keep the picture below ``max_nodes``.
+        opened, closed: full names of scopes to open or close besides.
+        fold: draw a variable with its reads, its initial value and its optimizer slots as one node,
+            and constants that are mere arguments (axes, the 2 of ``x * 2``) inside their operation.
+            Without, and with ``depth=math.inf``, every operation is one node and every input one
+            edge.
+        overview: draw each scope that holds only gradients, or only updates, as one box.
+        direction: where values flow: BT (up, as in TensorBoard), TB, LR or RL.
+        title: a heading.
+        max_nodes: see ``depth``.
+
+    Raises:
+        TypeError, ValueError: nothing that can be drawn; an unknown scope; another direction.
+
+    >>> import flowgraph as tf
+    >>> with tf.Graph().as_default() as graph:
+    ...     x = tf.placeholder(tf.float32, [None, 3], name="x")
+    ...     print("float32[?, 3]" in dot(graph).source)
+    True
+    """
+    from flowgraph.view.digraph import to_digraph
+
+    if direction not in ("BT", "TB", "LR", "RL"):
+        raise ValueError(f"direction must be BT, TB, LR or RL, got {direction!r}")
+    use_in_graphviz_package()
+    picture = make_picture(
+        graph_or_fetches,
+        depth,
+        opened=opened,
+        closed=closed,
+        fold=fold,
+        overview=overview,
+        max_nodes=max_nodes,
+    )
+    return to_digraph(picture, direction, title)
+
+
+def save(
+    path: Any, graph_or_fetches: Any = None, depth: float | None = None, **options: Any
+) -> Path:
+    """Write the picture of a graph to a file; its ending says the format.
+
+    Args:
+        path: ends in ``.svg`` (scales, has tooltips), ``.png``, ``.dot``, or ``.pdf`` where a
+            system Graphviz is installed.
+        graph_or_fetches, depth, options: as of ``dot``.
+
+    Returns:
+        The path.
+
+    Raises:
+        ValueError: the path has no ending.
+        RendererNotFoundError: there is no Graphviz program (``.dot`` needs none).
+        RuntimeError: the program does not know the format.
+    """
+    path = Path(path)
+    file_format = path.suffix.removeprefix(".").lower()
+    if not file_format:
+        raise ValueError(f"the ending of {str(path)!r} must say the format: .svg, .png or .dot")
+    source = dot(graph_or_fetches, depth, **options).source
+    if file_format in ("dot", "gv"):
+        path.write_text(source, encoding="utf-8")
+    else:
+        path.write_bytes(draw(source, file_format))
+    return path
+
+
+def mime_bundle(graph: Graph) -> dict[str, str]:
+    """What a notebook shows for a Graph: an overview as SVG, and text where none can be drawn."""
+    bundle = {"text/plain": f"<tf.Graph with {graph.version} operations>"}
+    try:
+        source = dot(graph, overview=True, max_nodes=NOTEBOOK_MAX_NODES).source
+        bundle["image/svg+xml"] = draw(source, "svg").decode()
+    except RendererNotFoundError as error:
+        bundle["text/plain"] += f"\n(no picture: {error})"
+    return bundle

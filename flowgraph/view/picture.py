@@ -1,0 +1,267 @@
+"""Picture: what is drawn of a graph, before any thought of colours.
+
+    Graph --roles, fold--> operations that have a node --scopes--> Boxes and Edges
+
+A Box is an operation, a few operations folded into one node, or a closed scope; an Edge is a tensor
+or a control dependency between two boxes.  With everything open and nothing folded, every operation
+is one box and every input one edge; otherwise edges between the same two boxes are bundled.
+
+Read next: digraph.py (how it looks).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from flowgraph.graph.core import Graph
+from flowgraph.graph.default import get_default_graph
+from flowgraph.graph.node import Operation, Tensor
+from flowgraph.view.fold import owners
+from flowgraph.view.roles import GRADIENT, INITIAL, UPDATE, is_variable, roles_of
+from flowgraph.view.scopes import (
+    Scope,
+    build_tree,
+    close_below,
+    close_to_fit,
+    merge_chains,
+    set_open,
+)
+
+#: Kinds of Box.
+OPERATION, VARIABLE, CONSTANT, PLACEHOLDER, GROUP, SCOPE = (
+    "operation", "variable", "constant", "placeholder", "group", "scope",
+)  # fmt: skip
+
+#: The role of a box whose operations have several.
+MIXED = "mixed"
+
+
+@dataclass(slots=True, eq=False)
+class Box:
+    """A node of the picture.
+
+    name: the operation's or, with a final slash, the scope's; unique.   title: what it shows.
+    op: the operation it stands for, None for a closed scope.   ops: all that is drawn in it.
+    """
+
+    name: str
+    title: str
+    kind: str
+    role: str
+    op: Operation | None
+    ops: list[Operation] = field(default_factory=list)
+
+
+@dataclass(slots=True, eq=False)
+class Edge:
+    """One or more tensors, or control dependencies, from box to box.
+
+    tensors: one entry per input that it stands for; empty for pure control dependencies.
+    controls: number of control dependencies.   writes: True when a variable is handed on to be
+    changed.
+    """
+
+    tail: Box
+    head: Box
+    tensors: list[Tensor] = field(default_factory=list)
+    controls: int = 0
+    writes: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class Picture:
+    """Boxes by the scope that frames them, and the edges between them."""
+
+    top: Scope
+    boxes: dict[Scope, list[Box]]
+    edges: list[Edge]
+
+    def all_boxes(self) -> list[Box]:
+        """Every box, in the order of the scopes."""
+        return [box for boxes in self.boxes.values() for box in boxes]
+
+
+def make_picture(
+    what: Any = None,
+    depth: float | None = None,
+    *,
+    opened: Sequence[str] = (),
+    closed: Sequence[str] = (),
+    fold: bool = True,
+    overview: bool = False,
+    max_nodes: int = 300,
+) -> Picture:
+    """The Picture of a graph or of what some fetches need; arguments as of view.dot."""
+    ops = operations_of(what)
+    roles = roles_of(ops)
+    owner = owners(ops, roles) if fold else {op: op for op in ops}
+    shown = [op for op in ops if owner[op] is op]
+    top = build_tree(shown)
+    if fold:
+        # `gradients/Relu_grad/ReluGrad` and `Adam/update_W/ApplyAdam` need no frames of their own.
+        merge_chains(top, lambda op: roles[op] in (GRADIENT, UPDATE))
+    if overview:
+        for scope in top.walk():
+            scope.is_machinery = _common_role(scope, roles) in (GRADIENT, UPDATE)
+    if depth is None:
+        close_to_fit(top, max_nodes)
+    else:
+        close_below(top, depth)
+    set_open(top, opened, is_open=True)
+    set_open(top, closed, is_open=False)
+    boxes, box_of = _make_boxes(top, ops, owner, roles)
+    return Picture(top, boxes, _make_edges(ops, box_of, roles, fold))
+
+
+def operations_of(what: Any) -> list[Operation]:
+    """The operations to draw: a whole graph, or what the fetches need, in the order they were made.
+
+    Args:
+        what: a Graph, or anything with a ``graph`` (a Session); None is the default graph; or a
+            tensor, operation, variable, or a nesting of lists, tuples and dicts of them.
+
+    Raises:
+        TypeError: nothing of the kind.   ValueError: elements of different graphs.
+    """
+    if what is None:
+        what = get_default_graph()
+    if isinstance(what, Graph):
+        return what.get_operations()
+    roots = [op for item in _leaves(what) for op in _roots(item)]
+    if len({op.graph for op in roots}) > 1:
+        raise ValueError("the fetches belong to different graphs; draw them one by one")
+    found = set(roots)
+    waiting = list(roots)
+    while waiting:
+        op = waiting.pop()
+        for before in (*(t.op for t in op.inputs), *op._control_inputs):
+            if before not in found:
+                found.add(before)
+                waiting.append(before)
+    return sorted(found, key=lambda op: op._id)
+
+
+def _leaves(what: Any) -> Iterable[Any]:
+    if isinstance(what, Mapping):
+        what = list(what.values())
+    if isinstance(what, (list, tuple)):
+        for item in what:
+            yield from _leaves(item)
+    else:
+        yield what
+
+
+def _roots(item: Any) -> list[Operation]:
+    if isinstance(item, Operation):
+        return [item]
+    if isinstance(item, str):
+        element = get_default_graph().as_graph_element(item)
+        return [element if isinstance(element, Operation) else element.op]
+    op = getattr(item, "op", None)
+    if isinstance(op, Operation):
+        return [op]
+    graph = getattr(item, "graph", None)
+    if isinstance(graph, Graph):
+        return graph.get_operations()
+    raise TypeError(
+        f"cannot draw {item!r}: give a Graph, a Session, or tensors and operations of one"
+    )
+
+
+# ------------------------------------------------------------------------------------------ boxes
+
+
+def _make_boxes(
+    top: Scope,
+    ops: Sequence[Operation],
+    owner: Mapping[Operation, Operation],
+    roles: Mapping[Operation, str],
+) -> tuple[dict[Scope, list[Box]], dict[Operation, Box]]:
+    members: dict[Operation, list[Operation]] = {}
+    for op in ops:
+        members.setdefault(owner[op], []).append(op)
+    boxes: dict[Scope, list[Box]] = {}
+    box_of: dict[Operation, Box] = {}
+
+    def add(scope: Scope, box: Box) -> None:
+        boxes.setdefault(scope, []).append(box)
+        box_of.update(dict.fromkeys(box.ops, box))
+
+    waiting = [top]
+    while waiting:
+        scope = waiting.pop()
+        boxes.setdefault(scope, [])
+        for op in scope.ops:
+            title = op.name[len(scope.name) + 1 :] if scope.name else op.name
+            title = title or op.name.rpartition("/")[2]
+            add(scope, Box(op.name, title, _kind_of(op), roles[op], op, members[op]))
+        for inner in scope.scopes.values():
+            if inner.is_open:
+                waiting.append(inner)
+                continue
+            inside = [op for head in inner.all_ops() for op in members[head]]
+            role = _common_role(inner, roles)
+            add(scope, Box(inner.name + "/", inner.title, SCOPE, role, None, inside))
+    return boxes, box_of
+
+
+def _kind_of(op: Operation) -> str:
+    if is_variable(op):
+        return VARIABLE
+    if op.type == "Const":
+        return CONSTANT
+    if op.type.startswith("Placeholder"):
+        return PLACEHOLDER
+    return GROUP if op.type == "NoOp" else OPERATION
+
+
+def _common_role(scope: Scope, roles: Mapping[Operation, str]) -> str:
+    found = {roles[op] for op in scope.all_ops()}
+    different = found - {INITIAL} or found
+    return different.pop() if len(different) == 1 else MIXED
+
+
+# ------------------------------------------------------------------------------------------ edges
+
+
+def _make_edges(
+    ops: Sequence[Operation],
+    box_of: Mapping[Operation, Box],
+    roles: Mapping[Operation, str],
+    fold: bool,
+) -> list[Edge]:
+    edges: list[Edge] = []
+    bundles: dict[tuple[Any, ...], Edge] = {}
+
+    def edge(before: Operation, after: Operation, kind: str) -> Edge | None:
+        tail, head = box_of[before], box_of[after]
+        if tail is head:
+            return None
+        if SCOPE in (tail.kind, head.kind):
+            kind = ""  # one line, whatever it carries
+        elif len(tail.ops) == len(head.ops) == 1:
+            edges.append(Edge(tail, head))
+            return edges[-1]
+        found = bundles.get((tail, head, kind))
+        if found is None:
+            found = bundles[tail, head, kind] = Edge(tail, head)
+            edges.append(found)
+        return found
+
+    for op in ops:
+        for tensor in op.inputs:
+            writes = tensor.dtype.is_ref and op.type != "Identity"
+            found = edge(tensor.op, op, "writes" if writes else "reads")
+            if found is not None:
+                found.tensors.append(tensor)
+                found.writes |= writes
+        for before in op._control_inputs:
+            if fold and roles[op] == INITIAL and op.type == "NoOp":
+                continue  # the group of all initial assigns: lines from everywhere say nothing
+            if before in box_of:
+                found = edge(before, op, "control")
+                if found is not None:
+                    found.controls += 1
+    return edges
