@@ -35,7 +35,6 @@ from flowgraph.plan.plan import (
 )
 from flowgraph.runtime import blas, faults, native
 from flowgraph.runtime.intake import DECLINED, FeedRecord, Intake
-from flowgraph.runtime.intake import available as intake_available
 from flowgraph.runtime.reference import run_host, run_instr
 from flowgraph.runtime.scalars import scalar_type
 from flowgraph.runtime.state import State, aligned_empty
@@ -155,7 +154,7 @@ class Executable:
         #: Whether the table runs in a call of its own, which lets other threads run meanwhile.
         work = sum(i.flops + i.bytes_moved for i in self.plan.instrs)
         self.is_long = work > LONG_WORK
-        if self.target != "cpu" or self.checks is not None or not intake_available():
+        if self.target != "cpu" or self.checks is not None or not native.has_usual_objects():
             return
         seen_by_python = {o.slot for o in self.plan.fetches}
         for instr in self.plan.instrs:

@@ -11,13 +11,13 @@ it decline, and executor.py does the same in Python.
       6 patch count    7 patches        address of (word address, bytes to add) pairs
 
 The layout of Python's and NumPy's objects is read from their own ``__basicsize__``; it is part of
-their stable binary interface.  ``available()`` is False where it is not the usual one.
+their stable binary interface; where it is not the usual one (native.has_usual_objects) there is
+no intake.
 """
 
 from __future__ import annotations
 
 import ctypes
-import platform
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -28,6 +28,7 @@ import numpy as np
 
 from flowgraph.codegen.compile import addresses
 from flowgraph.kernel.ir import TextKernel
+from flowgraph.runtime import native
 
 #: Words of PyObject (reference count, type), and where a tuple's items and a float's value start.
 _HEAD = object.__basicsize__ // 8
@@ -48,7 +49,10 @@ _DTYPE_CODES = {"float32": 1, "float64": 2}
 #: The code of an intake that declined: nothing has run.
 DECLINED = -2
 
-_SOURCE = f"""\
+_SOURCE = (
+    native.WALK
+    + f"""
+
 def take_in(values, block):
     record = block + {8 * _RECORDS}
     for i in range(slot(block, {_COUNT})):
@@ -94,22 +98,8 @@ def kernel(owner, values, unused):
     block = slot(owner, {_HEAD})
     result = slot(block, {_FALSE})
     if take_in(values, block):
-        code = int64(-1)
         table = slot(block, {_TABLE})
-        if table != 0:
-            row = int64(0)
-            status = int64(0)
-            while True:
-                at = table + row * 32
-                address = slot(at, 0)
-                if address <= 1:
-                    break
-                status = call(address, slot(at, 1), slot(at, 2), slot(at, 3))
-                if status != 0:
-                    break
-                row += 1
-            if address != 0:
-                code = row * 256 + status
+        code = walk(table, 0) if table != 0 else int64(-1)
         put_slot(block, {_CODE}, code)
         if code == -1:
             scalar = slot(block, {_SCALAR})
@@ -123,36 +113,19 @@ def kernel(owner, values, unused):
     put_slot(result, 0, slot(result, 0) + slot(block, {_REFERENCE}))
     return result
 """
+)
 
 _KERNEL = TextKernel("intake", _SOURCE)
 
 
-def available() -> bool:
-    """True where objects have the usual layout and functions can be made of addresses."""
-    return (
-        platform.python_implementation() == "CPython"
-        and object.__basicsize__ == 16
-        and float.__basicsize__ == 24
-        and sys.maxsize == 2**63 - 1
-    )
-
-
-class _MethodDef(ctypes.Structure):
-    _fields_ = [
-        ("name", ctypes.c_char_p),
-        ("function", ctypes.c_void_p),
-        ("flags", ctypes.c_int),
-        ("doc", ctypes.c_char_p),
-    ]
-
-
+#: The calling convention of a built-in function of one argument.
 _METH_O = 0x0008
 
 
 @cache
-def _method() -> _MethodDef:
+def _method() -> native.MethodDef:
     (address,) = addresses([_KERNEL])
-    return _MethodDef(b"intake", address, _METH_O, None)
+    return native.MethodDef(b"intake", address, _METH_O, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,10 +179,7 @@ class Intake:
             start = _RECORDS + _RECORD_WORDS * number
             words[start : start + _RECORD_WORDS] = self._record_words(record)
         self.block = np.array(words, np.int64)
-        make = ctypes.pythonapi.PyCFunction_NewEx
-        make.restype = ctypes.py_object
-        make.argtypes = [ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p]
-        self.call: Callable[[tuple], Any] = make(ctypes.addressof(_method()), self.block, None)
+        self.call: Callable[[tuple], Any] = native.builtin(_method(), self.block)
 
     def _record_words(self, record: FeedRecord) -> list[int]:
         sizes = np.array(record.shape or (0,), np.int64)

@@ -26,7 +26,8 @@ from flowgraph.codegen.compile import addresses
 from flowgraph.kernel.ir import TextKernel
 from flowgraph.runtime import blas
 
-_WALK = """\
+#: Kernel text of ``walk(table, row)``, for every kernel that runs a table.
+WALK = """\
 def walk(table, row):
     while True:
         at = table + row * 32
@@ -44,7 +45,7 @@ def walk(table, row):
 
 #: ``kernel(table, row, unused)``: the walk itself.
 EXECUTOR = TextKernel(
-    "execute", _WALK + "\n\ndef kernel(table, row, unused):\n    return walk(table, row)\n"
+    "execute", WALK + "\n\ndef kernel(table, row, unused):\n    return walk(table, row)\n"
 )
 
 #: The same with ``times``: [row] is when a row began, [row + 1] when it ended.
@@ -81,7 +82,7 @@ _PYTHON_API = (
 
 #: ``kernel(owner, arguments, count)``: a METH_FASTCALL function (table, row) -> code.
 _ENTRY = (
-    _WALK
+    WALK
     + """
 
 def kernel(owner, arguments, count):
