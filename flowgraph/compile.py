@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 
 from flowgraph import config
 from flowgraph.codegen.compile import source
+from flowgraph.collector import without_collector
 from flowgraph.graph.node import Operation, Tensor
 from flowgraph.lower.lowering import Lowering
 from flowgraph.optimize import frozen, fuse
@@ -69,6 +70,7 @@ class Dump:
             self.step += 1
 
 
+@without_collector
 def prepare(
     fetches: Sequence[Tensor | Operation], feeds: Sequence[Tensor], dump: Dump
 ) -> FrozenGraph:
@@ -78,6 +80,7 @@ def prepare(
     return _run_passes(PASSES, graph, dump)
 
 
+@without_collector
 def stage(
     graph: FrozenGraph,
     feed_shapes: Sequence[tuple[int, ...]],
@@ -87,6 +90,7 @@ def stage(
     return specialize(with_feed_shapes(graph, feed_shapes, variable_shapes))
 
 
+@without_collector
 def make_plan(graph: FrozenGraph, dump: Dump, *, changed: bool = True) -> Plan:
     """Specialised FrozenGraph -> Plan; ``changed``: specialising found anything new."""
     dump.write("specialized", lambda: frozen.to_text(graph))

@@ -10,7 +10,7 @@ rules).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -76,10 +76,14 @@ class OpView:
     """An Operation as gradient rules see it: ``op.x`` is the input or output named x.
 
     List arguments are lists.  ``inputs``, ``outputs``, ``attrs``, ``type``, ``name`` and
-    ``get_attr`` are the operation's own.
+    ``get_attr`` are the operation's own.  ``wants(op.x)`` is False when the gradient of that input
+    leads nowhere, so that a rule need not make it (it may all the same).
     """
 
-    def __init__(self, op: Operation, opdef: OpDef) -> None:
+    def __init__(
+        self, op: Operation, opdef: OpDef, wants: Callable[[Tensor], bool] = lambda tensor: True
+    ) -> None:
+        self.wants = wants
         # NB: arguments last, and never over the operation's own names.
         self.__dict__.update(_by_argument(opdef.signature.outputs, op.outputs, op.attrs))
         self.__dict__.update(_by_argument(opdef.signature.inputs, op.inputs, op.attrs))

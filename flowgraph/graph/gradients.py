@@ -293,15 +293,18 @@ class _Backward:
                 _check(f"the gradient of {op.type}", tensor, dx, op)
         return dxs
 
-    @staticmethod
+    def _wants(self, tensor: Tensor) -> bool:
+        """Whether a gradient that flows into ``tensor`` reaches an x."""
+        return tensor.op in self.pending
+
     def _apply_rule(
-        op: Operation, dys: list[Gradient | None], user_rule: Any
+        self, op: Operation, dys: list[Gradient | None], user_rule: Any
     ) -> Sequence[Gradient | None]:
         if op.type not in _SPARSE_OPS:
             dys = [convert(dy, None, None) if dy is not None else None for dy in dys]
         if user_rule is None:
             opdef = OPDEFS[op.type]
-            dxs = opdef.grad(OpView(op, opdef), *dys)  # type: ignore[operator]
+            dxs = opdef.grad(OpView(op, opdef, self._wants), *dys)  # type: ignore[operator]
         else:
             # A user's function expects a tensor for every output, as in TensorFlow.
             filled = [

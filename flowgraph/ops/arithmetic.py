@@ -65,7 +65,7 @@ def binary(
     *names: str,
     doc: str,
     kernel: Callable[..., Any],
-    grad: Callable[..., Any] | NotDifferentiable,
+    grad: Callable[..., Any] | tuple[Callable[..., Any], Callable[..., Any]] | NotDifferentiable,
     reference: Callable[..., Any],
     samples: Sequence[Sample] = STANDARD,
     errors: Sequence[ErrorSample] = (),
@@ -73,15 +73,25 @@ def binary(
 ) -> Callable[..., Any]:
     """Register ``type`` and export ``names[0](x, y, name=None)``, also known as the other ``names``.
 
-    ``kernel(s, x, y)`` writes the scalar body; ``reference(x, y)`` is NumPy's.  ``grad(op, dz)`` gives the
-    gradients at the broadcast shape; they are summed back to the shapes of x and y here.
+    ``kernel(s, x, y)`` writes the scalar body; ``reference(x, y)`` is NumPy's.  ``grad(op, dz)`` gives
+    both gradients at the broadcast shape, or ``grad`` is a pair of functions that give one each
+    (only those that are wanted are called); they are summed back to the shapes of x and y here.
     """
     gradient = grad
     if not isinstance(grad, NotDifferentiable):
 
         def gradient(op: Any, dz: Any) -> tuple[Any, Any]:
-            dx, dy = grad(op, dz)
-            return sum_to(dx, op.x, op.y), sum_to(dy, op.y, op.x)
+            x, y = op.x, op.y
+            wants_x, wants_y = op.wants(x), op.wants(y)
+            if isinstance(grad, tuple):
+                dx = grad[0](op, dz) if wants_x else None
+                dy = grad[1](op, dz) if wants_y else None
+            else:
+                dx, dy = grad(op, dz)
+            return (
+                sum_to(dx, x, y) if wants_x and dx is not None else None,
+                sum_to(dy, y, x) if wants_y and dy is not None else None,
+            )
 
     define(
         type,
@@ -154,7 +164,7 @@ multiply = binary(
     "Mul", "multiply", "math.multiply",
     doc="``x * y``, element by element.  Gradient: dz * y to x, dz * x to y.",
     kernel=lambda s, x, y: x * y,
-    grad=lambda op, dz: (dz * op.y, op.x * dz),
+    grad=(lambda op, dz: dz * op.y, lambda op, dz: op.x * dz),
     reference=np.multiply,
 )  # fmt: skip
 

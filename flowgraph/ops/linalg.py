@@ -46,20 +46,22 @@ def _matmul_shape(call_: Call) -> list[Dims]:
     return [_product_shape(a, b, call_.attrs["transpose_a"], call_.attrs["transpose_b"])]
 
 
-def _matmul_gradient(op: Any, dy: Tensor) -> tuple[Tensor, Tensor]:
+def _matmul_gradient(op: Any, dy: Tensor) -> tuple[Tensor | None, Tensor | None]:
     """c = op(a) @ op(b):  d op(a) = dc @ op(b)^T,  d op(b) = op(a)^T @ dc."""
     a, b = op.a, op.b
     swap_a, swap_b = op.attrs["transpose_a"], op.attrs["transpose_b"]
-    if not swap_a and not swap_b:
-        return call.MatMul(dy, b, transpose_b=True), call.MatMul(a, dy, transpose_a=True)
-    if not swap_a:
-        return call.MatMul(dy, b), call.MatMul(dy, a, transpose_a=True)
-    if not swap_b:
-        return call.MatMul(b, dy, transpose_b=True), call.MatMul(a, dy)
-    return (
-        call.MatMul(b, dy, transpose_a=True, transpose_b=True),
-        call.MatMul(dy, a, transpose_a=True, transpose_b=True),
-    )
+    da = db = None
+    if op.wants(a):
+        if swap_a:
+            da = call.MatMul(b, dy, transpose_a=swap_b, transpose_b=True)
+        else:
+            da = call.MatMul(dy, b, transpose_b=not swap_b)
+    if op.wants(b):
+        if swap_b:
+            db = call.MatMul(dy, a, transpose_a=True, transpose_b=swap_a)
+        else:
+            db = call.MatMul(a, dy, transpose_a=not swap_a)
+    return da, db
 
 
 def _swapped(x: np.ndarray, swap: bool) -> np.ndarray:
@@ -115,20 +117,21 @@ def _batch_shape(call_: Call, broadcasts: bool) -> list[Dims]:
     return [None if batch is None else (*batch, *matrix)]
 
 
-def _batch_gradient(op: Any, dy: Tensor) -> tuple[Tensor, Tensor]:
+def _batch_gradient(op: Any, dy: Tensor) -> tuple[Tensor | None, Tensor | None]:
     x, y, type = op.x, op.y, op.type
     swap_x, swap_y = op.attrs["adj_x"], op.attrs["adj_y"]
 
     def product(a: Tensor, b: Tensor, adj_a: bool, adj_b: bool) -> Tensor:
         return apply_op(type, a, b, adj_x=adj_a, adj_y=adj_b)
 
-    if not swap_x:
-        dx = product(dy, y, False, not swap_y)
-        db = product(x, dy, True, False) if not swap_y else product(dy, x, True, False)
-    else:
-        dx = product(y, dy, swap_y, True)
-        db = product(x, dy, False, False) if not swap_y else product(dy, x, True, True)
-    return _sum_batches(dx, x, y), _sum_batches(db, y, x)
+    dx = db = None
+    if op.wants(x):
+        dx = product(y, dy, swap_y, True) if swap_x else product(dy, y, False, not swap_y)
+        dx = _sum_batches(dx, x, y)
+    if op.wants(y):
+        db = product(dy, x, True, swap_x) if swap_y else product(x, dy, not swap_x, False)
+        db = _sum_batches(db, y, x)
+    return dx, db
 
 
 def _sum_batches(dx: Tensor, x: Tensor, other: Tensor) -> Tensor:
