@@ -199,10 +199,11 @@ def hessians(
 def why_no_gradient(ys: Sequence[Tensor], xs: Iterable[Any]) -> list[tuple[Operation, str]]:
     """Operations on the paths from xs to ys that let no gradient pass, with their reasons."""
     sources = [_source(x, "x") for x in xs]
+    starts = {x.op for x in sources}
     found = []
-    for op in _operations_between([y.op for y in ys], [x.op for x in sources]):
+    for op in _operations_between([y.op for y in ys], starts):
         rule = OPDEFS[op.type].grad
-        if isinstance(rule, NotDifferentiable):
+        if isinstance(rule, NotDifferentiable) and op not in starts:
             found.append((op, rule.reason))
     return found
 
@@ -365,19 +366,18 @@ def _check(what: str, tensor: Tensor, gradient: Tensor, op: Operation | None = N
     """ValueError or TypeError unless ``gradient`` has the shape and dtype of ``tensor``."""
     if tensor.dims != gradient.dims:
         if not is_compatible(tensor.dims, gradient.dims):
-            kind: type[Exception] = ValueError
-            problem = f"{format_dims(gradient.dims)} for shape {format_dims(tensor.dims)}"
-        else:
-            gradient.dims = merge(gradient.dims, tensor.dims)
-            return _check(what, tensor, gradient, op) if gradient.dims != tensor.dims else None
-    elif gradient.dtype.base_dtype is not tensor.dtype.base_dtype:
-        kind = TypeError
-        problem = f"{gradient.dtype.base_dtype.name} for {tensor.dtype.base_dtype.name}"
-    else:
-        return None
+            got, wanted = format_dims(gradient.dims), format_dims(tensor.dims)
+            raise ValueError(_mismatch(f"{what} is {got} for shape {wanted}", tensor, gradient, op))
+        gradient.dims = merge(gradient.dims, tensor.dims)
+    got, wanted = gradient.dtype.base_dtype.name, tensor.dtype.base_dtype.name
+    if got != wanted:
+        raise TypeError(_mismatch(f"{what} is {got} for {wanted}", tensor, gradient, op))
+
+
+def _mismatch(headline: str, tensor: Tensor, gradient: Tensor, op: Operation | None) -> str:
     place = (op.name, format_site(op.site)) if op else ("gradients", format_site(find_site()))
     rows = [describe("tensor", tensor), describe("gradient", gradient)]
-    raise kind(format_message(f"gradients: {what} is {problem}", rows, place))
+    return format_message(f"gradients: {headline}", rows, place)
 
 
 # ------------------------------------------------------------------------------------- arguments
