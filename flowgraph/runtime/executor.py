@@ -93,8 +93,10 @@ class Executable:
         elif slot.kind == COUNTER:
             memory = self.state.counter(slot.name).view(np.uint8)
         elif slot.kind == VARIABLE:
-            array = self.state.variables[slot.name]
-            if array.dtype.hasobject:
+            array = self.state.variables.get(slot.name)
+            if array is None:
+                pass  # it has no value yet, and is only asked whether it has one
+            elif array.dtype.hasobject:
                 self.objects[slot] = array
             else:
                 memory = array.reshape(-1).view(np.uint8)

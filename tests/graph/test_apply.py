@@ -26,11 +26,14 @@ NATURAL = [
     (1, "int32", 1), (2**40, "int64", 2**40), (1.5, "float32", 1.5), (True, "bool", True),
     (1j, "complex128", 1j), ("a", "string", b"a"), (b"a", "string", b"a"),
     ([1, 2.5], "float32", [1, 2.5]), ([True, 2], "int32", [1, 2]), ([], "float32", []),
-    (np.float64(1), "float64", 1), (np.array([1.5]), "float64", [1.5]), (np.float16(1), "float16", 1),
+    (np.float64(1), "float64", 1), (np.array([1.5]), "float64", [1.5]),
+    (np.float16(1), "float16", 1),
     ([np.float64(1.5)], "float32", [1.5]), (np.array([1, 2], np.uint32), "uint32", [1, 2]),
     (np.array([1, 2], ">i4"), "int32", [1, 2]), (np.array(["a", "bc"]), "string", [b"a", b"bc"]),
-    (["ä", b"b"], "string", ["ä".encode(), b"b"]), ((1, 2), "int32", [1, 2]), (1e40, "float32", np.inf),
-    (tf.TensorShape([2, 3]), "int32", [2, 3]), (tf.Dimension(3), "int32", 3), ([[1], [2]], "int32", [[1], [2]]),
+    (["ä", b"b"], "string", ["ä".encode(), b"b"]), ((1, 2), "int32", [1, 2]),
+    (1e40, "float32", np.inf),
+    (tf.TensorShape([2, 3]), "int32", [2, 3]), (tf.Dimension(3), "int32", 3),
+    ([[1], [2]], "int32", [[1], [2]]),
 ]  # fmt: skip
 
 
@@ -45,7 +48,8 @@ def test_natural_dtype(value, dtype, expected):
 
 GIVEN = [
     (1, "float32", 1), (True, "int32", 1), (np.array([1.9, -1.9]), "int32", [1, -1]),
-    (np.float64(1.5), "int32", 1), (np.array(300), "uint8", 44), ([], "int64", []), (1, "complex64", 1),
+    (np.float64(1.5), "int32", 1), (np.array(300), "uint8", 44), ([], "int64", []),
+    (1, "complex64", 1),
     (tf.TensorShape([2]), "int64", [2]), (2, "float16", 2),
 ]  # fmt: skip
 
@@ -58,15 +62,21 @@ def test_given_dtype(value, dtype, expected):
 
 
 REFUSED = [
-    (None, None, ValueError, "None"), ([None], None, ValueError, "None"), ([[1, 2], [3]], None, ValueError, "ragged"),
+    (None, None, ValueError, "None"), ([None], None, ValueError, "None"),
+    ([[1, 2], [3]], None, ValueError, "ragged"),
     ({}, None, TypeError, "cannot become a tensor"), (object(), None, TypeError, "cannot become"),
-    (["a", 1], None, TypeError, "expected string, got 1"), (2**70, None, TypeError, "no dtype holds"),
-    (1.5, "int32", TypeError, "expected int32, got 1.5 of type 'float'"), (1, "bool", TypeError, "expected bool"),
+    (["a", 1], None, TypeError, "expected string, got 1"),
+    (2**70, None, TypeError, "no dtype holds"),
+    (1.5, "int32", TypeError, "expected int32, got 1.5 of type 'float'"),
+    (1, "bool", TypeError, "expected bool"),
     (1j, "float32", TypeError, "expected float32"), ("a", "float32", TypeError, "expected float32"),
-    (np.array(["a"]), "float32", TypeError, "expected float32"), (np.ones(2), "string", TypeError, "expected string"),
+    (np.array(["a"]), "float32", TypeError, "expected float32"),
+    (np.ones(2), "string", TypeError, "expected string"),
     (tf.TensorShape([2, None]), None, ValueError, "not known completely"),
-    (tf.Dimension(None), None, ValueError, "unknown Dimension"), (tf.TensorShape([2]), "float32", TypeError, "int"),
-    (np.datetime64("2020"), None, TypeError, "DType"), (tf.float32, None, TypeError, "cannot become"),
+    (tf.Dimension(None), None, ValueError, "unknown Dimension"),
+    (tf.TensorShape([2]), "float32", TypeError, "int"),
+    (np.datetime64("2020"), None, TypeError, "DType"),
+    (tf.float32, None, TypeError, "cannot become"),
 ]  # fmt: skip
 
 
@@ -200,7 +210,8 @@ def test_shape_error_shows_all_lines():
         tf.multiply(x, y, name="z")
     headline, *rest = str(caught.value).splitlines()
     assert headline == (
-        "Mul: shapes [3, 4] and [5] do not broadcast: aligned from the right, sizes must be equal or 1"
+        "Mul: shapes [3, 4] and [5] do not broadcast: aligned from the right, "
+        "sizes must be equal or 1"
     )
     assert rest[:3] == [
         f"  x   = 'x:0'  float32[3, 4]   made at test_apply.py:{here}",

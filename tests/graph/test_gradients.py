@@ -29,7 +29,9 @@ def check_against_differences(build, *arrays, seed=0):
         exact = session.run(dxs, dict(zip(xs, arrays, strict=True)))
         step = 1e-5
         plus, minus = (
-            session.run(y, {x: a + s * step * d for x, a, d in zip(xs, arrays, direction, strict=True)})
+            session.run(
+                y, {x: a + s * step * d for x, a, d in zip(xs, arrays, direction, strict=True)}
+            )
             for s in (1, -1)
         )
     slope = np.sum(u * (plus - minus)) / (2 * step)
@@ -47,10 +49,14 @@ def test_product_and_sum():
 
 
 def test_one_tensor_used_many_times():
-    check_against_differences(lambda x: x * x * x - x / (1.0 + x * x) + tf.exp(-x), np.array([0.3, 2.0]))
+    check_against_differences(
+        lambda x: x * x * x - x / (1.0 + x * x) + tf.exp(-x), np.array([0.3, 2.0])
+    )
 
 
-@given(st.lists(st.tuples(st.sampled_from("+-*tm"), st.integers(0, 9), st.integers(0, 9)), max_size=12))
+@given(
+    st.lists(st.tuples(st.sampled_from("+-*tm"), st.integers(0, 9), st.integers(0, 9)), max_size=12)
+)
 def test_random_graphs(program):
     """Any graph of a few operations, with every tensor reachable from several others."""
     with tf.Graph().as_default():
@@ -122,7 +128,8 @@ def test_none_and_zeros():
     x, y = tf.placeholder(tf.float32, [3]), tf.placeholder(tf.float32, [3])
     i = tf.placeholder(tf.int32)
     for unconnected in (
-        tf.gradients(x, y), tf.gradients(tf.constant(1.0), x), tf.gradients(tf.cast(x, tf.int32), x),
+        tf.gradients(x, y), tf.gradients(tf.constant(1.0), x),
+        tf.gradients(tf.cast(x, tf.int32), x),
         tf.gradients(tf.argmax(x, 0), x), tf.gradients(i * i, i), tf.gradients([], x),
         tf.gradients(tf.stop_gradient(x), x), tf.gradients(tf.floor(x), x), tf.gradients(x, 3),
         tf.gradients(tf.shape(x), x), tf.gradients(tf.constant(1), x), tf.gradients(x // 2.0, x),
@@ -142,7 +149,7 @@ def test_reasons_for_none():
     assert found[0].name == "f" and found[1]
 
 
-# ------------------------------------------------------------------------------ names, as TensorFlow
+# ------------------------------------------------------------------------- names, as TensorFlow
 
 
 def made_since(version):
@@ -166,7 +173,9 @@ def test_names():
     assert tf.gradients(x, x)[0].name == "gradients_1/grad_ys_0:0"
     assert tf.gradients(x, x, name="foo")[0].name == "foo/grad_ys_0:0"
     again = tf.gradients([z, x], x, grad_ys=[None, tf.ones([3])])[0]
-    assert again.name == "gradients_2/AddN:0" and again.op.inputs[0].name == "gradients_2/grad_ys_1:0"
+    assert (
+        again.name == "gradients_2/AddN:0" and again.op.inputs[0].name == "gradients_2/grad_ys_1:0"
+    )
 
 
 def test_operations_have_the_callers_line():
@@ -207,9 +216,21 @@ def test_wrong_arguments():
     x = tf.placeholder(tf.float32, [3], name="x")
     y = tf.tanh(x)
     for wrong, error, text in [
-        (lambda: tf.gradients(y, x, grad_ys=[1.0, 2.0]), ValueError, "1 ys were given, but 2 grad_ys"),
-        (lambda: tf.gradients(y, x, grad_ys=tf.ones([4])), ValueError, r"grad_ys\[0\] is \[4\] for shape \[3\]"),
-        (lambda: tf.gradients(y, x, grad_ys=tf.ones([3], tf.int32)), TypeError, "int32 for float32"),
+        (
+            lambda: tf.gradients(y, x, grad_ys=[1.0, 2.0]),
+            ValueError,
+            "1 ys were given, but 2 grad_ys",
+        ),
+        (
+            lambda: tf.gradients(y, x, grad_ys=tf.ones([4])),
+            ValueError,
+            r"grad_ys\[0\] is \[4\] for shape \[3\]",
+        ),
+        (
+            lambda: tf.gradients(y, x, grad_ys=tf.ones([3], tf.int32)),
+            TypeError,
+            "int32 for float32",
+        ),
         (lambda: tf.gradients(y, [x, None]), TypeError, "x_1 is None"),
         (lambda: tf.gradients(tf.constant("a"), x), TypeError, "no derivative"),
         (lambda: tf.gradients(y, x, unconnected_gradients="foo"), ValueError, "foo"),
@@ -217,7 +238,9 @@ def test_wrong_arguments():
     ]:
         with pytest.raises(error, match=text):
             wrong()
-    assert tf.gradients(y, x, gate_gradients=True, aggregation_method=tf.AggregationMethod.EXPERIMENTAL_TREE)
+    assert tf.gradients(
+        y, x, gate_gradients=True, aggregation_method=tf.AggregationMethod.EXPERIMENTAL_TREE
+    )
     with tf.Graph().as_default():
         other = tf.constant(1.0)
     with pytest.raises(ValueError, match="another graph"):
@@ -231,7 +254,11 @@ def test_gather_gives_indexed_slices():
     v = tf.Variable([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
     picked = tf.gather(v, [2, 0, 2])
     sparse = tf.gradients(tf.reduce_sum(picked * picked), v)[0]
-    assert isinstance(sparse, tf.IndexedSlices) and sparse.shape == [3, 2] and sparse.dtype is tf.float32
+    assert (
+        isinstance(sparse, tf.IndexedSlices)
+        and sparse.shape == [3, 2]
+        and sparse.dtype is tf.float32
+    )
     dense = [[2.0, 4.0], [0, 0], [20.0, 24.0]]
     assert run(tf.convert_to_tensor(sparse)).tolist() == dense
     assert run(sparse.indices).tolist() == [2, 0, 2] and "IndexedSlices(indices=" in str(sparse)
@@ -284,7 +311,9 @@ def test_override_map():
     assert run(tf.gradients(tf.tanh(x) * 0.0, x)[0]).tolist() == [0, 0]  # outside: tanh's own
     with g.gradient_override_map({"Tanh": "TestTrple"}):
         z = tf.tanh(x)
-    with pytest.raises(LookupError, match="'TestTrple', which is not registered; did you mean 'TestTriple'"):
+    with pytest.raises(
+        LookupError, match="'TestTrple', which is not registered; did you mean 'TestTriple'"
+    ):
         tf.gradients(z, x)
     with pytest.raises(TypeError), g.gradient_override_map({"Tanh": 3}):
         pass
@@ -303,7 +332,12 @@ def test_wrong_gradients_are_reported():
     g, x = tf.get_default_graph(), tf.constant([1.0, 2.0])
     for name, function, error, text in [
         ("TestCount", lambda op, dy: [dy, dy], ValueError, r"gave 2 value\(s\) for 1 input\(s\)"),
-        ("TestShape", lambda op, dy: tf.ones([3]), ValueError, r"gradient of Tanh is \[3\] for shape \[2\]"),
+        (
+            "TestShape",
+            lambda op, dy: tf.ones([3]),
+            ValueError,
+            r"gradient of Tanh is \[3\] for shape \[2\]",
+        ),
         ("TestDtype", lambda op, dy: tf.ones([2], tf.int32), TypeError, "int32 for float32"),
     ]:
         registered(name, function)

@@ -1,6 +1,7 @@
 """Graph: names, scopes, control dependencies, devices, look-up, collections.
 
-Expected names, strings and error classes were read off TensorFlow (compat.v1) with the same programs.
+Expected names, strings and error classes were read off TensorFlow (compat.v1) with the same
+programs.
 """
 
 import sys
@@ -250,7 +251,7 @@ LOOKUPS = [
     (lambda g, x: g.as_graph_element("^x"), KeyError, "x"),
     (lambda g, x: g.as_graph_element(x, allow_tensor=False), TypeError, "Operation"),
     (lambda g, x: g.as_graph_element(x.op, allow_operation=False), TypeError, "Tensor"),
-    (lambda g, x: g.as_graph_element("n", allow_operation=False), ValueError, "not a tensor's name"),
+    (lambda g, x: g.as_graph_element("n", allow_operation=False), ValueError, "not a tensor's"),
     (lambda g, x: g.as_graph_element(x, False, False), ValueError, "cannot both be False"),
     (lambda g, x: g.as_graph_element(3), TypeError, "int"),
     (lambda g, x: tf.Graph().as_graph_element(x), ValueError, "not an element of this graph"),
@@ -349,7 +350,7 @@ def test_without_session():
         x.op.run()
 
 
-# ------------------------------------------------------------------- collections, state of the graph
+# ----------------------------------------------------------------- collections, state of the graph
 
 
 def test_collections():
@@ -380,7 +381,8 @@ def test_finalize():
         assert g.version == 2 and not g.finalized
         g.finalize()
         for change in (
-            lambda: tf.constant(1), lambda: g.add_to_collection("a", 1), lambda: b._add_control_input(a),
+            lambda: tf.constant(1), lambda: g.add_to_collection("a", 1),
+            lambda: b._add_control_input(a),
         ):  # fmt: skip
             with pytest.raises(RuntimeError, match="finalized"):
                 change()

@@ -1,4 +1,4 @@
-"""Shapes: Dims functions against NumPy, TensorShape and Dimension against TensorFlow's behaviour."""
+"""Shapes: Dims against NumPy; TensorShape and Dimension against TensorFlow's behaviour."""
 
 import copy
 import itertools
@@ -230,10 +230,12 @@ def test_compatibility_is_symmetric_and_reflexive(data):
     exists = (
         a is None
         or b is None
-        or (len(a) == len(b)
-        and all(
-            any(x in (None, k) and y in (None, k) for k in range(6))
-            for x, y in itertools.zip_longest(a, b)
-        ))
+        or (
+            len(a) == len(b)
+            and all(
+                any(x in (None, k) and y in (None, k) for k in range(6))
+                for x, y in itertools.zip_longest(a, b)
+            )
+        )
     )
     assert S(a).is_compatible_with(b) == exists

@@ -39,7 +39,10 @@ def test_name_scopes_do_not_touch_get_variable():
         assert tf.get_variable("g", [2]).name == "g:0"
         with tf.variable_scope("in") as inner:
             assert inner.original_name_scope == "ns/in/"
-            assert tf.get_variable("g", [2]).name == "in/g:0" and tf.constant(1).name == "ns/in/Const:0"
+            assert (
+                tf.get_variable("g", [2]).name == "in/g:0"
+                and tf.constant(1).name == "ns/in/Const:0"
+            )
 
 
 def test_entering_a_scope_object_elsewhere():
@@ -81,7 +84,10 @@ def test_empty_name():
 
 def test_a_tf_variable_of_the_same_name_comes_first():
     with tf.variable_scope("s"):
-        assert tf.Variable(1.0, name="y").name == "s/y:0" and tf.get_variable("y", []).name == "s/y_1:0"
+        assert (
+            tf.Variable(1.0, name="y").name == "s/y:0"
+            and tf.get_variable("y", []).name == "s/y_1:0"
+        )
 
 
 # ---------------------------------------------------------------------------------------- reuse
@@ -120,11 +126,19 @@ def test_reuse_variables_sticks_to_the_object():
     [
         (lambda: tf.get_variable("g", [2]), ValueError, r"'g' exists.*\n.*test_variable_scope.py"),
         (lambda: tf.get_variable("nope"), ValueError, "needs a shape or an initializer"),
-        (lambda: tf.get_variable("x", [2], initializer=tf.zeros([2])), ValueError, "leave out shape"),
+        (
+            lambda: tf.get_variable("x", [2], initializer=tf.zeros([2])),
+            ValueError,
+            "leave out shape",
+        ),
         (lambda: tf.get_variable("x", [2], initializer=3), ValueError, "leave out shape"),
         (lambda: tf.get_variable("x", [None]), ValueError, "completely known shape"),
         (lambda: tf.get_variable("x", [2], tf.string), ValueError, "needs an initializer"),
-        (lambda: tf.get_variable("x", dtype=tf.float32, initializer=tf.constant([1])), ValueError, "int32"),
+        (
+            lambda: tf.get_variable("x", dtype=tf.float32, initializer=tf.constant([1])),
+            ValueError,
+            "int32",
+        ),
         (lambda: tf.get_variable(3, [1]), TypeError, "string"),
         (lambda: tf.variable_scope(3), TypeError, "takes a name or a VariableScope"),
         (lambda: tf.variable_scope(None), TypeError, "needs a name or a default_name"),
@@ -139,10 +153,12 @@ def test_errors(wrong, error, text):
 
 def test_errors_of_reuse():
     tf.get_variable("g", [2])
+    tf.get_variable("gains", [2])
     with tf.variable_scope("", reuse=True):
         for arguments, text in [
-            (("g", [3]), r"has shape \(2,\), not \(3,\)"), (("g", [2], tf.int32), "is float32, not int32"),
-            (("gg", [2]), "no variable 'gg'.*did you mean 'g'"),
+            (("g", [3]), r"has shape \(2,\), not \(3,\)"),
+            (("g", [2], tf.int32), "is float32, not int32"),
+            (("gain", [2]), "no variable 'gain'.*did you mean 'gains'"),
         ]:  # fmt: skip
             with pytest.raises(ValueError, match=text):
                 tf.get_variable(*arguments)
@@ -169,7 +185,10 @@ def test_initial_values():
     for dtype in (tf.int32, tf.bool, tf.uint8):
         assert not run(tf.get_variable(f"z_{dtype.name}", [2], dtype)).any()
     glorot = run(tf.get_variable("w", [300, 200]))
-    assert abs(glorot).max() <= math.sqrt(6 / 500) and abs(glorot.std() / math.sqrt(2 / 500) - 1) < 0.02
+    assert (
+        abs(glorot).max() <= math.sqrt(6 / 500)
+        and abs(glorot.std() / math.sqrt(2 / 500) - 1) < 0.02
+    )
     assert tf.get_variable("w2", [2]).initial_value.name.startswith("w2/Initializer/random_uniform")
 
 
@@ -193,7 +212,9 @@ def test_scope_defaults():
     losses = tf.get_collection(tf.GraphKeys.REGULARIZATION_LOSSES)
     assert calls == ["d/z:0", "d/t:0"] and losses[0].name.startswith("d/z/Regularizer/")
     local = tf.get_local_variable("loc", [1])
-    assert tf.local_variables() == [local] and not local.trainable and tf.global_variables("loc") == []
+    assert (
+        tf.local_variables() == [local] and not local.trainable and tf.global_variables("loc") == []
+    )
 
 
 def test_custom_getters_nest():
@@ -253,10 +274,16 @@ RANDOM = [
     (lambda: tf.random_normal_initializer(0.0, 2.0), [4000], None, 2),
     (lambda: tf.truncated_normal_initializer(0.0, 2.0), [4000], 4, 2 * TRUNCATED),
     (lambda: tf.glorot_normal_initializer(), [60, 80], None, math.sqrt(2 / 140)),
-    (lambda: tf.glorot_uniform_initializer(), [3, 3, 20, 40], math.sqrt(6 / 540), math.sqrt(2 / 540)),
+    (
+        lambda: tf.glorot_uniform_initializer(),
+        [3, 3, 20, 40], math.sqrt(6 / 540), math.sqrt(2 / 540),
+    ),
     (lambda: tf.initializers.he_normal(), [50, 100], None, math.sqrt(2 / 50)),
     (lambda: tf.initializers.lecun_uniform(), [50, 100], math.sqrt(3 / 50), math.sqrt(1 / 50)),
-    (lambda: tf.uniform_unit_scaling_initializer(2.0), [50, 100], 2 * math.sqrt(3 / 50), 2 / math.sqrt(50)),
+    (
+        lambda: tf.uniform_unit_scaling_initializer(2.0),
+        [50, 100], 2 * math.sqrt(3 / 50), 2 / math.sqrt(50),
+    ),
     (
         lambda: tf.variance_scaling_initializer(3.0, "fan_out", "untruncated_normal"),
         [50, 100], None, math.sqrt(3 / 100),

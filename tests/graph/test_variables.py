@@ -33,7 +33,9 @@ def test_nodes_of_a_variable():
     assert v.dtype.name == "float32_ref" and v.value().name == "v/read:0" and v.op.name == "v"
     assert v.initializer.name == "v/Assign" and v.initial_value.name == "v/initial_value:0"
     assert v.shape == [2] == v.get_shape() and v.trainable and v.constraint is None
-    assert v.graph.as_graph_element(v) is v._ref() and v.value().op.colocation_groups() == [b"loc:@v"]
+    assert v.graph.as_graph_element(v) is v._ref() and v.value().op.colocation_groups() == [
+        b"loc:@v"
+    ]
     verify(v.graph)
 
 
@@ -69,11 +71,23 @@ def test_dtypes_and_shapes():
         (lambda: tf.Variable(None), ValueError, "initial_value must be given"),
         (lambda: tf.Variable(), ValueError, "initial_value must be given"),
         (lambda: tf.Variable(1.5, dtype=tf.int32), TypeError, "expected int32, got 1.5"),
-        (lambda: tf.Variable(tf.placeholder(tf.float32)), ValueError, r"shape.*known\n.*made at test_var"),
+        (
+            lambda: tf.Variable(tf.placeholder(tf.float32)),
+            ValueError,
+            r"shape.*known\n.*made at test_var",
+        ),
         (lambda: tf.Variable([1], collections="a"), ValueError, "collections must be a list"),
         (lambda: tf.Variable([1.0], constraint=3), ValueError, "constraint must be callable"),
-        (lambda: tf.Variable([1.0]).assign([1.0, 2.0]), ValueError, r"\[2\] cannot be assigned.*\[1\]"),
-        (lambda: tf.Variable([1.0]).assign(tf.constant([1])), TypeError, "'value' is int32, but 'ref' is float32"),
+        (
+            lambda: tf.Variable([1.0]).assign([1.0, 2.0]),
+            ValueError,
+            r"\[2\] cannot be assigned.*\[1\]",
+        ),
+        (
+            lambda: tf.Variable([1.0]).assign(tf.constant([1])),
+            TypeError,
+            "'value' is int32, but 'ref' is float32",
+        ),
         (lambda: tf.Variable([1.0]).scatter_add(tf.constant(1.0)), TypeError, "IndexedSlices"),
         (lambda: iter(tf.Variable([1.0])), TypeError, "tf.unstack"),
         (lambda: tf.Variable([1.0]).eval(), ValueError, "session"),
@@ -89,8 +103,14 @@ def test_collections():
     a = tf.Variable(1.0, name="a")
     b = tf.Variable(1.0, name="b", trainable=False)
     c = tf.Variable(1.0, name="c", collections=[tf.GraphKeys.LOCAL_VARIABLES], trainable=False)
-    assert tf.global_variables() == [a, b] and tf.trainable_variables() == [a] == tf.trainable_variables("a")
-    assert tf.local_variables() == [c] and tf.global_variables("b") == [b] and tf.model_variables() == []
+    assert tf.global_variables() == [a, b] and tf.trainable_variables() == [
+        a
+    ] == tf.trainable_variables("a")
+    assert (
+        tf.local_variables() == [c]
+        and tf.global_variables("b") == [b]
+        and tf.model_variables() == []
+    )
 
 
 # --------------------------------------------------------------------------------- the read rule
