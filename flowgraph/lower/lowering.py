@@ -22,7 +22,15 @@ from flowgraph.lower.copies import copy_kernel
 from flowgraph.lower import gemm, rows  # noqa: F401  they register lowering rules
 from flowgraph.lower.custom import CUSTOM_LOWERINGS
 from flowgraph.lower.regions import lower_region
-from flowgraph.optimize.frozen import FEED, RESIZES, VARIABLE, FrozenGraph, Node, Value
+from flowgraph.optimize.frozen import (
+    FEED,
+    RESIZES,
+    VARIABLE,
+    FrozenGraph,
+    Node,
+    Value,
+    uniform_bits,
+)
 from flowgraph.optimize.fuse import CUSTOM, LOOPS, Region, external_outputs
 from flowgraph.optimize.views import inputs_read, is_view
 from flowgraph.plan.plan import (
@@ -146,10 +154,10 @@ class Lowering:
             slot = self.new_slot(OBJECT, 0, value.node.name, array)
             return Operand(slot, value.dtype, array.shape, contiguous_strides(array.shape))
         strides = contiguous_strides(array.shape)
-        if array.size > 1 and is_uniform(array):
+        if array.size > 1 and uniform_bits(array):
             # One number stands for all: nothing to stream, and no copy of the constant to keep.
             strides = (0,) * array.ndim
-            array = array.reshape(-1)[:1]
+            array = np.asarray(array.flat[0], array.dtype).reshape(1)
         slot = self.new_slot(CONST, array.nbytes, value.node.name, np.ascontiguousarray(array))
         return Operand(slot, value.dtype, value.shape, strides)  # type: ignore[arg-type]
 
@@ -248,16 +256,6 @@ class Lowering:
 def _anonymous(operand: Operand) -> dict[Value, Operand]:
     """An operand that is no Value of the graph (a copy's scratch, a counter), keyed by a fresh one."""
     return {Value(None, 0, operand.dtype, operand.shape): operand}  # type: ignore[arg-type]
-
-
-def is_uniform(array: np.ndarray) -> bool:
-    """True when all elements have the same bits."""
-    flat = np.ascontiguousarray(array).reshape(-1)
-    first = flat[:1].tobytes()
-    if flat[-1:].tobytes() != first:
-        return False
-    raw = flat.view(np.uint8).reshape(flat.size, -1)
-    return bool((raw == raw[0]).all())
 
 
 def _variables_read(graph: FrozenGraph) -> tuple[str, ...]:

@@ -23,7 +23,14 @@ import numpy as np
 
 from flowgraph import config
 from flowgraph.graph.opdef import OPDEFS, PURE
-from flowgraph.optimize.frozen import FrozenGraph, Node, Value, constant, rewrite
+from flowgraph.optimize.frozen import (
+    FrozenGraph,
+    Node,
+    Value,
+    constant,
+    rewrite,
+    uniform_bits,
+)
 
 
 class Maker:
@@ -68,8 +75,7 @@ def _uniform(value: Value) -> float | int | bool | None:
     array = value.node.const
     if array is None or array.size == 0 or array.dtype.kind not in "fiub":
         return None
-    first = array.reshape(-1)[0]
-    return first.item() if array.size == 1 or bool((array == first).all()) else None
+    return array.flat[0].item() if uniform_bits(array) else None
 
 
 def _same_shape(a: Value, b: Value) -> bool:

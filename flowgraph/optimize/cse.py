@@ -38,7 +38,11 @@ def merge_common(graph: FrozenGraph) -> FrozenGraph:
 def _key(node: Node) -> Hashable:
     const = node.const
     if const is not None:
-        if const.dtype.hasobject or const.nbytes > MAX_CONST_BYTES:
+        if const.dtype.hasobject:
+            return None
+        if const.size > 1 and not any(const.strides):
+            return ("Uniform", const.dtype.str, const.shape, const.flat[0].tobytes())
+        if const.nbytes > MAX_CONST_BYTES:
             return None
         return ("Const", const.dtype.str, const.shape, const.tobytes())
     attrs = tuple((name, freeze_attr(value)) for name, value in sorted(node.attrs.items()))

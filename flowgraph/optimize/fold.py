@@ -21,6 +21,9 @@ MAX_GROWTH_BYTES = 1 << 16
 #: Ops whose result depends on the input's static shape alone.
 _SHAPE_OPS = ("Shape", "ShapeN", "Size", "Rank")
 
+#: Ops that repeat one number: type -> that number, or the input that holds it.
+_FILLS = {"ZerosLike": 0, "OnesLike": 1, "Fill": "value", "BroadcastTo": "x"}
+
 _KEPT = ("Const", "Placeholder")
 
 
@@ -40,6 +43,8 @@ def known_outputs(node: Node) -> list[Value] | None:
     """Const Values equal to the node's outputs, or None when they are not known."""
     if node.opdef is None or node.type in _KEPT or node.effect != PURE or not node.outputs:
         return None
+    if node.type in _FILLS:
+        return _filled(node)
     if node.inputs and node.inputs[-1].node.const is None and node.type not in _SHAPE_OPS:
         return None  # the usual case, told cheaply
     if node.type in _SHAPE_OPS:
@@ -54,7 +59,8 @@ def known_outputs(node: Node) -> list[Value] | None:
             if array is None:
                 return None
             arrays.append(array)
-        budget = MAX_GROWTH_BYTES + sum(a.nbytes for a in arrays)
+        # NB: a repeated number has strides 0 and takes the memory of one.
+        budget = MAX_GROWTH_BYTES + sum(a.nbytes if any(a.strides) else a.itemsize for a in arrays)
         for value in node.outputs:
             if value.shape is not None and None not in value.shape:
                 budget -= int(np.prod(value.shape, dtype=np.int64)) * value.dtype.np.itemsize
@@ -69,10 +75,26 @@ def known_outputs(node: Node) -> list[Value] | None:
         results = (results,)
     return [
         constant(
-            np.ascontiguousarray(result, dtype=value.dtype.np).reshape(np.shape(result)),
+            np.asarray(result, dtype=value.dtype.np, order="C"),
             value.dtype,
             node.name,
             OPDEFS["Const"],
         )
         for result, value in zip(results, node.outputs, strict=True)
     ]
+
+
+def _filled(node: Node) -> list[Value] | None:
+    """One number repeated over a known shape: a constant that takes the memory of the number."""
+    (value,) = node.outputs
+    if value.shape is None or None in value.shape or value.dtype.np.hasobject:
+        return None
+    what = _FILLS[node.type]
+    if isinstance(what, int):
+        number = np.array(what, value.dtype.np)
+    else:
+        const = node.inputs[1 if what == "value" else 0].node.const
+        if const is None or const.size != 1:
+            return None
+        number = const.reshape(())
+    return [constant(np.broadcast_to(number, value.shape), value.dtype, node.name, OPDEFS["Const"])]

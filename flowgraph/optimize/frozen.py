@@ -145,6 +145,17 @@ def constant(array: np.ndarray, dtype: DType, name: str, opdef: OpDef) -> Value:
     return node.outputs[0]
 
 
+def uniform_bits(array: np.ndarray) -> bool:
+    """True when all elements (at least one) have the same bits."""
+    if array.size <= 1 or not any(array.strides):
+        return array.size > 0
+    flat = np.ascontiguousarray(array).reshape(-1)
+    if flat[-1:].tobytes() != flat[:1].tobytes():
+        return False
+    raw = flat.view(np.uint8).reshape(flat.size, -1)
+    return bool((raw == raw[0]).all())
+
+
 Replacement = Sequence[Value] | None
 
 
