@@ -1,7 +1,7 @@
 """Python's cyclic garbage collector, paused while graphs are taken apart.
 
-Compiling makes many small objects that all live to its end; collections in between look at every one
-of them again and again and free nothing (a third of the time on large graphs).
+Compiling makes many small objects that all live to its end; collections in between look at every
+one of them again and again and free nothing (a third of the time on large graphs).
 """
 
 from __future__ import annotations

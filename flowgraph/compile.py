@@ -1,6 +1,7 @@
 """The compiler's table of contents: every stage from the user's graph to a Plan, in order.
 
-    freeze -> [PASSES] -> (feed shapes) -> specialize -> [CONCRETE_PASSES] -> order -> fuse -> lower -> plan
+    freeze -> [PASSES] -> (feed shapes) -> specialize -> [CONCRETE_PASSES] -> order -> fuse -> lower
+    -> plan
 
 Codegen and binding follow in runtime/executor.py.  With FLOWGRAPH_DUMP=dir every form is written to
 a numbered file of that directory; with FLOWGRAPH_VERIFY=2 every form is verified.
@@ -51,7 +52,7 @@ _run_number = itertools.count()
 
 
 class Dump:
-    """Writes the stages of one (fetches, feeds) pair to FLOWGRAPH_DUMP/run<n>/, when that is set."""
+    """Writes the stages of one (fetches, feeds) pair to FLOWGRAPH_DUMP/run<n>/, if that is set."""
 
     def __init__(self) -> None:
         root = config.get("DUMP")
@@ -111,9 +112,7 @@ def make_plan(graph: FrozenGraph, dump: Dump, *, changed: bool = True) -> Plan:
     return result
 
 
-def _run_passes(
-    passes: Sequence[tuple[str, Pass]], graph: FrozenGraph, dump: Dump
-) -> FrozenGraph:
+def _run_passes(passes: Sequence[tuple[str, Pass]], graph: FrozenGraph, dump: Dump) -> FrozenGraph:
     disabled = config.get("DISABLE")
     for name, run in passes:
         if name in disabled:

@@ -1,6 +1,7 @@
 """The ``fetches`` and ``feed_dict`` of ``Session.run``: what programs may write, and what it means.
 
-    {"loss": loss, "pair": (x, [y, train_op])}    ->   leaves [loss, x, y, train_op] + how to put results back
+    {"loss": loss, "pair": (x, [y, train_op])}    ->   leaves [loss, x, y, train_op] + how to put
+    results back
 
 Read next: session.py.
 """

@@ -4,8 +4,8 @@
       └─ RunPlan, one per (fetches, feed keys): the optimised FrozenGraph
            └─ Stage, one per feed shapes: an Executable, and what follows once its values are known
 
-The first call with a signature compiles; later calls are a dictionary look-up, a copy of small feeds, one
-native call and a copy of the results.
+The first call with a signature compiles; later calls are a dictionary look-up, a copy of small
+feeds, one native call and a copy of the results.
 
 Read next: fetching.py (what may be fetched and fed), compile.py (the stages), runtime/executor.py.
 """
@@ -43,9 +43,10 @@ from flowgraph.runtime.intake import DECLINED
 from flowgraph.runtime.state import State
 from flowgraph.shapes import is_fully_known
 
-#: Initialisation (writes of freshly made values, no feeds) up to this many elements runs on the reference
-#: target: it runs once, so compiling kernels for it never pays.  The rule looks at the plan only, never
-#: at clocks or caches, so results are the same in every process.
+#: Initialisation (writes of freshly made values, no feeds) up to this many elements runs on the
+#: reference
+#: target: it runs once, so compiling kernels for it never pays.  The rule looks at the plan only,
+#: never at clocks or caches, so results are the same in every process.
 MAX_REFERENCE_INITIAL_ELEMENTS = 4_000_000
 
 #: Runs an Executable whose feeds are loaded: ``Executable.run``, or the profiler's timed way.
@@ -100,7 +101,7 @@ class Stage:
 
 
 def is_initialization(graph: FrozenGraph, plan: Plan) -> bool:
-    """True when a run only gives variables their first values: see MAX_REFERENCE_INITIAL_ELEMENTS."""
+    """True when a run only gives variables first values (MAX_REFERENCE_INITIAL_ELEMENTS)."""
     if graph.feeds or graph.fetches or not plan.writes:
         return False
     elements = 0
@@ -117,7 +118,9 @@ def is_initialization(graph: FrozenGraph, plan: Plan) -> bool:
 class RunPlan:
     """Everything that is known about one (fetches, feed keys) pair."""
 
-    def __init__(self, session: BaseSession, leaves: Sequence[Leaf], feeds: Sequence[Tensor]) -> None:
+    def __init__(
+        self, session: BaseSession, leaves: Sequence[Leaf], feeds: Sequence[Tensor]
+    ) -> None:
         self.session, self.feeds = session, list(feeds)
         tensors = [leaf for leaf in leaves if isinstance(leaf, Tensor)]
         unique: dict[Leaf, int] = {}
@@ -320,13 +323,14 @@ class BaseSession:
         Args:
             fetches: a tensor, operation, variable, name, or any nesting of lists, tuples, named
                 tuples and dicts of them.
-            feed_dict: tensor (or its name) -> value, cast as ``np.asarray(value, dtype)``.  Any tensor
+            feed_dict: tensor (or its name) -> value, cast as ``np.asarray(value, dtype)``.  Any
+            tensor
                 can be fed; nothing upstream of it runs.
             options: RunOptions; ``trace_level=FULL_TRACE`` fills ``run_metadata``.
             run_metadata: RunMetadata that receives the trace.
         Returns:
-            The structure of ``fetches`` with arrays (NumPy scalars at rank 0) for tensors and None for
-            operations.  Results share no memory with variables.
+            The structure of ``fetches`` with arrays (NumPy scalars at rank 0) for tensors and None
+            for operations.  Results share no memory with variables.
         Raises:
             RuntimeError: the session is closed.
             TypeError, ValueError: a fetch or feed means nothing in this graph; a feed has a wrong
@@ -359,9 +363,7 @@ class BaseSession:
                     return result
             return entry.run(values)
 
-    def _plan_for(
-        self, fetches: Any, feed_dict: dict[Any, Any] | None
-    ) -> Entry:
+    def _plan_for(self, fetches: Any, feed_dict: dict[Any, Any] | None) -> Entry:
         """Check the arguments, make the plan and remember it where its key can be hashed."""
         if self._closed:
             raise RuntimeError("Attempted to use a closed Session.")
@@ -481,7 +483,7 @@ class BaseSession:
 
 @export("Session")
 class Session(BaseSession):
-    """Runs a graph; ``with tf.Session() as sess:`` makes it the default and closes it at the end."""
+    """Runs a graph; ``with tf.Session() as sess:`` makes it the default, and closes it."""
 
     _context: Any = None
 

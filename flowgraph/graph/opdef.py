@@ -1,9 +1,10 @@
 """OpDef: everything flowgraph knows about an operation type, in one record.
 
-A file in ``ops/`` writes ``define("Tanh", "x: T -> y: T", ...)`` next to the public function, and that is
-all: shape and dtype inference, kernel, gradient, NumPy reference, samples for the tests, error samples
-and documentation are slots of the record.  Types, argument and attr names are TensorFlow 1.15's
-registry names, so a GraphDef written by either is read by the other.
+A file in ``ops/`` writes ``define("Tanh", "x: T -> y: T", ...)`` next to the public function, and
+that is
+all: shape and dtype inference, kernel, gradient, NumPy reference, samples for the tests, error
+samples and documentation are slots of the record.  Types, argument and attr names are TensorFlow
+1.15's registry names, so a GraphDef written by either is read by the other.
 
 Read next: apply.py (how a call becomes an Operation), ops/elementwise.py (what records look like),
 kernel/ir.py (what kernel rules build).
@@ -28,9 +29,10 @@ from flowgraph.shapes import Dims
 class Arg:
     """One input or output of a signature.
 
-    ``x: T`` (one tensor), ``ref: Ref(T)`` (a variable, written in place), ``values: N*T`` (a list of
-    N tensors of one dtype; N is an int attr), ``inputs: [Tin]`` (a list whose dtypes are the
-    list attr Tin).  ``dtype_attr`` is the attr that holds the dtype(s), or "" when ``dtype`` fixes it.
+    ``x: T`` (one tensor), ``ref: Ref(T)`` (a variable, written in place), ``values: N*T`` (a list
+    of N tensors of one dtype; N is an int attr), ``inputs: [Tin]`` (a list whose dtypes are the
+    list attr Tin).  ``dtype_attr`` is the attr that holds the dtype(s), or "" when ``dtype`` fixes
+    it.
     """
 
     name: str
@@ -78,12 +80,14 @@ class Signature:
 def parse_signature(text: str, attrs: Mapping[str, Any]) -> Signature:
     """Signature from ``"a: T, b: T -> product: T"``.
 
-    A dtype that is no attr name is a fixed dtype (``"shape: int32"``).  An attr given as a plain value is
-    its default and fixes its kind; give an Attr for the rest.
+    A dtype that is no attr name is a fixed dtype (``"shape: int32"``).  An attr given as a plain
+    value is its default and fixes its kind; give an Attr for the rest.
     """
     specs: dict[str, Attr] = {}
     for name, given in attrs.items():
-        specs[name] = given if isinstance(given, Attr) else Attr(_KIND_OF_DEFAULT[type(given)], given)
+        specs[name] = (
+            given if isinstance(given, Attr) else Attr(_KIND_OF_DEFAULT[type(given)], given)
+        )
     left, _, right = text.partition("->")
 
     def parse(part: str) -> tuple[Arg, ...]:
@@ -125,7 +129,16 @@ class Call:
         out_dtypes: of the outputs.   out_shapes: of the outputs; only after inference.
     """
 
-    __slots__ = ("_partial", "_value", "attrs", "dtypes", "out_dtypes", "out_shapes", "shapes", "type")
+    __slots__ = (
+        "_partial",
+        "_value",
+        "attrs",
+        "dtypes",
+        "out_dtypes",
+        "out_shapes",
+        "shapes",
+        "type",
+    )
 
     def __init__(
         self,
@@ -150,7 +163,8 @@ class Call:
     def partial(self, i: int) -> Dims:
         """Input ``i`` (a 1-D integer tensor) read as a shape; unknown elements are None.
 
-        Sees through ``stack([shape(x)[0], 12])`` and its like.  None when even the length is unknown.
+        Sees through ``stack([shape(x)[0], 12])`` and its like.  None when even the length is
+        unknown.
         """
         value = self._value(i)
         if value is not None:
@@ -170,17 +184,18 @@ class Call:
 class Loops:
     """A loop nest: elementwise, reduction, or several passes over rows (softmax).  Fusible.
 
-    ``body(s, call, *inputs)`` returns one Scalar per output (a tuple for several).  Loops run over the
+    ``body(s, call, *inputs)`` returns one Scalar per output (a tuple for several).  Loops run over
+    the
     *domain*; ``domain(call)`` is its shape (default: the broadcast shape of the inputs).
     ``reduced(call)`` gives the reduce axes of the domain (default none); outputs computed from
-    ``s.reduce_*`` are row values, the others full.  ``operands(call)`` says, per input, which domain
-    axis each of its axes runs along (default, also when it returns None: aligned from the right, as
-    NumPy broadcasts; a size of 1 against a larger extent broadcasts).  An output whose shape is the domain without (or with
-    size-1) reduce axes holds row values.
+    ``s.reduce_*`` are row values, the others full.  ``operands(call)`` says, per input, which
+    domain axis each of its axes runs along (default, also when it returns None: aligned from the
+    right, as NumPy broadcasts; a size of 1 against a larger extent broadcasts).  An output whose
+    shape is the domain without (or with size-1) reduce axes holds row values.
 
-    ``reads``: positions of the inputs that the body gets (default: all).  The others shape the loops and
-    are not loaded: the axes of a reduction, the sizes of a fill.  ``operands`` has entries for
-    the inputs read only, and the default domain looks at no others.
+    ``reads``: positions of the inputs that the body gets (default: all).  The others shape the
+    loops and are not loaded: the axes of a reduction, the sizes of a fill.  ``operands`` has
+    entries for the inputs read only, and the default domain looks at no others.
     """
 
     body: Callable[..., Any]
@@ -194,11 +209,11 @@ class Loops:
 class View:
     """An index map, no code: every output is one input read with other offset and strides.
 
-    ``layout(call, shape, strides)`` gets the concrete shape and element strides of input ``source`` and
-    returns (offset in elements, shape, strides), or a list of those, one per output, when ``split`` is
-    set.  None: these strides cannot express it; the input is then copied to contiguous order and the
-    rule asked again; None once more: the map depends on values that only the run knows, and the reference
-    runs as a host instruction.
+    ``layout(call, shape, strides)`` gets the concrete shape and element strides of input ``source``
+    and returns (offset in elements, shape, strides), or a list of those, one per output, when
+    ``split`` is set.  None: these strides cannot express it; the input is then copied to contiguous
+    order and the rule asked again; None once more: the map depends on values that only the run
+    knows, and the reference runs as a host instruction.
     """
 
     layout: Callable[[Call, tuple[int, ...], tuple[int, ...]], Any]
@@ -208,7 +223,8 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Custom:
-    """Anything else: the lowering rule registered under ``name`` (lower/custom.py) emits instructions.
+    """Anything else: the lowering rule registered under ``name`` (lower/custom.py) emits
+    instructions.
 
     The rule gets the inputs as Operands in any strides.
     """
@@ -243,10 +259,10 @@ def not_differentiable(reason: str) -> NotDifferentiable:
 class Sample:
     """Inputs on which the every-op test runs this op.
 
-    ``inputs``: arrays (or lists of arrays for list inputs); float arrays are also tried in the other float
-    dtypes that the op allows.  ``const``: positions fed as constants rather than placeholders
-    (shape and axis arguments).  ``differentiable``: positions checked against finite differences
-    (default: every float input); () where the sample sits on a kink.
+    ``inputs``: arrays (or lists of arrays for list inputs); float arrays are also tried in the
+    other float dtypes that the op allows.  ``const``: positions fed as constants rather than
+    placeholders (shape and axis arguments).  ``differentiable``: positions checked against finite
+    differences (default: every float input); () where the sample sits on a kink.
     """
 
     inputs: tuple[Any, ...]
@@ -255,9 +271,16 @@ class Sample:
     differentiable: tuple[int, ...] | None = None
 
 
-def sample(*inputs: Any, const: Sequence[int] = (), differentiable: Sequence[int] | None = None, **attrs: Any) -> Sample:
-    """``sample(x, y, transpose_a=True)``: see Sample.  Nested lists become float32 or int32 arrays."""
-    return Sample(inputs, attrs, tuple(const), None if differentiable is None else tuple(differentiable))
+def sample(
+    *inputs: Any,
+    const: Sequence[int] = (),
+    differentiable: Sequence[int] | None = None,
+    **attrs: Any,
+) -> Sample:
+    """``sample(x, y, transpose_a=True)``: see Sample.  Lists become float32 or int32 arrays."""
+    return Sample(
+        inputs, attrs, tuple(const), None if differentiable is None else tuple(differentiable)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,7 +298,14 @@ class ErrorSample:
     const: tuple[int, ...] = ()
 
 
-def error_sample(error: type[Exception], match: str, *inputs: Any, stage: str = "build", const: Sequence[int] = (), **attrs: Any) -> ErrorSample:
+def error_sample(
+    error: type[Exception],
+    match: str,
+    *inputs: Any,
+    stage: str = "build",
+    const: Sequence[int] = (),
+    **attrs: Any,
+) -> ErrorSample:
     """``error_sample(ValueError, "do not broadcast", x, y)``: see ErrorSample."""
     return ErrorSample(inputs, error, match, attrs, stage, tuple(const))
 
@@ -290,13 +320,16 @@ class OpDef:
 
     infer: ``infer(call) -> [Dims, ...]``, one per output; raises ShapeError.
     kernel: a KernelRule, or None: the reference runs as a host instruction (strings, py_func).
-    grad: ``grad(op, *dys) -> one Tensor | IndexedSlices | None per input`` where ``dys`` has one entry
+    grad: ``grad(op, *dys) -> one Tensor | IndexedSlices | None per input`` where ``dys`` has one
+    entry
         per output (None when nothing flows there) and ``op.x`` is the input or output
         named x in the signature; or NotDifferentiable.
-    reference: ``reference(call, *arrays) -> array or tuple of arrays``, NumPy only: oracle, constant
-        folding, reference target.  For effect ``write`` it gets the variables' current values for the Ref
-        inputs and returns their new values, in order; kernels of such ops do the same.
-    effect: PURE; RANDOM (keeps a counter per session; never merged or folded); WRITE (updates its Ref
+    reference: ``reference(call, *arrays) -> array or tuple of arrays``, NumPy only: oracle,
+    constant
+        folding, reference target.  For effect ``write`` it gets the variables' current values for
+        the Ref inputs and returns their new values, in order; kernels of such ops do the same.
+    effect: PURE; RANDOM (keeps a counter per session; never merged or folded); WRITE (updates its
+    Ref
         inputs); HOST (acts on the outside world, in program order).
     """
 
@@ -336,8 +369,16 @@ def define(
     if not samples:
         raise ValueError(f"op type {type} has no samples")
     opdef = OpDef(
-        type, parse_signature(signature, attrs), infer, kernel, grad, reference,
-        tuple(samples), tuple(errors), effect, doc,
+        type,
+        parse_signature(signature, attrs),
+        infer,
+        kernel,
+        grad,
+        reference,
+        tuple(samples),
+        tuple(errors),
+        effect,
+        doc,
     )
     OPDEFS[type] = opdef
     return opdef

@@ -30,6 +30,9 @@ def op_message(
     for row, shape in zip(rows, shapes, strict=False):
         row[2] = shape
     text = format_message(
-        headline, [tuple(r) for r in rows], (op.name, format_site(op.site)), fix  # type: ignore[misc]
+        headline,
+        [tuple(r) for r in rows],
+        (op.name, format_site(op.site)),
+        fix,  # type: ignore[misc]
     )
     return "\n".join([text, *(f"  {note}" for note in notes)])

@@ -27,22 +27,53 @@ class Scalar:
             other = self.body.const(other, self.dtype)
         return self.body.op(op, other, self) if swap else self.body.op(op, self, other)
 
-    def __add__(self, other): return self._binary("add", other)
-    def __radd__(self, other): return self._binary("add", other, swap=True)
-    def __sub__(self, other): return self._binary("sub", other)
-    def __rsub__(self, other): return self._binary("sub", other, swap=True)
-    def __mul__(self, other): return self._binary("mul", other)
-    def __rmul__(self, other): return self._binary("mul", other, swap=True)
-    def __truediv__(self, other): return self._binary("div", other)
-    def __rtruediv__(self, other): return self._binary("div", other, swap=True)
-    def __neg__(self): return self.body.op("neg", self)
-    def __lt__(self, other): return self._binary("lt", other)
-    def __le__(self, other): return self._binary("le", other)
-    def __gt__(self, other): return self._binary("gt", other)
-    def __ge__(self, other): return self._binary("ge", other)
-    def __and__(self, other): return self._binary("and", other)
-    def __or__(self, other): return self._binary("or", other)
-    def __invert__(self): return self.body.op("not", self)
+    def __add__(self, other):
+        return self._binary("add", other)
+
+    def __radd__(self, other):
+        return self._binary("add", other, swap=True)
+
+    def __sub__(self, other):
+        return self._binary("sub", other)
+
+    def __rsub__(self, other):
+        return self._binary("sub", other, swap=True)
+
+    def __mul__(self, other):
+        return self._binary("mul", other)
+
+    def __rmul__(self, other):
+        return self._binary("mul", other, swap=True)
+
+    def __truediv__(self, other):
+        return self._binary("div", other)
+
+    def __rtruediv__(self, other):
+        return self._binary("div", other, swap=True)
+
+    def __neg__(self):
+        return self.body.op("neg", self)
+
+    def __lt__(self, other):
+        return self._binary("lt", other)
+
+    def __le__(self, other):
+        return self._binary("le", other)
+
+    def __gt__(self, other):
+        return self._binary("gt", other)
+
+    def __ge__(self, other):
+        return self._binary("ge", other)
+
+    def __and__(self, other):
+        return self._binary("and", other)
+
+    def __or__(self, other):
+        return self._binary("or", other)
+
+    def __invert__(self):
+        return self.body.op("not", self)
 
 
 class BodyBuilder:
@@ -83,7 +114,13 @@ class BodyBuilder:
 
     def const(self, value: Number, dtype: str) -> Scalar:
         """A literal of ``dtype``."""
-        value = bool(value) if dtype == "bool" else float(value) if dtype.startswith("f") else int(value)
+        value = (
+            bool(value)
+            if dtype == "bool"
+            else float(value)
+            if dtype.startswith("f")
+            else int(value)
+        )
         return Scalar(self, self._record(Stmt("const", (), dtype, value)), dtype)
 
     def cast(self, x: Scalar, dtype: str) -> Scalar:

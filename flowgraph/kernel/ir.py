@@ -4,9 +4,9 @@ Region (optimiser) --lower--> Kernel --emit--> numba source (codegen/cpu.py) or 
 (codegen/cuda.py).
 
 A Kernel names *axes* (outermost first, each ``map`` or ``reduce``), *buffers* (memory it touches,
-each with one stride class per axis) and a *body*.  Extents, base pointers and ``s`` strides are run-time
-numbers, so a new batch size compiles nothing; what is part of a kernel's identity is its shape of
-access and its arithmetic.
+each with one stride class per axis) and a *body*.  Extents, base pointers and ``s`` strides are
+run-time numbers, so a new batch size compiles nothing; what is part of a kernel's identity is its
+shape of access and its arithmetic.
 
     kernel (map n0, reduce n1)
       b0: float32 in [s, 1]
@@ -19,9 +19,9 @@ access and its arithmetic.
       %5 = div %3, %4        float32
       store b1, %5
 
-Domains.  A value is *full* when it depends on a reduce axis (a load with a non-zero stride there, or
-``index`` of it) and *row* otherwise; a reduction turns a full value into a row value.  Row values may
-be used next to full ones: they are constant along the reduce axes.
+Domains.  A value is *full* when it depends on a reduce axis (a load with a non-zero stride there,
+or ``index`` of it) and *row* otherwise; a reduction turns a full value into a row value.  Row
+values may be used next to full ones: they are constant along the reduce axes.
 
 Order.  The body states data flow only.  A renderer picks the loops ("passes" over the reduce axes),
 but float reductions must use one fixed order that does not depend on thread count.
@@ -46,7 +46,10 @@ IN, OUT, INOUT = "in", "out", "inout"
 
 #: dtypes (NumPy names) that kernels can hold; bool is one byte in memory.
 KERNEL_DTYPES = frozenset(
-    "bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float32 float64".split()
+    [
+        "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
+        "float32", "float64",
+    ]
 )
 
 
@@ -65,9 +68,10 @@ class Stmt:
 
     ``op`` is a row of scalar.SCALAR_OPS, a reduction (``reduce_sum`` ...), or one of
     ``load`` (imm = buffer), ``store`` (args = (value,), imm = buffer), ``const`` (imm = number),
-    ``index`` (imm = axis; int64), ``count`` (int64: the product of the reduce extents, 1 without reduce
-    axes; a mean divides by it without putting sizes into the code), ``cast`` (to ``dtype``), ``require`` (args = (bool value,),
-    imm = status code that the kernel returns when any element is False).
+    ``index`` (imm = axis; int64), ``count`` (int64: the product of the reduce extents, 1 without
+    reduce axes; a mean divides by it without putting sizes into the code), ``cast`` (to ``dtype``),
+    ``require`` (args = (bool value,), imm = status code that the kernel returns when any element is
+    False).
     """
 
     op: str
@@ -157,8 +161,8 @@ class Kernel:
 class TextKernel:
     """A hand-written kernel: numba source of ``def kernel(block, start, stop)`` with its own block.
 
-    For what is not a loop nest over strided operands (GEMM, gather, random).  ``source`` may use the
-    names of codegen/intrinsics.py.  The words of the block are chosen by the op's lowering
+    For what is not a loop nest over strided operands (GEMM, gather, random).  ``source`` may use
+    the names of codegen/intrinsics.py.  The words of the block are chosen by the op's lowering
     rule; ``name`` labels the kernel in profiles and dumps.
     """
 

@@ -135,9 +135,7 @@ def _needed(kernel: Kernel, roots: Iterable[int], within: list[bool] | None = No
     found: set[int] = set()
     pending = list(roots)
     if within is not None:
-        pending = [
-            n if kernel.body[n].op == "require" else kernel.body[n].args[0] for n in pending
-        ]
+        pending = [n if kernel.body[n].op == "require" else kernel.body[n].args[0] for n in pending]
     while pending:
         number = pending.pop()
         if number in found or (within is not None and not within[number]):

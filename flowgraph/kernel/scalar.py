@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-INTEGERS = frozenset("int8 int16 int32 int64 uint8 uint16 uint32 uint64".split())
+INTEGERS = frozenset(["int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"])
 FLOATS = frozenset(("float32", "float64"))
 NUMBERS = INTEGERS | FLOATS
 BOOL = frozenset(("bool",))
@@ -52,7 +52,8 @@ def _sigmoid(x: np.ndarray) -> np.ndarray:
 
 
 def _floor_div(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    # NB: np.floor_divide floors the exact quotient (1 // 0.1 is 9); TensorFlow the rounded one (10).
+    # NB: np.floor_divide floors the exact quotient (1 // 0.1 is 9); TensorFlow the rounded one
+    # (10).
     return np.floor_divide(x, y) if x.dtype.kind in "iu" else np.floor(x / y)
 
 

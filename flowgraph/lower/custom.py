@@ -4,8 +4,9 @@
     gather      a TextKernel that copies rows
     matmul      a GEMM call
 
-A rule gets the Lowering, the node and its input operands, makes the outputs with ``lowering.output`` and
-appends instructions.  What cannot be done natively (a dtype without kernels) falls back to the host.
+A rule gets the Lowering, the node and its input operands, makes the outputs with
+``lowering.output`` and appends instructions.  What cannot be done natively (a dtype without
+kernels) falls back to the host.
 
 Read next: gemm.py (matmul), rows.py (gather and scatter), lowering.py.
 """

@@ -13,12 +13,13 @@ import numpy as np
 
 from flowgraph.kernel.gemm import BLAS_ROUTINES, SMALL_GEMM_LIMIT, blas_gemm, small_gemm
 from flowgraph.lower.custom import custom_lowering
+from flowgraph.lower.rows import _at
 from flowgraph.optimize.frozen import Node
 from flowgraph.plan.plan import Operand, Symbol, Word
-from flowgraph.lower.rows import _at
 
 if TYPE_CHECKING:
     from flowgraph.lower.lowering import Lowering
+
 
 @custom_lowering("matmul")
 def lower_matmul(lowering: Lowering, node: Node, inputs: list[Operand]) -> None:
@@ -67,8 +68,17 @@ def _emit_gemm(lowering: Lowering, node: Node, x: Operand, y: Operand, out: Oper
     flops = 2 * m * n * k
     if dtype not in BLAS_ROUTINES or m * n * k <= SMALL_GEMM_LIMIT or 0 in (m, n, k):
         words: list[Word] = [
-            n, k, _at(x), x.strides[0], x.strides[1], _at(y), y.strides[0], y.strides[1],
-            _at(out), out.strides[0], out.strides[1],
+            n,
+            k,
+            _at(x),
+            x.strides[0],
+            x.strides[1],
+            _at(y),
+            y.strides[0],
+            y.strides[1],
+            _at(out),
+            out.strides[0],
+            out.strides[1],
         ]
         lowering.emit_text(
             small_gemm(dtype), words, node, values, {node.outputs[0]: out}, stop=m, flops=flops
@@ -77,17 +87,25 @@ def _emit_gemm(lowering: Lowering, node: Node, x: Operand, y: Operand, out: Oper
     x, lda, trans_a = _blas_form(lowering, node, x)
     y, ldb, trans_b = _blas_form(lowering, node, y)
     words = [
-        m, n, k, _at(x), lda, trans_a, _at(y), ldb, trans_b, _at(out), max(n, 1),
+        m,
+        n,
+        k,
+        _at(x),
+        lda,
+        trans_a,
+        _at(y),
+        ldb,
+        trans_b,
+        _at(out),
+        max(n, 1),
         Symbol(BLAS_ROUTINES[dtype]),
     ]
     values = dict(zip(node.inputs, (x, y), strict=True))
-    lowering.emit_text(
-        blas_gemm(dtype), words, node, values, {node.outputs[0]: out}, flops=flops
-    )
+    lowering.emit_text(blas_gemm(dtype), words, node, values, {node.outputs[0]: out}, flops=flops)
 
 
 def _blas_form(lowering: Lowering, node: Node, operand: Operand) -> tuple[Operand, int, int]:
-    """The operand (copied if neither axis is contiguous), its leading dimension, transposed or not."""
+    """The operand (copied if no axis is contiguous), its leading dimension, transposed or not."""
     (rows, cols), (row_stride, col_stride) = operand.shape, operand.strides
     if col_stride == 1 and row_stride >= cols:
         return operand, max(row_stride, 1), 0

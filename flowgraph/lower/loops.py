@@ -1,7 +1,8 @@
 """Strided operands over a domain -> a Kernel with as few axes as possible, and its block words.
 
     domain (32, 1, 64), all operands contiguous       ->   one map axis of extent 2048
-    domain (128, 256), bias with strides (0, 1)       ->   axes 128, 256; bias [0, 1], the rest [s, 1]
+    domain (128, 256), bias with strides (0, 1)       ->   axes 128, 256; bias [0, 1], the rest [s,
+    1]
 
 Size-1 axes vanish, neighbours that every operand walks as one are merged, strides become classes
 (0, 1, run-time).  What remains of sizes and strides goes into the argument block, not the kernel.
@@ -36,8 +37,8 @@ def build_kernel(
 ) -> tuple[Kernel, tuple[int, ...], tuple[Word, ...]]:
     """The kernel, its extents and its block words.
 
-    ``body`` refers to accesses by number and to domain axes in ``index`` statements; statements that reach
-    no store or require are dropped, as are accesses that nothing uses.
+    ``body`` refers to accesses by number and to domain axes in ``index`` statements; statements
+    that reach no store or require are dropped, as are accesses that nothing uses.
     """
     body, accesses = _without_dead(list(body), list(accesses))
     indexed = {int(s.imm) for s in body if s.op == "index"}  # type: ignore[arg-type]
@@ -86,9 +87,7 @@ def build_kernel(
     return kernel, tuple(extents), tuple(words)
 
 
-def _without_dead(
-    body: list[Stmt], accesses: list[Access]
-) -> tuple[list[Stmt], list[Access]]:
+def _without_dead(body: list[Stmt], accesses: list[Access]) -> tuple[list[Stmt], list[Access]]:
     live = [False] * len(body)
     for number in range(len(body) - 1, -1, -1):
         stmt = body[number]
@@ -126,9 +125,7 @@ def _merged_axes(
         if groups and axis not in indexed and groups[-1][-1] not in indexed:
             outer = groups[-1][-1]
             same_kind = (outer in reduced) == (axis in reduced)
-            if same_kind and all(
-                a.strides[outer] == a.strides[axis] * extent for a in accesses
-            ):
+            if same_kind and all(a.strides[outer] == a.strides[axis] * extent for a in accesses):
                 groups[-1].append(axis)
                 continue
         groups.append([axis])

@@ -18,8 +18,8 @@ import numpy as np
 
 from flowgraph.graph.opdef import RANDOM, View
 from flowgraph.kernel.ir import TextKernel
-from flowgraph.lower.copies import copy_kernel
 from flowgraph.lower import gemm, rows  # noqa: F401  they register lowering rules
+from flowgraph.lower.copies import copy_kernel
 from flowgraph.lower.custom import CUSTOM_LOWERINGS
 from flowgraph.lower.regions import lower_region
 from flowgraph.optimize.frozen import (
@@ -32,6 +32,7 @@ from flowgraph.optimize.frozen import (
     uniform_bits,
 )
 from flowgraph.optimize.fuse import CUSTOM, LOOPS, Region, external_outputs
+from flowgraph.optimize.strides import contiguous_strides
 from flowgraph.optimize.views import inputs_read, is_view
 from flowgraph.plan.plan import (
     ARENA,
@@ -45,7 +46,6 @@ from flowgraph.plan.plan import (
     Slot,
     Word,
 )
-from flowgraph.optimize.strides import contiguous_strides
 from flowgraph.plan.plan import FEED as FEED_SLOT
 from flowgraph.plan.plan import VARIABLE as VARIABLE_SLOT
 
@@ -80,16 +80,14 @@ class Lowering:
         fetches = [self.operand(v) for v in self.graph.fetches]
         reads = _variables_read(self.graph)
         writes = tuple(dict.fromkeys(w for n in self.graph.nodes for w in n.writes))
-        ops = {
-            n.attrs["variable"]: n.op for n in self.graph.nodes if n.type == VARIABLE
-        }
-        return Plan(
-            self.slots, self.instrs, feeds, fetches, reads, writes, self.variables, ops
-        )
+        ops = {n.attrs["variable"]: n.op for n in self.graph.nodes if n.type == VARIABLE}
+        return Plan(self.slots, self.instrs, feeds, fetches, reads, writes, self.variables, ops)
 
     # ------------------------------------------------------------------------------ slots
 
-    def new_slot(self, kind: str, nbytes: int, name: str = "", array: np.ndarray | None = None) -> Slot:
+    def new_slot(
+        self, kind: str, nbytes: int, name: str = "", array: np.ndarray | None = None
+    ) -> Slot:
         """A new buffer of the plan."""
         slot = Slot(len(self.slots), kind, nbytes, name, array)
         self.slots.append(slot)
@@ -198,19 +196,31 @@ class Lowering:
             bytes_moved = sum(o.size * o.dtype.np.itemsize for o in operands)
         self.emit(
             Instr(
-                kernel, tuple(words), stop, (node,), inputs, outputs,
-                flops=flops, bytes_moved=bytes_moved,
+                kernel,
+                tuple(words),
+                stop,
+                (node,),
+                inputs,
+                outputs,
+                flops=flops,
+                bytes_moved=bytes_moved,
             )
         )
 
     def copy(self, source: Operand, target: Operand, node: Node) -> None:
-        """Append an instruction that copies between operands of one shape (broadcast strides allowed)."""
+        """Append a copy between operands of one shape; the source may repeat (strides 0)."""
         kernel, extents, words = copy_kernel(source, target)
         self.emit(
             Instr(
-                kernel, words, extents[0], (node,),
-                _anonymous(source), _anonymous(target), extents,
-                bytes_moved=kernel.bytes_moved(extents), is_copy=True,
+                kernel,
+                words,
+                extents[0],
+                (node,),
+                _anonymous(source),
+                _anonymous(target),
+                extents,
+                bytes_moved=kernel.bytes_moved(extents),
+                is_copy=True,
             )
         )
 
@@ -254,7 +264,7 @@ class Lowering:
 
 
 def _anonymous(operand: Operand) -> dict[Value, Operand]:
-    """An operand that is no Value of the graph (a copy's scratch, a counter), keyed by a fresh one."""
+    """An operand that is no Value of the graph (a scratch copy, a counter), by a fresh key."""
     return {Value(None, 0, operand.dtype, operand.shape): operand}  # type: ignore[arg-type]
 
 

@@ -191,9 +191,7 @@ def _joined_in_out(accesses: list[Access], body: list) -> tuple[list[Access], li
     if not replaced:
         return joined, body
     body = [
-        replace(s, imm=replaced[s.imm])
-        if s.op in ("load", "store") and s.imm in replaced
-        else s
+        replace(s, imm=replaced[s.imm]) if s.op in ("load", "store") and s.imm in replaced else s
         for s in body
     ]
     return joined, body

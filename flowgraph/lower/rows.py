@@ -2,12 +2,13 @@
 
     block  [outer, axis_size, row, indices, table, rows]     row: elements of one row
 
-Every index is checked before anything is written, so a variable is as it was when one is out of range.
+Every index is checked before anything is written, so a variable is as it was when one is out of
+range.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,7 +21,7 @@ from flowgraph.plan.plan import Operand, Pointer
 if TYPE_CHECKING:
     from flowgraph.lower.lowering import Lowering
 
-_HEAD = '''\
+_HEAD = """\
 def kernel(block, start, stop):
     outer = slot(block, 0)
     axis_size = slot(block, 1)
@@ -32,11 +33,11 @@ def kernel(block, start, stop):
         k = int64(load(indices, i))
         if {skip}k >= axis_size:
             return 2
-'''
+"""
 
 _GATHER = (
     _HEAD
-    + '''\
+    + """\
     for o in range(outer):
         for i in range(start, stop):
             k = int64(load(indices, i))
@@ -45,12 +46,12 @@ _GATHER = (
             for e in independent(row):
                 store(rows, target + e, load(table, source + e))
     return 0
-'''
+"""
 )
 
 _SCATTER = (
     _HEAD
-    + '''\
+    + """\
     for i in range(start, stop):
         k = int64(load(indices, i))
         if k >= 0:
@@ -61,24 +62,27 @@ _SCATTER = (
                 y = load(rows, source + e)
                 store(table, target + e, {combine})
     return 0
-'''
+"""
 )
 
 _COMBINE = {
-    "ScatterAdd": "x + y", "ScatterSub": "x - y", "ScatterUpdate": "y", "UnsortedSegmentSum": "x + y",
+    "ScatterAdd": "x + y",
+    "ScatterSub": "x - y",
+    "ScatterUpdate": "y",
+    "UnsortedSegmentSum": "x + y",
 }
 
 
-@lru_cache(maxsize=None)
+@cache
 def gather_kernel(dtype: str, index: str) -> TextKernel:
     """rows[o, i] = table[o, indices[i]]."""
     source = _GATHER.format(dtype=dtype, index=index, skip="k < 0 or ")
     return TextKernel(f"gather_{dtype}_{index}", source)
 
 
-@lru_cache(maxsize=None)
+@cache
 def scatter_kernel(op: str, dtype: str, index: str) -> TextKernel:
-    """table[indices[i]] = combine(table[indices[i]], rows[i]), in order; segments drop negative ids."""
+    """table[indices[i]] = combine(that, rows[i]), in order; segments drop negative ids."""
     skip = "" if op == "UnsortedSegmentSum" else "k < 0 or "
     source = _SCATTER.format(dtype=dtype, index=index, skip=skip, combine=_COMBINE[op])
     return TextKernel(f"{op}_{dtype}_{index}", source)
@@ -103,7 +107,12 @@ def lower_gather(lowering: Lowering, node: Node, inputs: list[Operand]) -> None:
     kernel = gather_kernel(params.dtype.name, indices.dtype.name)
     values = dict(zip(node.inputs[:2], (params, indices), strict=True))
     lowering.emit_text(
-        kernel, words, node, values, {node.outputs[0]: out}, stop=indices.size,
+        kernel,
+        words,
+        node,
+        values,
+        {node.outputs[0]: out},
+        stop=indices.size,
         bytes_moved=2 * out.size * out.dtype.np.itemsize,
     )
 
@@ -134,20 +143,24 @@ def _emit_scatter(
     row = int(np.prod(table.shape[1:], dtype=np.int64))
     words = [1, table.shape[0], row, _at(indices), _at(table), _at(rows)]
     kernel = scatter_kernel(node.type, table.dtype.name, indices.dtype.name)
-    values = {v: o for v, o in zip(node.inputs[1:], (indices, rows), strict=False)}
+    values = dict(zip(node.inputs[1:], (indices, rows), strict=False))
     if node.type == "UnsortedSegmentSum":
         values = dict(zip(node.inputs[:2], (rows, indices), strict=True))
     else:
         values[node.inputs[0]] = table
     lowering.emit_text(
-        kernel, words, node, values, {node.outputs[0]: table}, stop=indices.size,
-        flops=rows.size, bytes_moved=3 * rows.size * rows.dtype.np.itemsize,
+        kernel,
+        words,
+        node,
+        values,
+        {node.outputs[0]: table},
+        stop=indices.size,
+        flops=rows.size,
+        bytes_moved=3 * rows.size * rows.dtype.np.itemsize,
     )
 
 
-def _as_rows(
-    lowering: Lowering, node: Node, updates: Operand, shape: tuple[int, ...]
-) -> Operand:
+def _as_rows(lowering: Lowering, node: Node, updates: Operand, shape: tuple[int, ...]) -> Operand:
     """``updates`` as one contiguous row per index (a scalar update goes to every element)."""
     if updates.shape != shape:
         padded = (0,) * (len(shape) - len(updates.strides)) + updates.strides

@@ -208,8 +208,8 @@ def matmul(
     y[..., i, j] = sum_k a[..., i, k] * b[..., k, j]
 
     Args:
-        a: (..., I, K), or (..., K, I) with ``transpose_a``.   b: (..., K, J), of the dtype of ``a``.
-        transpose_a, transpose_b: read the matrices transposed; costs nothing.
+        a: (..., I, K), or (..., K, I) with ``transpose_a``.   b: (..., K, J), of the dtype of
+        ``a``. transpose_a, transpose_b: read the matrices transposed; costs nothing.
         adjoint_a, adjoint_b: the same for real dtypes (conjugated too for complex ones).
         a_is_sparse, b_is_sparse: accepted hints; zeros are multiplied like other numbers.
         name: of the operation.
@@ -243,7 +243,11 @@ def matmul(
                 a, b, adj_x=transpose_a or adjoint_a, adj_y=transpose_b or adjoint_b, name=scope
             )
         return call.MatMul(
-            a, b, transpose_a=transpose_a or adjoint_a, transpose_b=transpose_b or adjoint_b, name=scope
+            a,
+            b,
+            transpose_a=transpose_a or adjoint_a,
+            transpose_b=transpose_b or adjoint_b,
+            name=scope,
         )
 
 

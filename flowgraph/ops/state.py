@@ -1,7 +1,7 @@
 """Variables' operations: VariableV2, the assignments, row updates, and optimizer steps.
 
-Records of effect ``write`` see values: the Ref input arrives as the variable's current value, and kernel
-and reference give its new value (optimize/freeze.py turns that into versions).
+Records of effect ``write`` see values: the Ref input arrives as the variable's current value, and
+kernel and reference give its new value (optimize/freeze.py turns that into versions).
 
 Read next: variables.py (the class Variable, which uses them).
 """
@@ -223,7 +223,12 @@ def _scatter(type: str, ufunc: Any, doc: str) -> None:
         errors=(
             error_sample(ValueError, "updates must have shape", f32(5, 3), i32([0, 1]), f32(2, 4)),
             error_sample(
-                Exception, "not in|out of range", f32(2), np.array([2], np.int32), f32(1), stage="run"
+                Exception,
+                "not in|out of range",
+                f32(2),
+                np.array([2], np.int32),
+                f32(1),
+                stage="run",
             ),
         ),
         effect=WRITE,
@@ -337,14 +342,17 @@ define(
     reference=_momentum_new,
     samples=(
         sample(f32(3, 5), f32(3, 5), np.float32(0.1), f32(3, 5), np.float32(0.9)),
-        sample(
-            f32(4), f32(4), np.float32(0.1), f32(4), np.float32(0.9), use_nesterov=True
-        ),
+        sample(f32(4), f32(4), np.float32(0.1), f32(4), np.float32(0.9), use_nesterov=True),
     ),
     errors=(
         error_sample(
-            ValueError, "the gradient has shape",
-            f32(2), f32(2), np.float32(1), f32(3), np.float32(1),
+            ValueError,
+            "the gradient has shape",
+            f32(2),
+            f32(2),
+            np.float32(1),
+            f32(3),
+            np.float32(1),
         ),
     ),
     effect=WRITE,

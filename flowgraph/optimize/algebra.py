@@ -1,15 +1,16 @@
 """Pass ``algebra``: identities that make graphs smaller, cheaper or more stable.
 
-RULES is a table read top-down; every row is locally valid, so their order affects speed only.  A rule looks
-at one node and returns the Value that replaces its output, or None.
+RULES is a table read top-down; every row is locally valid, so their order affects speed only.  A
+rule looks at one node and returns the Value that replaces its output, or None.
 
     exact      the result has the same bits (a zero's sign aside: x + 0 is x, also for x = -0)
     stable     the result is nearer to the mathematical value, and finite where the original is not
 
-What is *not* here, and why:  x * 0 -> 0 and x - x -> 0 and x / x -> 1 are wrong at NaN and infinity;
-(a + b) + c -> a + (b + c) changes rounding;  sqrt(x)**2 -> x is wrong for x < 0.
+What is *not* here, and why:  x * 0 -> 0 and x - x -> 0 and x / x -> 1 are wrong at NaN and
+infinity; (a + b) + c -> a + (b + c) changes rounding;  sqrt(x)**2 -> x is wrong for x < 0.
 
-Needs: folded constants.  FLOWGRAPH_MAX_REWRITES=n stops after n rewrites: bisecting finds a bad rule.
+Needs: folded constants.  FLOWGRAPH_MAX_REWRITES=n stops after n rewrites: bisecting finds a bad
+rule.
 """
 
 from __future__ import annotations
@@ -246,28 +247,51 @@ RULES: tuple[Rule, ...] = (
     Rule("add zero", _ADD, _beside(0, left=True), "x + 0 = x"),
     Rule("subtract zero", ("Sub",), _beside(0, left=False), "x - 0 = x"),
     Rule("multiply by one", ("Mul",), _beside(1, left=True), "x * 1 = x, NaN included"),
-    Rule("divide by one", ("RealDiv", "Div", "FloorDiv"), lambda n, m: (
-        _beside(1, left=False)(n, m) if n.type != "FloorDiv" or not n.inputs[0].dtype.is_floating
-        else None), "x / 1 = x; a float's floor division still rounds"),
+    Rule(
+        "divide by one",
+        ("RealDiv", "Div", "FloorDiv"),
+        lambda n, m: (
+            _beside(1, left=False)(n, m)
+            if n.type != "FloorDiv" or not n.inputs[0].dtype.is_floating
+            else None
+        ),
+        "x / 1 = x; a float's floor division still rounds",
+    ),
     Rule("negate twice", ("Neg",), _double_negation, "-(-x) = x"),
     Rule("add a negative", _ADD, _add_negated, "x + (-y) = x - y, the same rounding"),
     Rule("subtract a negative", ("Sub",), _subtract_negated, "x - (-y) = x + y, the same rounding"),
     Rule("first power", ("Pow",), _pow_one, "x**1 = x"),
     Rule("second power", ("Pow",), _pow_two, "x**2 = x*x, correctly rounded"),
-    Rule("divide by 2**k", ("RealDiv", "Div"), _divide_by_power_of_two,
-         "2**-k is exact, and scaling by it rounds as the division does"),
-    Rule("reshape to own shape", ("Reshape", "BroadcastTo", "Tile"), _forward_if_same_shape,
-         "row-major order is kept; nothing is repeated"),
+    Rule(
+        "divide by 2**k",
+        ("RealDiv", "Div"),
+        _divide_by_power_of_two,
+        "2**-k is exact, and scaling by it rounds as the division does",
+    ),
+    Rule(
+        "reshape to own shape",
+        ("Reshape", "BroadcastTo", "Tile"),
+        _forward_if_same_shape,
+        "row-major order is kept; nothing is repeated",
+    ),
     Rule("reshape a reshape", ("Reshape",), _reshape_of_reshape, "only the last shape counts"),
     Rule("transpose nothing", ("Transpose",), _transpose_nothing, "the identity permutation"),
-    Rule("transpose twice", ("Transpose",), _transpose_of_transpose,
-         "out axis i is inner axis q[i], which is x's axis p[q[i]]"),
+    Rule(
+        "transpose twice",
+        ("Transpose",),
+        _transpose_of_transpose,
+        "out axis i is inner axis q[i], which is x's axis p[q[i]]",
+    ),
     Rule("reduce nothing", _REDUCE, _reduce_over_nothing, "no axis: every element alone"),
     Rule("sum of few", ("AddN",), _add_one_or_two, "x = sum [x];  x + y = sum [x, y]"),
-    Rule("log softmax", ("Log",), _log_of_softmax,
-         "log(exp(x-m)/s) = x - m - log s, finite where the softmax underflows", "stable"),
-    Rule("log sigmoid", ("Log",), _log_of_sigmoid,
-         "log(1/(1+exp(-x))) = -softplus(-x)", "stable"),
+    Rule(
+        "log softmax",
+        ("Log",),
+        _log_of_softmax,
+        "log(exp(x-m)/s) = x - m - log s, finite where the softmax underflows",
+        "stable",
+    ),
+    Rule("log sigmoid", ("Log",), _log_of_sigmoid, "log(1/(1+exp(-x))) = -softplus(-x)", "stable"),
     Rule("log of 1 + x", ("Log",), _log_of_one_plus, "log1p(x) by definition", "stable"),
     Rule("exp(x) - 1", ("Sub",), _exp_minus_one, "expm1(x) by definition", "stable"),
 )

@@ -1,6 +1,7 @@
 """Pass ``cse``: equal pure computations are done once.
 
-    %1 = Mul(%0, %0)   %2 = Mul(%0, %0)   %3 = Add(%1, %2)   ==>   %1 = Mul(%0, %0)   %3 = Add(%1, %1)
+    %1 = Mul(%0, %0)   %2 = Mul(%0, %0)   %3 = Add(%1, %2)   ==>   %1 = Mul(%0, %0)   %3 = Add(%1,
+    %1)
 
 Needs: nothing.  Guarantees: no two pure nodes of one type with equal attrs and inputs.  Random,
 write and host nodes are never merged.

@@ -2,8 +2,8 @@
 
     %0 = Shape(x)  with x float32[?, 3] known as float32[8, 3]   ==>   %0 = Const {value: [8, 3]}
 
-Needs: nothing.  Guarantees: no pure node has only constant inputs, unless its result is large or its
-reference refuses (that error belongs to the run).
+Needs: nothing.  Guarantees: no pure node has only constant inputs, unless its result is large or
+its reference refuses (that error belongs to the run).
 
 Read next: specialize.py, which folds again once sizes are known.
 """

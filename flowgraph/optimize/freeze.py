@@ -7,11 +7,11 @@
 
 Operations are walked in creation order, which is program order.  Per variable the walk carries the
 *current version*: a read yields it, a write replaces it.  So a read sees exactly the writes created
-before it and run with it, and the result has no race whatever order kernels run in.  Fetching a variable
-itself (its Ref output) gives the version at the end of the run.
+before it and run with it, and the result has no race whatever order kernels run in.  Fetching a
+variable itself (its Ref output) gives the version at the end of the run.
 
-A control dependency matters here in two ways only: it keeps an effect from being pruned, and a write
-or a host effect must not run before a host effect (an Assert, say) it depends on.
+A control dependency matters here in two ways only: it keeps an effect from being pruned, and a
+write or a host effect must not run before a host effect (an Assert, say) it depends on.
 
 Read next: frozen.py.
 """
@@ -36,7 +36,8 @@ def freeze(fetches: Sequence[Tensor | Operation], feeds: Sequence[Tensor]) -> Fr
     Args:
         fetches: tensors to return and operations to run; the result's ``fetches`` are the
             tensors' Values, in order.
-        feeds: tensors given from outside, in order; nothing upstream of them is kept for their sake.
+        feeds: tensors given from outside, in order; nothing upstream of them is kept for their
+        sake.
     Raises:
         InvalidArgumentError: a placeholder is needed and not fed, or control dependencies form a
             cycle.
@@ -129,9 +130,7 @@ class _Freezer:
             self.value[tensor] = value
             self.feeds.append(value)
 
-    def run(
-        self, ops: list[Operation], fetches: Sequence[Tensor | Operation]
-    ) -> FrozenGraph:
+    def run(self, ops: list[Operation], fetches: Sequence[Tensor | Operation]) -> FrozenGraph:
         for op in ops:
             self.add(op)
         # Fetched variables are read last: they show the state after the step.
@@ -220,7 +219,7 @@ class _Freezer:
                     None,
                     op,
                     op_message(
-                        f"{op.type} writes {tensor.name!r}, a variable whose value is fed in this run",
+                        f"{op.type} writes {tensor.name!r}, a variable that is fed in this run",
                         op,
                         fix="do not feed a variable that the run updates",
                     ),

@@ -1,9 +1,9 @@
 """FrozenGraph: the optimiser's form of a graph, pruned to one run and free of Python state.
 
-Between freeze.py (which makes it from the user's graph) and lower/ (which takes it apart) every pass is a
-function FrozenGraph -> FrozenGraph.  It is pure data flow: a variable is a chain of *versions*
-(Values), so that reads and writes need no order of their own, and a control dependency survives
-only where it can be observed (before a write or a host effect).
+Between freeze.py (which makes it from the user's graph) and lower/ (which takes it apart) every
+pass is a function FrozenGraph -> FrozenGraph.  It is pure data flow: a variable is a chain of
+*versions* (Values), so that reads and writes need no order of their own, and a control dependency
+survives only where it can be observed (before a write or a host effect).
 
     %0 = Feed()                       float32[2, 3]   'x'
     %1 = Variable() {name: 'w'}       float32[3]      'w'
@@ -59,7 +59,16 @@ class Node:
     """
 
     __slots__ = (
-        "after", "attrs", "inputs", "name", "op", "opdef", "outputs", "type", "view", "writes",
+        "after",
+        "attrs",
+        "inputs",
+        "name",
+        "op",
+        "opdef",
+        "outputs",
+        "type",
+        "view",
+        "writes",
     )
 
     def __init__(
@@ -111,7 +120,10 @@ class Node:
             node.outputs = tuple([Value(node, v.index, v.dtype, v.shape) for v in self.outputs])
         else:
             node.outputs = tuple(
-                [Value(node, v.index, v.dtype, s) for v, s in zip(self.outputs, shapes, strict=True)]
+                [
+                    Value(node, v.index, v.dtype, s)
+                    for v, s in zip(self.outputs, shapes, strict=True)
+                ]
             )
         return node
 
@@ -124,9 +136,7 @@ class FrozenGraph:
 
     __slots__ = ("feeds", "fetches", "nodes")
 
-    def __init__(
-        self, nodes: list[Node], feeds: list[Value], fetches: list[Value]
-    ) -> None:
+    def __init__(self, nodes: list[Node], feeds: list[Value], fetches: list[Value]) -> None:
         self.nodes, self.feeds, self.fetches = nodes, feeds, fetches
 
     def consumers(self) -> dict[Value, list[Node]]:
@@ -159,14 +169,12 @@ def uniform_bits(array: np.ndarray) -> bool:
 Replacement = Sequence[Value] | None
 
 
-def rewrite(
-    graph: FrozenGraph, visit: Callable[[Node, list[Node]], Replacement]
-) -> FrozenGraph:
+def rewrite(graph: FrozenGraph, visit: Callable[[Node, list[Node]], Replacement]) -> FrozenGraph:
     """A new graph in which ``visit(node, out)`` may replace each node's outputs.
 
-    Nodes arrive in order with their inputs already replaced.  ``visit`` returns the Values to use in
-    place of the node's outputs, having appended any new nodes it needs to ``out``, or None to keep
-    the node.
+    Nodes arrive in order with their inputs already replaced.  ``visit`` returns the Values to use
+    in place of the node's outputs, having appended any new nodes it needs to ``out``, or None to
+    keep the node.
     """
     new_value: dict[Value, Value] = {}
     new_node: dict[Node, Node] = {}
@@ -187,8 +195,7 @@ def rewrite(
             out.append(current)
             replaced = current.outputs
         if replaced is not node.outputs:
-            for old, new in zip(node.outputs, replaced, strict=True):
-                new_value[old] = new
+            new_value.update(zip(node.outputs, replaced, strict=True))
     return FrozenGraph(out, graph.feeds, [new_value.get(v, v) for v in graph.fetches])
 
 
@@ -224,9 +231,8 @@ def to_text(graph: FrozenGraph) -> str:
         after = f" after {[a.name for a in node.after]}" if node.after else ""
         writes = f" writes {list(node.writes)}" if node.writes else ""
         equals = " = " if left else ""
-        lines.append(
-            f"{left}{equals}{node.type}({args}){attrs}   {kinds}   {node.name!r}{writes}{after}{site}"
-        )
+        what = f"{left}{equals}{node.type}({args}){attrs}   {kinds}"
+        lines.append(f"{what}   {node.name!r}{writes}{after}{site}")
     if graph.fetches:
         lines.append("fetch " + ", ".join(f"%{number.get(v, '?')}" for v in graph.fetches))
     return "\n".join(lines) + "\n"
@@ -262,7 +268,9 @@ def verify(graph: FrozenGraph, *, known_shapes: bool = False) -> None:
             if known_shapes and (value.shape is None or None in value.shape):
                 raise FrozenGraphError(f"{node!r}: output shape {value.shape} is not known")
         if node.writes and len(node.writes) != len(node.outputs):
-            raise FrozenGraphError(f"{node!r} writes {node.writes}, has {len(node.outputs)} outputs")
+            raise FrozenGraphError(
+                f"{node!r} writes {node.writes}, has {len(node.outputs)} outputs"
+            )
         made.update(node.outputs)
         seen.add(node)
     _defined(graph.fetches, made, "the graph fetches")
@@ -276,7 +284,20 @@ def _defined(values: Iterable[Value], made: set[Value], what: str) -> None:
 
 
 __all__ = [
-    "FEED", "HOST", "PURE", "RANDOM", "VARIABLE", "WRITE",
-    "FrozenGraph", "FrozenGraphError", "Node", "Value",
-    "constant", "eliminate_dead", "is_live_root", "rewrite", "to_text", "verify",
+    "FEED",
+    "HOST",
+    "PURE",
+    "RANDOM",
+    "VARIABLE",
+    "WRITE",
+    "FrozenGraph",
+    "FrozenGraphError",
+    "Node",
+    "Value",
+    "constant",
+    "eliminate_dead",
+    "is_live_root",
+    "rewrite",
+    "to_text",
+    "verify",
 ]

@@ -2,10 +2,12 @@
 
     Mul, Add, Tanh, Sum(axis=1), Mul      ==>   Region(domain (8, 100), reduced (1,)): all five
 
-A Region has a *domain* (the loops) and possibly *reduced* axes.  A member is *full* (one value per point
-of the domain) or *row* (one value per kept index: a reduction's result and what is computed from it).
+A Region has a *domain* (the loops) and possibly *reduced* axes.  A member is *full* (one value per
+point of the domain) or *row* (one value per kept index: a reduction's result and what is computed
+from it).
 
-    full member   its domain is the region's; it may use row members only where the reduced axes are the
+    full member   its domain is the region's; it may use row members only where the reduced axes are
+    the
                   trailing ones (softmax, layer norm: several passes over a row that stays in cache)
     row member    its domain is the region's without the reduced axes, or with size 1 there
 
@@ -94,9 +96,7 @@ def runs_on_host(opdef: OpDef, node: Node) -> bool:
     return any(v.dtype.name not in KERNEL_DTYPES for v in values)
 
 
-def fuse(
-    graph: FrozenGraph, earlier: Edges, max_members: int = MAX_MEMBERS
-) -> list[Region]:
+def fuse(graph: FrozenGraph, earlier: Edges, max_members: int = MAX_MEMBERS) -> list[Region]:
     """Regions in an order that respects data and ``earlier``; ``max_members=1`` fuses nothing."""
     return _Fuser(earlier, max_members).run(graph)
 
@@ -137,9 +137,7 @@ class _Fuser:
             role = self.role_in(latest, node, domain, reduced)
             if role is not None:
                 latest.nodes.append(node)
-                latest.operands.update(
-                    v for v in inputs_read(node) if v.node not in latest.nodes
-                )
+                latest.operands.update(v for v in inputs_read(node) if v.node not in latest.nodes)
                 if reduced and not latest.reduced:
                     latest.reduced = reduced
                 if role == "row" or reduced:
@@ -186,7 +184,7 @@ class _Fuser:
     def may_overwrite_beside(
         self, region: Region, node: Node, members: set[Node], reduced: tuple[int, ...]
     ) -> bool:
-        """A write may join readers of the old version only where each point is read, then written."""
+        """A write may join readers of the old version only where each point is read first."""
         if not any(n in members for n in self.earlier.get(node, ())):
             return True
         if region.reduced or reduced:
@@ -252,13 +250,15 @@ def is_row_output(value: Value, region: Region) -> bool:
     return all(region.domain[a] == 1 for a in region.reduced)
 
 
-def _is_row_shape(shape: tuple[int, ...], domain: tuple[int, ...], reduced: tuple[int, ...]) -> bool:
+def _is_row_shape(
+    shape: tuple[int, ...], domain: tuple[int, ...], reduced: tuple[int, ...]
+) -> bool:
     """True when a row value of ``shape`` broadcasts back along the reduced axes by itself."""
     return shape == tuple(1 if a in reduced else size for a, size in enumerate(domain))
 
 
 def external_outputs(regions: list[Region], graph: FrozenGraph) -> set[Value]:
-    """Values that must exist in memory: fetched, written, or used outside the region that makes them."""
+    """Values that must exist in memory: fetched, written, or used outside their region."""
     region_of = {node: region for region in regions for node in region.nodes}
     needed = {storage(v) for v in graph.fetches} | set(graph.fetches)
     for node in graph.nodes:
@@ -273,8 +273,17 @@ def external_outputs(regions: list[Region], graph: FrozenGraph) -> set[Value]:
 
 
 __all__ = [
-    "CUSTOM", "FEED", "HOST_REGION", "LOOPS", "VARIABLE",
-    "Region", "broadcast_shape", "external_outputs", "fuse", "loops_of", "runs_on_host",
+    "CUSTOM",
+    "FEED",
+    "HOST_REGION",
+    "LOOPS",
+    "VARIABLE",
+    "Region",
+    "broadcast_shape",
+    "external_outputs",
+    "fuse",
+    "loops_of",
+    "runs_on_host",
 ]
 
 

@@ -1,13 +1,14 @@
 """Pass ``order``: make variable versions safe to keep in one buffer.
 
-A write puts version k+1 where version k was.  Every user of version k must therefore have run before
-the write; where one cannot (it depends on the write itself) it gets a copy of version k made in
-time.
+A write puts version k+1 where version k was.  Every user of version k must therefore have run
+before the write; where one cannot (it depends on the write itself) it gets a copy of version k made
+in time.
 
-    %1 = AssignAdd(v@0, 1)   %2 = Mul(v@0, %1)   ==>   %c = Copy(v@0)   %1 = AssignAdd(v@0, 1)   %2 = Mul(%c, %1)
+    %1 = AssignAdd(v@0, 1)   %2 = Mul(v@0, %1)   ==>   %c = Copy(v@0)   %1 = AssignAdd(v@0, 1)   %2
+    = Mul(%c, %1)
 
-Needs: known shapes.  Guarantees: in the returned order, and in any other that keeps inputs, ``after``
-and the returned ``earlier`` edges, no old version is used after its overwriting.
+Needs: known shapes.  Guarantees: in the returned order, and in any other that keeps inputs,
+``after`` and the returned ``earlier`` edges, no old version is used after its overwriting.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """FrozenGraph + the sizes of one run -> FrozenGraph in which every shape is known.
 
-Walks the nodes once with the ops' own infer rules; shape arithmetic (``shape(x)[0]``, reshape targets,
-broadcast axes of gradients) folds to constants on the way.
+Walks the nodes once with the ops' own infer rules; shape arithmetic (``shape(x)[0]``, reshape
+targets, broadcast axes of gradients) folds to constants on the way.
 
-Where a size depends on a value that only the run can give (``reshape(x, fed_shape)``, a py_func without
-static shape), the graph is cut into stages: what can be planned runs first; its boundary
+Where a size depends on a value that only the run can give (``reshape(x, fed_shape)``, a py_func
+without static shape), the graph is cut into stages: what can be planned runs first; its boundary
 values then enter the rest as feeds, or, when a shape depends on them, as constants.
 
 Read next: session.py drives the stages; fuse.py takes the result.
@@ -44,9 +44,11 @@ class Staged:
 
     changed: False when every size was known before, so that ``first`` is as the passes left it.
     first: the part that can be planned now; its fetches are the boundary Values.
-    boundary: Values of ``rest`` that ``first``'s fetches stand for, in order; empty when all is planned.
+    boundary: Values of ``rest`` that ``first``'s fetches stand for, in order; empty when all is
+    planned.
     by_value: for each boundary Value, whether ``rest`` needs its value (else its shape alone).
-    rest: the remaining FrozenGraph, in which boundary Values are still made by nodes of the first part;
+    rest: the remaining FrozenGraph, in which boundary Values are still made by nodes of the first
+    part;
         None when all is planned.
     """
 
@@ -121,15 +123,12 @@ def specialize(graph: FrozenGraph) -> Staged:
 
     result = rewrite(graph, visit)
     if not blocked:
-        return Staged(result, changed=any(a is not b for a, b in zip(result.nodes, graph.nodes)))
+        return Staged(result, changed=any(a is not b for a, b in zip(result.nodes, graph.nodes, strict=False)))
     return _cut(result, blocked, stuck)
 
 
 def _has_known_sizes(node: Node) -> bool:
-    for value in node.outputs:
-        if value.shape is None or None in value.shape:
-            return False
-    return True
+    return all(v.shape is not None and None not in v.shape for v in node.outputs)
 
 
 def _infer(node: Node) -> Sequence[Dims]:
@@ -199,9 +198,7 @@ def _cut(graph: FrozenGraph, blocked: set[Node], stuck: list[Node]) -> Staged:
     return Staged(first, True, boundary, tuple(wanted.values()), rest)
 
 
-def continue_with(
-    staged: Staged, arrays: Sequence[Any]
-) -> tuple[FrozenGraph, list[int]]:
+def continue_with(staged: Staged, arrays: Sequence[Any]) -> tuple[FrozenGraph, list[int]]:
     """The rest as a FrozenGraph of its own, given the boundary arrays of one run.
 
     Returns it and the positions (in ``boundary``) that became its feeds, in order.

@@ -1,7 +1,7 @@
 """How a node meets memory: which inputs it reads, and which Values share a buffer.
 
-A View node's output lies in its input's buffer.  A Loops rule may take inputs that no loop loads (axes,
-sizes, the old value of a variable that is assigned blindly).
+A View node's output lies in its input's buffer.  A Loops rule may take inputs that no loop loads
+(axes, sizes, the old value of a variable that is assigned blindly).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Memory planning: every arena slot gets an offset; slots that live at one time never overlap.
 
-A slot is live from the instruction that writes it to the last that reads it (to the end when fetched).
-An output takes the place of an input that dies at the same instruction where the kernel allows it
-(in place); otherwise the lowest free gap that fits.
+A slot is live from the instruction that writes it to the last that reads it (to the end when
+fetched). An output takes the place of an input that dies at the same instruction where the kernel
+allows it (in place); otherwise the lowest free gap that fits.
 
 Read next: plan.py.
 """

@@ -1,8 +1,8 @@
 """Plan: what one run does, as data: slots of memory, instructions over them, feeds and fetches.
 
-    slot 0 feed     24 B   'x'                       0: kernel 3f2a91  [2, 3]   reads 0 1 2  writes 3   mul+add
-    slot 1 variable 12 B   'w'              and      1: host   PyFunc           reads 3      writes 4
-    slot 3 arena    24 B @ 0                         fetch slot 3 [2, 3]
+    slot 0 feed     24 B   'x'                       0: kernel 3f2a91  [2, 3]   reads 0 1 2  writes
+    3   mul+add slot 1 variable 12 B   'w'              and      1: host   PyFunc           reads 3
+    writes 4 slot 3 arena    24 B @ 0                         fetch slot 3 [2, 3]
 
 A Plan holds no addresses: runtime/executor.py binds it to memory.  Both the native executor and the
 NumPy reference target walk the same instructions.
@@ -25,7 +25,13 @@ from flowgraph.optimize.strides import contiguous_strides
 
 #: Kinds of slot: who owns the memory.
 ARENA, CONST, FEED, FETCH, VARIABLE, COUNTER, OBJECT = (
-    "arena", "const", "feed", "fetch", "variable", "counter", "object",
+    "arena",
+    "const",
+    "feed",
+    "fetch",
+    "variable",
+    "counter",
+    "object",
 )
 
 
@@ -33,10 +39,10 @@ ARENA, CONST, FEED, FETCH, VARIABLE, COUNTER, OBJECT = (
 class Slot:
     """A buffer of the plan.
 
-    ``name`` keys variables and counters in the session; ``array`` is a const's data; ``offset`` is the
-    place in the arena (bytes), set by the memory planner.  A fetch slot is an array made for each run
-    and handed to the caller.  An object slot holds a NumPy array that the arena cannot (strings,
-    results whose size only the run knows).
+    ``name`` keys variables and counters in the session; ``array`` is a const's data; ``offset`` is
+    the place in the arena (bytes), set by the memory planner.  A fetch slot is an array made for
+    each run and handed to the caller.  An object slot holds a NumPy array that the arena cannot
+    (strings, results whose size only the run knows).
     """
 
     number: int
@@ -74,9 +80,7 @@ class Operand:
             )
         )
 
-    def with_view(
-        self, offset: int, shape: Sequence[int], strides: Sequence[int]
-    ) -> Operand:
+    def with_view(self, offset: int, shape: Sequence[int], strides: Sequence[int]) -> Operand:
         """The same slot under another index map; ``offset`` counts from this operand's."""
         return Operand(self.slot, self.dtype, tuple(shape), tuple(strides), self.offset + offset)
 
@@ -103,10 +107,12 @@ Word = int | Pointer | Symbol
 class Instr:
     """One row of the instruction table.
 
-    kernel: what runs natively, with its block ``words`` and the bounds of its outer loop; or None for a
+    kernel: what runs natively, with its block ``words`` and the bounds of its outer loop; or None
+    for a
         host instruction, which runs the reference of its only node.
-    nodes: the FrozenGraph nodes it computes, in order (for profile, errors and the reference target).
-    inputs, outputs: memory operands by Value; members that stay in registers are in neither.
+    nodes: the FrozenGraph nodes it computes, in order (for profile, errors and the reference
+    target). inputs, outputs: memory operands by Value; members that stay in registers are in
+    neither.
     reuse: (output slot, input slot) pairs that may share memory if the input dies here.
     """
 
@@ -126,7 +132,9 @@ class Instr:
     def label(self) -> str:
         """Types of the ops it computes, e.g. ``Mul+Add+Tanh``."""
         types = [n.type for n in self.nodes]
-        return "+".join(types) if len(types) <= 8 else "+".join(types[:7]) + f"+{len(types) - 7} more"
+        return (
+            "+".join(types) if len(types) <= 8 else "+".join(types[:7]) + f"+{len(types) - 7} more"
+        )
 
     def reads(self) -> list[Slot]:
         """Slots it reads."""
@@ -171,7 +179,8 @@ def to_text(plan: Plan) -> str:
         reads = " ".join(str(s.number) for s in instr.reads())
         writes = " ".join(str(s.number) for s in instr.writes())
         lines.append(
-            f"{number}: {kind} {list(instr.extents)}  reads {reads}  writes {writes}   {instr.label}"
+            f"{number}: {kind} {list(instr.extents)}  "
+            f"reads {reads}  writes {writes}   {instr.label}"
         )
     for operand in plan.fetches:
         lines.append(f"fetch slot {operand.slot.number} {list(operand.shape)}")

@@ -1,8 +1,9 @@
 """Plan + State -> Executable: the plan bound to memory, ready to run.
 
-Binding resolves every Pointer and Symbol of the block words to addresses and writes two int64 arrays:
-the blocks, one after another, and the instruction table of docs/design.md.  A run takes the feeds in,
-walks the table in one native call, runs host instructions in between, and copies the fetches out.
+Binding resolves every Pointer and Symbol of the block words to addresses and writes two int64
+arrays: the blocks, one after another, and the instruction table of docs/design.md.  A run takes the
+feeds in, walks the table in one native call, runs host instructions in between, and copies the
+fetches out.
 
 Read next: native.py (the table walk), state.py (variables), reference.py (the NumPy target).
 """
@@ -236,7 +237,7 @@ class Executable:
                 self.blocks[word] = address + nbytes
 
     def attempt(self, values: tuple) -> list[Any] | None:
-        """``load`` and ``run`` in one native call; None when that is not possible (and nothing ran)."""
+        """``load`` and ``run`` in one native call; None when that cannot be (nothing ran)."""
         intake = self.intake
         if intake is None or self.to_check:
             return None

@@ -1,7 +1,7 @@
 """What goes wrong while a plan runs, as errors at the user's line.
 
-A kernel returns a status code, a host instruction raises; both become one of tf.errors' classes that
-names the op, its line, and the variables that were already updated.
+A kernel returns a status code, a host instruction raises; both become one of tf.errors' classes
+that names the op, its line, and the variables that were already updated.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from flowgraph.errors import (
     UnimplementedError,
     UnknownError,
 )
+from flowgraph.graph.node import Operation
 from flowgraph.graph.report import op_message
 from flowgraph.optimize.frozen import Node
-from flowgraph.graph.node import Operation
 from flowgraph.plan.plan import Instr, Plan
 from flowgraph.shapes import format_dims
 
@@ -46,7 +46,9 @@ def _updated_before(plan: Plan, row: int) -> str:
 
 #: Op types that return each status; the last such member of a fused kernel is named.
 _RAISED_BY = {
-    STATUS_DIVISION_BY_ZERO: frozenset(("FloorDiv", "FloorMod", "Div", "TruncateDiv", "TruncateMod")),
+    STATUS_DIVISION_BY_ZERO: frozenset(
+        ("FloorDiv", "FloorMod", "Div", "TruncateDiv", "TruncateMod")
+    ),
 }
 
 

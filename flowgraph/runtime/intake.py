@@ -148,8 +148,10 @@ class Intake:
 
     Args:
         records: one per feed.
-        table_address: the table to run, or 0 to take the feeds in only.  The GIL is held throughout.
-        scalar: (type, rank-0 array): ``call`` returns a new object of this NumPy scalar type with the
+        table_address: the table to run, or 0 to take the feeds in only.  The GIL is held
+        throughout.
+        scalar: (type, rank-0 array): ``call`` returns a new object of this NumPy scalar type with
+        the
             array's value instead of None.
     """
 
@@ -170,11 +172,13 @@ class Intake:
             self.kept.append(scalar)
             assert kind.__basicsize__ >= 8 * _HEAD + value.itemsize
             words[_SCALAR], words[_VALUE], words[_VALUE_BYTES] = (
-                id(kind), value.ctypes.data, value.itemsize,
+                id(kind),
+                value.ctypes.data,
+                value.itemsize,
             )
-            words[_ALLOCATE] = ctypes.cast(
-                ctypes.pythonapi.PyType_GenericAlloc, ctypes.c_void_p
-            ).value or 0
+            words[_ALLOCATE] = (
+                ctypes.cast(ctypes.pythonapi.PyType_GenericAlloc, ctypes.c_void_p).value or 0
+            )
         for number, record in enumerate(records):
             start = _RECORDS + _RECORD_WORDS * number
             words[start : start + _RECORD_WORDS] = self._record_words(record)
@@ -188,9 +192,14 @@ class Intake:
         place = 0 if record.place is None else record.place.ctypes.data
         size = int(np.prod(record.shape, dtype=np.int64))
         return [
-            _DTYPE_CODES.get(record.dtype.name, 0), id(record.dtype), len(record.shape),
-            sizes.ctypes.data, size * record.dtype.itemsize, place,
-            len(record.patches), patches.ctypes.data,
+            _DTYPE_CODES.get(record.dtype.name, 0),
+            id(record.dtype),
+            len(record.shape),
+            sizes.ctypes.data,
+            size * record.dtype.itemsize,
+            place,
+            len(record.patches),
+            patches.ctypes.data,
         ]
 
     def code(self) -> int:

@@ -1,8 +1,8 @@
 """The reference target: walks a plan's instructions with the ops' NumPy references.
 
-It reads and writes the same slots, at the same offsets and in the same order as the native executor,
-so it is an oracle for kernels, lowering and memory planning at once.  Host instructions run here for
-every target.
+It reads and writes the same slots, at the same offsets and in the same order as the native
+executor, so it is an oracle for kernels, lowering and memory planning at once.  Host instructions
+run here for every target.
 
 Read next: executor.py.
 """

@@ -1,8 +1,8 @@
 """Fetched rank-0 results: NumPy scalars that print as plain numbers.
 
 NumPy 2 prints ``[np.float32(3.0), np.float32(4.0)]`` where TensorFlow 1 programs and the books
-about them show ``[3.0, 4.0]``.  These subclasses change ``repr`` alone; arithmetic gives NumPy's own
-types, and they pickle as those.
+about them show ``[3.0, 4.0]``.  These subclasses change ``repr`` alone; arithmetic gives NumPy's
+own types, and they pickle as those.
 """
 
 from __future__ import annotations
@@ -17,16 +17,29 @@ def _printing_plainly(base: type) -> type:
     def __reduce__(self):  # noqa: N807
         return (base, (self.item(),))
 
-    body = {"__slots__": (), "__repr__": __repr__, "__reduce__": __reduce__, "__doc__": base.__doc__}
+    body = {
+        "__slots__": (),
+        "__repr__": __repr__,
+        "__reduce__": __reduce__,
+        "__doc__": base.__doc__,
+    }
     return type(base.__name__, (base,), body)
 
 
 _TYPES = {
     np.dtype(base): _printing_plainly(base)
     for base in (
-        np.float16, np.float32, np.float64,
-        np.int8, np.int16, np.int32, np.int64,
-        np.uint8, np.uint16, np.uint32, np.uint64,
+        np.float16,
+        np.float32,
+        np.float64,
+        np.int8,
+        np.int16,
+        np.int32,
+        np.int64,
+        np.uint8,
+        np.uint16,
+        np.uint32,
+        np.uint64,
     )
 }
 

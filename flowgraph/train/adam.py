@@ -27,7 +27,8 @@ class AdamOptimizer(Optimizer):
     w <- w - lr_t * m / (sqrt(v) + epsilon)
 
     As in TensorFlow the bias correction is folded into the rate, so ``epsilon`` is the paper's
-    "epsilon hat".  A sparse gradient (IndexedSlices) moves all rows: the moments of unused ones decay.
+    "epsilon hat".  A sparse gradient (IndexedSlices) moves all rows: the moments of unused ones
+    decay.
 
     Args:
         learning_rate, beta1, beta2, epsilon: floats or scalar tensors.
@@ -44,7 +45,10 @@ class AdamOptimizer(Optimizer):
     ) -> None:
         super().__init__(use_locking, name)
         self._hyper = {
-            "learning_rate": learning_rate, "beta1": beta1, "beta2": beta2, "epsilon": epsilon,
+            "learning_rate": learning_rate,
+            "beta1": beta1,
+            "beta2": beta2,
+            "epsilon": epsilon,
         }
         self._tensors: dict[str, Tensor] = {}
 
@@ -59,7 +63,9 @@ class AdamOptimizer(Optimizer):
 
     def _prepare(self) -> None:
         for name, value in self._hyper.items():
-            self._tensors[name] = convert_to_tensor(value() if callable(value) else value, name=name)
+            self._tensors[name] = convert_to_tensor(
+                value() if callable(value) else value, name=name
+            )
 
     def _arguments(self, var: Variable) -> list[Tensor]:
         powers = [self._get_non_slot("beta1_power"), self._get_non_slot("beta2_power")]
@@ -72,7 +78,11 @@ class AdamOptimizer(Optimizer):
     def _apply_dense(self, grad: Tensor, var: Variable) -> Operation:
         m, v = self._slots_of(var)
         return call.ApplyAdam(
-            var, m, v, *self._arguments(var), grad,
+            var,
+            m,
+            v,
+            *self._arguments(var),
+            grad,
             use_locking=self._use_locking,
         ).op
 

@@ -53,9 +53,7 @@ class GradientDescentOptimizer(Optimizer):
 
     def _apply_sparse(self, grad: IndexedSlices, var: Variable) -> Operation:
         step = grad.values * self._rate(var)
-        return call.ScatterSub(
-            var, grad.indices, step, use_locking=self._use_locking
-        ).op
+        return call.ScatterSub(var, grad.indices, step, use_locking=self._use_locking).op
 
 
 def _cast(tensor: Tensor, var: Variable) -> Tensor:

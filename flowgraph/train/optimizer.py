@@ -3,8 +3,8 @@
     minimize(loss)  =  compute_gradients(loss)  ->  [(gradient, variable)]  ->  apply_gradients
 
 A concrete optimizer (gradient_descent.py, adam.py) says which slots (extra variables per trained
-variable) it keeps and how one variable is updated; everything else is here.  Names of slots and operations
-are TensorFlow 1.15's: ``W/Adam``, ``Adam/update_W/ApplyAdam``, the step itself ``Adam``.
+variable) it keeps and how one variable is updated; everything else is here.  Names of slots and
+operations are TensorFlow 1.15's: ``W/Adam``, ``Adam/update_W/ApplyAdam``, the step itself ``Adam``.
 
 Read next: gradient_descent.py (the shortest optimizer).
 """
@@ -76,14 +76,19 @@ class Optimizer:
             ValueError: no variable depends on anything that leads to ``loss``.
         """
         grads_and_vars = self.compute_gradients(
-            loss, var_list, gate_gradients, aggregation_method, colocate_gradients_with_ops, grad_loss
+            loss,
+            var_list,
+            gate_gradients,
+            aggregation_method,
+            colocate_gradients_with_ops,
+            grad_loss,
         )
         with_gradient = [v for g, v in grads_and_vars if g is not None]
         if not with_gradient:
             names = [v.name for _, v in grads_and_vars]
             raise ValueError(
-                "No gradients provided for any variable, check your graph for ops that do not support "
-                f"gradients, between variables {names} and loss {loss}."
+                "No gradients provided for any variable, check your graph for ops that do not "
+                f"support gradients, between variables {names} and loss {loss}."
             )
         return self.apply_gradients(grads_and_vars, global_step, name)
 
@@ -144,8 +149,7 @@ class Optimizer:
         chosen = [(g, v) for g, v in pairs if g is not None]
         if not chosen:
             raise ValueError(
-                "No gradients provided for any variable: "
-                f"{[v.name for _, v in pairs]}."
+                f"No gradients provided for any variable: {[v.name for _, v in pairs]}."
             )
         with name_scope(None):
             self._create_slots([v for _, v in chosen])
@@ -159,7 +163,8 @@ class Optimizer:
                 return self._finish(updates, scope)
             with control_dependencies([self._finish(updates, "update")]):
                 return global_step.assign_add(
-                    convert_to_tensor(1, dtype=global_step.dtype.base_dtype, name="value"), name=scope
+                    convert_to_tensor(1, dtype=global_step.dtype.base_dtype, name="value"),
+                    name=scope,
                 ).op
 
     def _apply(self, gradient: Any, variable: Variable) -> Operation:

@@ -26,7 +26,10 @@ def make_plan(sizes, reads, fetched, reuse=()):
 
     instrs = [
         Instr(
-            None, (), 0, (node,),
+            None,
+            (),
+            0,
+            (node,),
             {key(r): operand(r) for r in reads[i]},
             {key(i): operand(i)},
             reuse=tuple((slots[o], slots[s]) for o, s in reuse if o == i),

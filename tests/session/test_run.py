@@ -132,9 +132,7 @@ def test_feeds_in_any_memory_layout():
         for array in (base, base.T, base[::2, ::-1], large, large.T, large[:, ::3]):
             np.testing.assert_array_equal(sess.run(x + 1, {x: array}), array + 1)
         misaligned = np.frombuffer(b"\0" + base.tobytes(), np.uint8)[1:].view(np.float32)
-        np.testing.assert_array_equal(
-            sess.run(x + 1, {x: misaligned.reshape(20, 20)}), base + 1
-        )
+        np.testing.assert_array_equal(sess.run(x + 1, {x: misaligned.reshape(20, 20)}), base + 1)
 
 
 def test_any_tensor_can_be_fed_and_feeding_cuts_upstream():
