@@ -14,6 +14,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from flowgraph import config
 from flowgraph.codegen.compile import source
@@ -120,7 +121,7 @@ def _run_passes(passes: Sequence[tuple[str, Pass]], graph: FrozenGraph, dump: Du
         graph = run(graph)
         if config.get("VERIFY") >= 2:
             frozen.verify(graph)
-        dump.write(name, lambda graph=graph: frozen.to_text(graph))
+        dump.write(name, partial(frozen.to_text, graph))
     return graph
 
 
@@ -132,4 +133,4 @@ def _dump_kernels(result: Plan, dump: Dump) -> None:
         if instr.kernel is None or instr.kernel in seen:
             continue
         seen.add(instr.kernel)
-        dump.write(f"cpu_k{row:02d}", lambda kernel=instr.kernel: source(kernel), "py")
+        dump.write(f"cpu_k{row:02d}", partial(source, instr.kernel), "py")

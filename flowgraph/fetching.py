@@ -44,11 +44,11 @@ def _flatten(graph: Graph, fetch: Any, leaves: list[Leaf]) -> Rebuild:
         raise TypeError("Fetch argument None has invalid type <class 'NoneType'>")
     if isinstance(fetch, Mapping):
         parts = [(key, _flatten(graph, value, leaves)) for key, value in fetch.items()]
-        kind = type(fetch)
-        return lambda results: kind((key, part(results)) for key, part in parts)
+        mapping: Any = type(fetch)
+        return lambda results: mapping((key, part(results)) for key, part in parts)
     if isinstance(fetch, (list, tuple)):
         members = [_flatten(graph, item, leaves) for item in fetch]
-        kind = type(fetch)
+        kind: Any = type(fetch)
         if hasattr(fetch, "_fields"):  # a named tuple takes its fields one by one
             return lambda results: kind(*(part(results) for part in members))
         return lambda results: kind([part(results) for part in members])

@@ -111,7 +111,7 @@ def is_initialization(graph: FrozenGraph, plan: Plan) -> bool:
         if node.effect == HOST or (node.effect == WRITE and node.type != "Assign"):
             return False
         if node.effect == RANDOM:
-            elements += sum(int(np.prod(v.shape, dtype=np.int64)) for v in node.outputs)
+            elements += sum(v.size for v in node.outputs)
     return elements <= MAX_REFERENCE_INITIAL_ELEMENTS
 
 

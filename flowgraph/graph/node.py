@@ -173,6 +173,40 @@ class Tensor:
             "the tf function instead of the NumPy one, or run it in a Session"
         )
 
+    if TYPE_CHECKING:
+        # The operators that op files register: all take what converts to a tensor.
+        _Operator = Callable[["Tensor", Any], "Tensor"]
+        __add__: _Operator
+        __radd__: _Operator
+        __sub__: _Operator
+        __rsub__: _Operator
+        __mul__: _Operator
+        __rmul__: _Operator
+        __truediv__: _Operator
+        __rtruediv__: _Operator
+        __floordiv__: _Operator
+        __rfloordiv__: _Operator
+        __mod__: _Operator
+        __rmod__: _Operator
+        __pow__: _Operator
+        __rpow__: _Operator
+        __matmul__: _Operator
+        __rmatmul__: _Operator
+        __and__: _Operator
+        __rand__: _Operator
+        __or__: _Operator
+        __ror__: _Operator
+        __xor__: _Operator
+        __rxor__: _Operator
+        __lt__: _Operator
+        __le__: _Operator
+        __gt__: _Operator
+        __ge__: _Operator
+        __getitem__: _Operator
+        __neg__: Callable[["Tensor"], "Tensor"]
+        __abs__: Callable[["Tensor"], "Tensor"]
+        __invert__: Callable[["Tensor"], "Tensor"]
+
     def __copy__(self) -> Tensor:
         return self
 

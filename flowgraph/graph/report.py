@@ -26,13 +26,13 @@ def op_message(
     """
     if op is None:
         return "\n".join([headline, *(f"  {note}" for note in notes)])
-    rows = [list(describe(f"input {i}", t)) for i, t in enumerate(op.inputs)]
-    for row, shape in zip(rows, shapes, strict=False):
-        row[2] = shape
+    rows = [describe(f"input {i}", t) for i, t in enumerate(op.inputs)]
+    for i, shape in enumerate(shapes[: len(rows)]):
+        rows[i] = (*rows[i][:2], shape, rows[i][3])
     text = format_message(
         headline,
-        [tuple(r) for r in rows],
+        rows,
         (op.name, format_site(op.site)),
-        fix,  # type: ignore[misc]
+        fix,
     )
     return "\n".join([text, *(f"  {note}" for note in notes)])

@@ -8,6 +8,8 @@ Read next: ir.py (what a body means), lower/ (who calls the rules).
 
 from __future__ import annotations
 
+from typing import Any
+
 from flowgraph.kernel.ir import Buffer, Kernel, KernelError, Stmt, verify
 from flowgraph.kernel.scalar import REDUCTIONS, SCALAR_OPS
 
@@ -86,7 +88,7 @@ class BodyBuilder:
 
     def __init__(self) -> None:
         self.body: list[Stmt] = []
-        self._seen: dict[Stmt, int] = {}
+        self._seen: dict[tuple, int] = {}
 
     def _record(self, stmt: Stmt) -> int:
         # NB: repr keeps 0.0 and -0.0, and NaN, apart; floats compare them wrongly.
@@ -154,7 +156,7 @@ class BodyBuilder:
         return kernel
 
 
-def _method(name: str):
+def _method(name: str) -> Any:
     def method(self: BodyBuilder, *args: Scalar | Number) -> Scalar:
         return self.op(name, *args)
 

@@ -79,6 +79,12 @@ class Stmt:
     dtype: str
     imm: int | float | bool | None = None
 
+    @property
+    def place(self) -> int:
+        """``imm`` of the statements where it is a buffer, an axis or a status code."""
+        assert isinstance(self.imm, int), self
+        return self.imm
+
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
@@ -114,7 +120,7 @@ class Kernel:
         full: list[bool] = []
         for stmt in self.body:
             if stmt.op == "load":
-                strides = self.buffers[int(stmt.imm)].strides
+                strides = self.buffers[stmt.place].strides
                 full.append(any(strides[axis] != BROADCAST for axis in reduce_axes))
             elif stmt.op == "index":
                 full.append(stmt.imm in reduce_axes)
@@ -212,17 +218,17 @@ def _verify_stmt(
             raise KernelError(f"{where}: argument %{arg} has no value")
     dtypes = [kernel.body[arg].dtype for arg in stmt.args]
     if stmt.op in ("load", "store"):
-        if not 0 <= stmt.imm < len(kernel.buffers):
+        if not 0 <= stmt.place < len(kernel.buffers):
             raise KernelError(f"{where}: no buffer b{stmt.imm}")
-        buffer = kernel.buffers[stmt.imm]
+        buffer = kernel.buffers[stmt.place]
         if stmt.dtype != buffer.dtype or (dtypes and dtypes[0] != buffer.dtype):
             raise KernelError(f"{where}: dtype differs from b{stmt.imm}'s {buffer.dtype}")
         if stmt.op == "load" and buffer.mode == OUT:
             raise KernelError(f"{where}: b{stmt.imm} is write-only")
         if stmt.op == "store":
-            if buffer.mode == IN or stmt.imm in stored:
+            if buffer.mode == IN or stmt.place in stored:
                 raise KernelError(f"{where}: b{stmt.imm} is not an output, or is stored twice")
-            stored.add(stmt.imm)
+            stored.add(stmt.place)
             reduce_strides = [
                 stride
                 for stride, kind in zip(buffer.strides, kernel.axes, strict=True)
@@ -231,7 +237,7 @@ def _verify_stmt(
             if full[stmt.args[0]] and BROADCAST in reduce_strides:
                 raise KernelError(f"{where}: a full value stored into a row buffer")
     elif stmt.op == "index":
-        if not 0 <= stmt.imm < len(kernel.axes):
+        if not 0 <= stmt.place < len(kernel.axes):
             raise KernelError(f"{where}: no axis {stmt.imm}")
     elif stmt.op == "count":
         if stmt.args or stmt.dtype != "int64":

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -64,7 +65,7 @@ def _trunc_div(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return (floor + (inexact & ((x < 0) != (y < 0)))).astype(x.dtype)
 
 
-_ROWS = [
+_ROWS: list[tuple[Any, ...]] = [
     # name, arity, dtypes, result, numpy, flops
     ("add", 2, NUMBERS, "same", np.add),
     ("sub", 2, NUMBERS, "same", np.subtract),

@@ -65,7 +65,7 @@ class Lowering:
 
     def run(self) -> Plan:
         """The Plan, its arena offsets not yet assigned."""
-        feeds: list[Operand | None] = []
+        feeds: list[Operand] = []
         for value in self.graph.feeds:
             kind = FEED_SLOT if not value.dtype.np.hasobject else OBJECT
             self.operands[value] = operand = self.new_operand(value, kind, value.node.name)
@@ -95,12 +95,9 @@ class Lowering:
 
     def new_operand(self, value: Value, kind: str = ARENA, name: str = "") -> Operand:
         """A contiguous operand in a slot of its own."""
-        shape = value.shape
-        assert shape is not None
-        size = int(np.prod(shape, dtype=np.int64)) if None not in shape else 0
-        nbytes = 0 if kind == OBJECT else size * value.dtype.np.itemsize
+        nbytes = 0 if kind == OBJECT else value.size * value.dtype.np.itemsize
         slot = self.new_slot(kind, nbytes, name)
-        return Operand(slot, value.dtype, shape, contiguous_strides(shape))
+        return Operand(slot, value.dtype, value.sizes, contiguous_strides(value.sizes))
 
     def variable(self, name: str, like: Value) -> Operand:
         """The session's buffer of a variable with ``like``'s dtype and shape."""
@@ -157,7 +154,7 @@ class Lowering:
             strides = (0,) * array.ndim
             array = np.asarray(array.flat[0], array.dtype).reshape(1)
         slot = self.new_slot(CONST, array.nbytes, value.node.name, np.ascontiguousarray(array))
-        return Operand(slot, value.dtype, value.shape, strides)  # type: ignore[arg-type]
+        return Operand(slot, value.dtype, value.sizes, strides)
 
     def output(self, value: Value) -> Operand:
         """Contiguous memory for a Value that an instruction is about to make.
@@ -258,7 +255,7 @@ class Lowering:
                 outputs[value] = self.output(value)
             else:
                 slot = self.new_slot(OBJECT, 0, node.name)
-                outputs[value] = Operand(slot, value.dtype, value.shape or (), ())
+                outputs[value] = Operand(slot, value.dtype, (), ())
                 self.operands[value] = outputs[value]
         self.emit(Instr(None, (), 0, (node,), inputs, outputs))
 

@@ -16,7 +16,7 @@ import numpy as np
 from flowgraph.kernel.ir import TextKernel
 from flowgraph.lower.custom import custom_lowering
 from flowgraph.optimize.frozen import Node
-from flowgraph.plan.plan import Operand, Pointer
+from flowgraph.plan.plan import Operand, Pointer, Word
 
 if TYPE_CHECKING:
     from flowgraph.lower.lowering import Lowering
@@ -103,7 +103,7 @@ def lower_gather(lowering: Lowering, node: Node, inputs: list[Operand]) -> None:
     out = lowering.output(node.outputs[0])
     outer = int(np.prod(params.shape[:axis], dtype=np.int64))
     row = int(np.prod(params.shape[axis + 1 :], dtype=np.int64))
-    words = [outer, params.shape[axis], row, _at(indices), _at(params), _at(out)]
+    words: list[Word] = [outer, params.shape[axis], row, _at(indices), _at(params), _at(out)]
     kernel = gather_kernel(params.dtype.name, indices.dtype.name)
     values = dict(zip(node.inputs[:2], (params, indices), strict=True))
     lowering.emit_text(
@@ -141,7 +141,7 @@ def _emit_scatter(
     lowering: Lowering, node: Node, table: Operand, indices: Operand, rows: Operand
 ) -> None:
     row = int(np.prod(table.shape[1:], dtype=np.int64))
-    words = [1, table.shape[0], row, _at(indices), _at(table), _at(rows)]
+    words: list[Word] = [1, table.shape[0], row, _at(indices), _at(table), _at(rows)]
     kernel = scatter_kernel(node.type, table.dtype.name, indices.dtype.name)
     values = dict(zip(node.inputs[1:], (indices, rows), strict=False))
     if node.type == "UnsortedSegmentSum":

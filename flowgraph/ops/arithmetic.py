@@ -77,7 +77,7 @@ def binary(
     both gradients at the broadcast shape, or ``grad`` is a pair of functions that give one each
     (only those that are wanted are called); they are summed back to the shapes of x and y here.
     """
-    gradient = grad
+    gradient: Any = grad
     if not isinstance(grad, NotDifferentiable):
 
         def gradient(op: Any, dz: Any) -> tuple[Any, Any]:

@@ -235,10 +235,10 @@ def matmul(
         raise ValueError("Only one of transpose_b and adjoint_b can be True.")
     with name_scope(name, "MatMul", [a, b]) as scope:
         a, b = _same_dtype(a, b)
-        ranks = [None if t.dims is None else len(t.dims) for t in (a, b)]
-        if all(rank is None or rank > 2 for rank in ranks) or (
-            None not in ranks and max(ranks) > 2 and min(ranks) >= 2  # type: ignore[type-var]
-        ):
+        # NB: an unknown rank beside a rank above two can only be a batch; two unknown ones are taken
+        # for matrices, as is a wrong rank, which MatMul then reports.
+        ranks = [len(t.dims) for t in (a, b) if t.dims is not None]
+        if any(rank > 2 for rank in ranks) and all(rank >= 2 for rank in ranks):
             return call.BatchMatMulV2(
                 a, b, adj_x=transpose_a or adjoint_a, adj_y=transpose_b or adjoint_b, name=scope
             )

@@ -51,7 +51,7 @@ def known_outputs(node: Node) -> list[Value] | None:
         if any(v.shape is None or None in v.shape for v in node.inputs):
             return None
         # Only shapes are looked at: stand-ins that take no memory will do.
-        arrays = [np.broadcast_to(np.zeros((), v.dtype.np), v.shape) for v in node.inputs]
+        arrays = [np.broadcast_to(np.zeros((), v.dtype.np), v.sizes) for v in node.inputs]
     else:
         arrays = []
         for value in node.inputs:
@@ -63,7 +63,7 @@ def known_outputs(node: Node) -> list[Value] | None:
         budget = MAX_GROWTH_BYTES + sum(a.nbytes if any(a.strides) else a.itemsize for a in arrays)
         for value in node.outputs:
             if value.shape is not None and None not in value.shape:
-                budget -= int(np.prod(value.shape, dtype=np.int64)) * value.dtype.np.itemsize
+                budget -= value.size * value.dtype.np.itemsize
         if budget < 0:
             return None
     try:
@@ -97,4 +97,4 @@ def _filled(node: Node) -> list[Value] | None:
         if const is None or const.size != 1:
             return None
         number = const.reshape(())
-    return [constant(np.broadcast_to(number, value.shape), value.dtype, node.name, OPDEFS["Const"])]
+    return [constant(np.broadcast_to(number, value.sizes), value.dtype, node.name, OPDEFS["Const"])]

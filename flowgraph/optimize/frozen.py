@@ -15,6 +15,7 @@ Read next: freeze.py, then fold.py, cse.py, algebra.py, specialize.py, fuse.py i
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -39,6 +40,17 @@ class Value:
 
     def __init__(self, node: Node, index: int, dtype: DType, shape: Dims) -> None:
         self.node, self.index, self.dtype, self.shape = node, index, dtype, shape
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The shape, where specialisation has made it known."""
+        assert self.shape is not None and None not in self.shape, f"{self!r}: {self.shape}"
+        return self.shape  # type: ignore[return-value]
+
+    @property
+    def size(self) -> int:
+        """Number of elements, where the shape is known."""
+        return math.prod(self.sizes)
 
     def __repr__(self) -> str:
         return f"<Value {self.node.name}:{self.index}>"

@@ -209,7 +209,7 @@ class _Fuser:
             if value.node in region.rows and value in _row_outputs(value.node, region):
                 if not region.has_trailing_reduction():
                     return False
-                if not _is_row_shape(value.shape, region.domain, axes):
+                if not _is_row_shape(value.sizes, region.domain, axes):
                     return False
             elif value.shape != region.domain:
                 return False

@@ -123,7 +123,8 @@ def specialize(graph: FrozenGraph) -> Staged:
 
     result = rewrite(graph, visit)
     if not blocked:
-        return Staged(result, changed=any(a is not b for a, b in zip(result.nodes, graph.nodes, strict=False)))
+        pairs = zip(result.nodes, graph.nodes, strict=False)
+        return Staged(result, changed=any(new is not old for new, old in pairs))
     return _cut(result, blocked, stuck)
 
 
@@ -163,15 +164,7 @@ def _cut(graph: FrozenGraph, blocked: set[Node], stuck: list[Node]) -> Staged:
     for node in stuck:
         if any(v.node in blocked for v in node.inputs):
             continue
-        shape_values = [
-            v
-            for v in node.inputs
-            if v.dtype.is_integer
-            and v.node.const is None
-            and is_fully_known(v.shape)
-            and len(v.shape) <= 1
-            and (not v.shape or v.shape[0] <= MAX_SHAPE_VALUE_SIZE)
-        ]
+        shape_values = [v for v in node.inputs if v.node.const is None and _may_be_shape(v)]
         if shape_values:
             for value in shape_values:
                 wanted[value] = True
@@ -196,6 +189,13 @@ def _cut(graph: FrozenGraph, blocked: set[Node], stuck: list[Node]) -> Staged:
     rest = FrozenGraph(consts + [n for n in rest_nodes if n.type != "Const"], [], graph.fetches)
     first = FrozenGraph(first_nodes, graph.feeds, list(boundary))
     return Staged(first, True, boundary, tuple(wanted.values()), rest)
+
+
+def _may_be_shape(value: Value) -> bool:
+    """A small integer vector or number: sizes, axes."""
+    if not value.dtype.is_integer or value.shape is None or None in value.shape:
+        return False
+    return len(value.sizes) <= 1 and value.size <= MAX_SHAPE_VALUE_SIZE
 
 
 def continue_with(staged: Staged, arrays: Sequence[Any]) -> tuple[FrozenGraph, list[int]]:

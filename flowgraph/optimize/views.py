@@ -17,9 +17,9 @@ def is_view(node: Node) -> bool:
         rule = None if node.opdef is None else node.opdef.kernel
         node.view = False
         if isinstance(rule, View):
-            shape = node.inputs[rule.source].shape
             known = all(v.shape is not None and None not in v.shape for v in node.outputs)
-            if known and shape is not None:
+            if known:
+                shape = node.inputs[rule.source].sizes
                 layout = rule.layout(node.call(), shape, contiguous_strides(shape))
                 node.view = layout is not None
     return node.view

@@ -149,7 +149,7 @@ class Instr:
 class Plan:
     """See the module docstring.
 
-    feeds: per feed, in order: its operand (None when nothing uses it).
+    feeds: per feed, in order: its operand.
     fetches: operands to copy out, in order.
     reads: variables that must be initialised before.   writes: variables updated.
     variables: the operand of each variable it touches.
@@ -158,7 +158,7 @@ class Plan:
 
     slots: list[Slot]
     instrs: list[Instr]
-    feeds: list[Operand | None]
+    feeds: list[Operand]
     fetches: list[Operand]
     reads: tuple[str, ...]
     writes: tuple[str, ...]

@@ -199,7 +199,7 @@ class Executable:
         return np.ndarray(
             operand.shape,
             dtype,
-            self.memory[operand.slot],  # type: ignore[arg-type]
+            self.memory[operand.slot],
             operand.offset * dtype.itemsize,
             tuple(s * dtype.itemsize for s in operand.strides),
         )

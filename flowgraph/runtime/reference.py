@@ -62,7 +62,7 @@ def run_instr(instr: Instr, window: Window) -> dict[Value, np.ndarray]:
                 known[value] = const
             elif value.node.opdef is None:
                 # A variable that is written blindly: no kernel looks at its old value.
-                known[value] = np.zeros(value.shape or (), value.dtype.np)
+                known[value] = np.zeros(value.sizes, value.dtype.np)
             else:
                 assert is_view(value.node), f"{value!r} is not at hand"
                 compute(value.node)

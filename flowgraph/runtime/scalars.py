@@ -7,14 +7,16 @@ own types, and they pickle as those.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 
-def _printing_plainly(base: type) -> type:
-    def __repr__(self):  # noqa: N807
+def _printing_plainly(base: Any) -> type:
+    def __repr__(self: Any) -> str:  # noqa: N807
         return base.__str__(self)
 
-    def __reduce__(self):  # noqa: N807
+    def __reduce__(self: Any) -> tuple:  # noqa: N807
         return (base, (self.item(),))
 
     body = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from flowgraph.graph.apply import call
@@ -52,7 +53,7 @@ class AdamOptimizer(Optimizer):
         }
         self._tensors: dict[str, Tensor] = {}
 
-    def _create_slots(self, var_list: list[Variable]) -> None:
+    def _create_slots(self, var_list: Sequence[Variable]) -> None:
         first = min(var_list, key=lambda v: v.name)
         for name in ("beta1", "beta2"):
             value = self._hyper[name]

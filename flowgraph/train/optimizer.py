@@ -194,7 +194,7 @@ class Optimizer:
         """The slot of ``var``, made of zeros on first use; its name is ``<var>/<op_name>``."""
         slots = self._slots.setdefault(slot_name, {})
         if var not in slots:
-            sizes = [int(d) for d in var.shape.as_list()]
+            sizes = var.shape.as_list()
             zero = var.dtype.base_dtype.as_numpy_dtype(0)
             with variable_scope(None, var.op.name + "/" + op_name) as scope:
                 name = scope.name + "/"  # exactly this name: the scope made it unique
