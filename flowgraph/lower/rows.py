@@ -8,6 +8,7 @@ range.
 
 from __future__ import annotations
 
+import math
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,8 @@ import numpy as np
 
 from flowgraph.kernel.ir import TextKernel
 from flowgraph.lower.custom import custom_lowering
-from flowgraph.optimize.frozen import Node
+from flowgraph.optimize.frozen import Node, Value
+from flowgraph.optimize.strides import contiguous_strides
 from flowgraph.plan.plan import Operand, Pointer, Word
 
 if TYPE_CHECKING:
@@ -73,6 +75,42 @@ _COMBINE = {
 }
 
 
+#: block  [row, depth, indices, table, rows, sizes..., strides...]     depth: indices per row
+_BY_TUPLE = """\
+def kernel(block, start, stop):
+    row = slot(block, 0)
+    depth = slot(block, 1)
+    indices = {index}_pointer(slot(block, 2))
+    table = {dtype}_pointer(slot(block, 3))
+    rows = {dtype}_pointer(slot(block, 4))
+    for i in range(start, stop):
+        for d in range(depth):
+            k = int64(load(indices, i * depth + d))
+            if k < 0 or k >= slot(block, 5 + d):
+                return 2
+    for i in range(start, stop):
+        place = int64(0)
+        for d in range(depth):
+            place += int64(load(indices, i * depth + d)) * slot(block, 5 + depth + d)
+        here = i * row
+        for e in independent(row):
+            {move}
+    return 0
+"""
+
+_MOVES = {
+    "GatherNd": "store(rows, here + e, load(table, place + e))",
+    "ScatterNd": "store(table, place + e, load(table, place + e) + load(rows, here + e))",
+}
+
+
+@cache
+def tuple_kernel(op: str, dtype: str, index: str) -> TextKernel:
+    """GatherNd: rows[i] = table[indices[i, 0], ...];  ScatterNd: table[...] += rows[i]."""
+    source = _BY_TUPLE.format(dtype=dtype, index=index, move=_MOVES[op])
+    return TextKernel(f"{op}_{dtype}_{index}", source)
+
+
 @cache
 def gather_kernel(dtype: str, index: str) -> TextKernel:
     """rows[o, i] = table[o, indices[i]]."""
@@ -128,6 +166,7 @@ def lower_scatter(lowering: Lowering, node: Node, inputs: list[Operand]) -> None
     _emit_scatter(lowering, node, out, indices, updates)
 
 
+@custom_lowering("segment_sum")
 @custom_lowering("unsorted_segment_sum")
 def lower_segment_sum(lowering: Lowering, node: Node, inputs: list[Operand]) -> None:
     """UnsortedSegmentSum(data, segment_ids, num_segments): zeros, then add rows."""
@@ -135,6 +174,50 @@ def lower_segment_sum(lowering: Lowering, node: Node, inputs: list[Operand]) -> 
     out = lowering.output(node.outputs[0])
     lowering.fill(out, 0, node)
     _emit_scatter(lowering, node, out, ids, data)
+
+
+@custom_lowering("gather_nd")
+def lower_gather_nd(lowering: Lowering, node: Node, inputs: list[Operand]) -> None:
+    """GatherNd(params, indices): rows chosen by index tuples."""
+    params, indices = (lowering.contiguous(o, node) for o in inputs)
+    out = lowering.output(node.outputs[0])
+    values = dict(zip(node.inputs, (params, indices), strict=True))
+    _emit_by_tuple(lowering, node, params, indices, out, values, out)
+
+
+@custom_lowering("scatter_nd")
+def lower_scatter_nd(lowering: Lowering, node: Node, inputs: list[Operand]) -> None:
+    """ScatterNd(indices, updates, shape): zeros, then add rows at index tuples."""
+    indices, updates = (lowering.contiguous(o, node) for o in inputs[:2])
+    out = lowering.output(node.outputs[0])
+    lowering.fill(out, 0, node)
+    values = dict(zip(node.inputs[:2], (indices, updates), strict=True))
+    _emit_by_tuple(lowering, node, out, indices, updates, values, out)
+
+
+def _emit_by_tuple(
+    lowering: Lowering,
+    node: Node,
+    table: Operand,
+    indices: Operand,
+    rows: Operand,
+    values: dict[Value, Operand],
+    out: Operand,
+) -> None:
+    depth = indices.shape[-1]
+    row = math.prod(table.shape[depth:])
+    strides = contiguous_strides(table.shape)[:depth]
+    words: list[Word] = [row, depth, _at(indices), _at(table), _at(rows)]
+    words += [*table.shape[:depth], *strides]
+    lowering.emit_text(
+        tuple_kernel(node.type, table.dtype.name, indices.dtype.name),
+        words,
+        node,
+        values,
+        {node.outputs[0]: out},
+        stop=math.prod(indices.shape[:-1]),
+        bytes_moved=2 * rows.size * rows.dtype.np.itemsize,
+    )
 
 
 def _emit_scatter(

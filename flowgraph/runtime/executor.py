@@ -326,9 +326,17 @@ class Executable:
         """Handle a stop of the table walk; the row it stopped at."""
         row, status = divmod(code, 256)
         if status:
-            raise faults.kernel_error(self.plan, row, status)
+            raise faults.kernel_error(self.plan, row, status, self._reference_complaint(row))
         self._run_host_row(row)
         return row
+
+    def _reference_complaint(self, row: int) -> str:
+        """What the reference says of the inputs at which a kernel stopped: which index, say."""
+        try:
+            run_instr(self.plan.instrs[row], self.window)
+        except Exception as error:  # noqa: BLE001 - it is asked for its words
+            return str(error)
+        return ""
 
     def _run_host_row(self, row: int) -> None:
         instr = self.plan.instrs[row]

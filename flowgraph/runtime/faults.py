@@ -52,12 +52,12 @@ _RAISED_BY = {
 }
 
 
-def kernel_error(plan: Plan, row: int, status: int) -> OpError:
-    """The error of a kernel that returned ``status``."""
+def kernel_error(plan: Plan, row: int, status: int, complaint: str = "") -> OpError:
+    """The error of a kernel that returned ``status``; ``complaint``: the reference's words."""
     nodes = plan.instrs[row].nodes
     types = _RAISED_BY.get(status)
     node = next((n for n in reversed(nodes) if types is None or n.type in types), nodes[-1])
-    return _error(InvalidArgumentError, plan, row, node, STATUS_MESSAGES[status])
+    return _error(InvalidArgumentError, plan, row, node, complaint or STATUS_MESSAGES[status])
 
 
 def host_error(plan: Plan, row: int, error: Exception) -> OpError:
