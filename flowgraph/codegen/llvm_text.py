@@ -110,16 +110,24 @@ class ModuleText:
         self.tuning = tuning
         self.parts: dict[str, str] = {}
         self.loops: list[str] = []
+        self.fixed_loops = False  # whether a range has literal bounds
 
     def need(self, name: str, text: str) -> None:
         """Have ``text`` (a declaration or definition of ``name``) in the module."""
         self.parts.setdefault(name, text)
 
-    def loop(self, sums: bool) -> str:
-        """A fresh loop id that promises independent iterations (but for running ``sums``)."""
-        identity = f"!{len(self.loops) + 3}"
-        # A masked loop is not unrolled: a chain of additions would wait for itself
-        hints = ", !2" if self.tuning.masked_tails and not sums else ""
+    def loop(self, *, sums: bool, heavy: bool) -> str:
+        """A fresh loop id that promises independent iterations.
+
+        sums: but for running sums.  Such a loop gets no mask: LLVM interleaves several vectors of
+        sums, which must not wait for one another, and masks would cost more than they save.
+        heavy: a long chain of dependent arithmetic per element; two vectors at a time overlap.
+        """
+        identity = f"!{len(self.loops) + 4}"
+        hints = ""
+        if not sums:
+            hints += ", !2" if self.tuning.masked_tails else ""
+            hints += ", !3" if heavy else ""
         self.loops.append(f"{identity} = distinct !{{{identity}, !1{hints}}}")
         return identity
 
@@ -128,6 +136,7 @@ class ModuleText:
         lines.append("!0 = distinct !{}")
         lines.append('!1 = !{!"llvm.loop.parallel_accesses", !0}')
         lines.append('!2 = !{!"llvm.loop.vectorize.predicate.enable", i1 true}')
+        lines.append('!3 = !{!"llvm.loop.interleave.count", i32 2}')
         return "\n".join(lines + self.loops) + "\n"
 
 

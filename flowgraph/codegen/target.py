@@ -14,6 +14,7 @@ Read next: compiler.py (LLVM text -> object code), cpu.py (who writes kernel tex
 
 from __future__ import annotations
 
+import itertools
 import operator
 import types as python_types
 from typing import Any
@@ -22,6 +23,7 @@ from numba.core import bytecode, interpreter, ir, typeinfer, types
 from numba.core.typing.context import CallStack
 from numba.core.typing.templates import signature
 
+from flowgraph.codegen import vector_math
 from flowgraph.codegen.intrinsics import (
     INDEPENDENT,
     NAMES,
@@ -226,6 +228,26 @@ def _infer(context: _TypingContext, func_ir: Any, dtypes: tuple[str, ...]) -> tu
     return typemap, _NAMES[result]
 
 
+class _ByteCode(bytecode.ByteCode):
+    """Python's bytecode without the cache entries of 3.11, which are two thirds of it."""
+
+    def __init__(self, identity: Any) -> None:
+        super().__init__(identity)
+        kept = [inst for inst in self.table.values() if inst.opname != "CACHE"]
+        if len(kept) < len(self.table):
+            self.table = {inst.offset: inst for inst in kept}
+            for inst, following in itertools.pairwise(kept):
+                if not inst.is_jump:  # a jump counts from its own end, and has no cache entries
+                    inst.next = following.offset
+
+
+class _Interpreter(interpreter.Interpreter):
+    """numba's reading of bytecode, less its searches for ``with`` blocks, dicts and star calls."""
+
+    def post_process(self, peepholes: Any, func_ir: Any) -> Any:
+        return func_ir
+
+
 class _Lowering:
     """numba IR of one function -> LLVM text of its body."""
 
@@ -236,7 +258,9 @@ class _Lowering:
         self.memory: dict[str, str] = {}  # alloca of the others
         self.objects: dict[str, Any] = {}  # callees, ranges and iterators: known while compiling
         self.single = self._single_block_variables()
-        self.loop_ids: dict[int, str] = {}  # header of a vector loop -> loop id
+        self.vector_loops: dict[int, bool] = {}  # header -> whether it sums
+        self.loop_ids: dict[int, str] = {}
+        self.heavy: list[int] = []  # blocks that call functions of vector_math
         self.block = 0
 
     def _single_block_variables(self) -> set[str]:
@@ -302,9 +326,7 @@ class _Lowering:
                 raise KernelTextError(f"line {inst.loc.line}: a condition must be bool")
             self.f.do(f"br i1 {condition}, label %B{inst.truebr}, label %B{inst.falsebr}")
         elif isinstance(inst, ir.Jump):
-            loop = self.loop_ids.get(inst.target) if inst.target <= self.block else None
-            note = f", !llvm.loop {loop}" if loop else ""
-            self.f.do(f"br label %B{inst.target}{note}")
+            self.f.do(f"br label %B{inst.target}{self._loop_note(inst.target)}")
         elif isinstance(inst, ir.Return):
             dtype = self.dtype(inst.value.name)
             self.f.do(f"ret {llvm_type(dtype)} {self.get(inst.value.name)}")
@@ -363,6 +385,8 @@ class _Lowering:
             if len(values) == 1:
                 values.insert(0, Literal(0, "int64"))
             step = values[2] if len(values) == 3 else Literal(1, "int64")
+            if all(isinstance(value, Literal) for value in values):
+                self.context.module.fixed_loops = True
             if not isinstance(step, Literal) or step.number == 0:
                 raise KernelTextError(f"line {expr.loc.line}: a range's step is a nonzero literal")
             self.objects[target] = (*values[:2], step, function)
@@ -373,11 +397,23 @@ class _Lowering:
 
     def apply(self, target: str, primitive: Primitive, arguments: list[str]) -> None:
         dtypes = tuple(self.dtype(name) for name in arguments)
+        if primitive.name in vector_math.FUNCTIONS:
+            self.heavy.append(self.block)
         value = primitive.emit(self.f, dtypes, [self.get(name) for name in arguments])
         if self.typemap[target] != types.void:
             self.put(target, value)
 
     # -------------------------------------------------------------------------------------- loops
+
+    def _loop_note(self, target: int) -> str:
+        """What a jump to block ``target`` says when it closes a vector loop."""
+        if target > self.block or target not in self.vector_loops:
+            return ""
+        if target not in self.loop_ids:
+            heavy = any(block >= target for block in self.heavy)
+            sums = self.vector_loops[target]
+            self.loop_ids[target] = self.context.module.loop(sums=sums, heavy=heavy)
+        return f", !llvm.loop {self.loop_ids[target]}"
 
     def _iterator(self, bounds: tuple[str, str, Literal, Any]) -> tuple:
         """An iterator: (memory of the next index, stop, step, kind of range)."""
@@ -389,7 +425,7 @@ class _Lowering:
     def _next(self, target: str, iterator: tuple) -> None:
         place, stop, step, kind = iterator
         if kind is not range:
-            self.loop_ids[self.block] = self.context.module.loop(sums=kind is REDUCING)
+            self.vector_loops[self.block] = kind is REDUCING
         index = self.f.let(f"load i64, ptr {place}")
         more = self.f.let(f"icmp {'slt' if step.number > 0 else 'sgt'} i64 {index}, {stop}")
         following = self.f.let(f"add nsw i64 {index}, {step}")
@@ -407,7 +443,7 @@ def _function(
 ) -> tuple[str, str]:
     """Result dtype and LLVM definition of a Python function for argument ``dtypes``."""
     identity = bytecode.FunctionIdentity.from_function(function)
-    func_ir = interpreter.Interpreter(identity).interpret(bytecode.ByteCode(identity))
+    func_ir = _Interpreter(identity).interpret(_ByteCode(identity))
     typemap, result = _infer(context, func_ir, dtypes)
     body = _Lowering(context, func_ir, typemap).run()
     arguments = ", ".join(f"{llvm_type(dtype)} %a{n}" for n, dtype in enumerate(dtypes))
@@ -415,8 +451,10 @@ def _function(
     return result, "\n".join([head, *body, "}"])
 
 
-def lowered(source: str, symbol: str, tuning: Tuning) -> str:
+def lowered(source: str, symbol: str, tuning: Tuning) -> tuple[str, bool]:
     """LLVM IR text of kernel text ``source``; its ``kernel`` becomes the external ``symbol``.
+
+    Also: whether it has loops of a fixed count, which are worth unrolling.
 
     Raises:
         KernelTextError: the text is not Python, defines no ``kernel(block, start, stop)``, or
@@ -435,4 +473,4 @@ def lowered(source: str, symbol: str, tuning: Tuning) -> str:
     result, text = _function(context, kernel, arguments, symbol, "", tuning.attributes)
     if result != "int64":
         raise KernelTextError(f"a kernel returns an int64 status, not {result}")
-    return text + "\n" + module.render()
+    return text + "\n" + module.render(), module.fixed_loops
