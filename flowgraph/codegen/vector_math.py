@@ -11,7 +11,7 @@ Method and accuracy, in units in the last place (ulp) against mpmath
     expm1    2 (2**(n-1) (r + r**2 T(r)) + (2**(n-1) - 1/2)): relative near 0           2 ulp
     log      x = m 2**n, m in [sqrt 1/2, sqrt 2), f = m - 1; f - f**2/2 + tail + n ln 2   1 ulp
     log1p    as log of u = 1 + x, f corrected by what 1 + x lost: relative near 0       1.5 ulp
-    tanh     -t / (2 + t) with t = expm1(-2 |x|), signed as x: relative near 0         2.5 ulp
+    tanh     -h / (1 + h) with h = expm1(-2 |x|) / 2, signed as x: relative near 0     2.5 ulp
     sigmoid  1 or e over 1 + e with e = exp(-|x|): relative in both tails              2 ulp
 
 NaN goes through; denormal arguments and results, infinities and zeros are as in C.  The float32
@@ -203,20 +203,28 @@ def _bits_of(value: float, form: Format) -> int:
 
 
 def _exp(c: Code, x: Real) -> Real:
-    x = c.at_least(c.at_most(x, c.form.exp_high), c.form.exp_low)
-    n, r, tail = _reduced(c, x)
+    return _exp_up_to(c, c.at_most(x, c.form.exp_high))
+
+
+def _exp_up_to(c: Code, x: Real) -> Real:
+    """exp(x) for x up to exp_high."""
+    n, r, tail = _reduced(c, c.at_least(x, c.form.exp_low))
     # 2**n in two factors: n reaches past the exponents at both ends (infinity, denormals)
     half = c.integer("ashr", n, 1)
     rest = c.integer("sub", n, half)
     return (1.0 + (r + tail)) * c.power_of_two(half) * c.power_of_two(rest)
 
 
+def _half_expm1(c: Code, x: Real) -> Real:
+    """expm1(x) / 2 for x up to exp_high; half, as 2**n may overflow where the result does not."""
+    n, r, tail = _reduced(c, c.at_least(x, c.form.expm1_low))
+    scale = c.power_of_two(c.integer("sub", n, 1))
+    return scale * (r + tail) + (scale - 0.5)
+
+
 def _expm1(c: Code, x: Real) -> Real:
     form = c.form
-    n, r, tail = _reduced(c, c.at_least(c.at_most(x, form.exp_high), form.expm1_low))
-    # half of it: 2**n itself may overflow where the result does not
-    scale = c.power_of_two(c.integer("sub", n, 1))
-    half = scale * (r + tail) + (scale - 0.5)
+    half = _half_expm1(c, c.at_most(x, form.exp_high))
     tiny = c.compare("olt", c.absolute(x), 2.0 ** -(form.mantissa + 2))
     return c.select(tiny, x, half + half)  # keeps -0 and denormals
 
@@ -278,13 +286,12 @@ def _log1p(c: Code, x: Real) -> Real:
 
 
 def _tanh(c: Code, x: Real) -> Real:
-    magnitude = c.absolute(x)
-    t = _expm1(c, -(magnitude + magnitude))
-    return c.signed_as(t / (t + 2.0), x)
+    h = _half_expm1(c, c.absolute(x) * -2.0)
+    return c.signed_as(h / (h + 1.0), x)
 
 
 def _sigmoid(c: Code, x: Real) -> Real:
-    e = _exp(c, -c.absolute(x))
+    e = _exp_up_to(c, -c.absolute(x))
     return c.select(c.compare("oge", x, 0.0), 1.0, e) / (1.0 + e)
 
 
