@@ -198,18 +198,22 @@ def verify(kernel: Kernel) -> None:
                 raise KernelError(f"b{number}: stride class {stride!r}")
             if buffer.mode != IN and stride == BROADCAST and kernel.axes[axis] == MAP:
                 raise KernelError(f"b{number}: written along map axis {axis} with stride 0")
-    full = kernel.domains()
     stored: set[int] = set()
     for number, stmt in enumerate(kernel.body):
-        _verify_stmt(kernel, number, stmt, full, stored)
+        _verify_stmt(kernel, number, stmt, stored)
+    full = kernel.domains()
+    for number, stmt in enumerate(kernel.body):
+        if stmt.op == "store" and full[stmt.args[0]]:
+            strides = kernel.buffers[stmt.place].strides
+            along = [s for s, kind in zip(strides, kernel.axes, strict=True) if kind == REDUCE]
+            if BROADCAST in along:
+                raise KernelError(f"%{number} = store: a full value stored into a row buffer")
     for number, buffer in enumerate(kernel.buffers):
         if buffer.mode != IN and number not in stored:
             raise KernelError(f"b{number} is never stored")
 
 
-def _verify_stmt(
-    kernel: Kernel, number: int, stmt: Stmt, full: list[bool], stored: set[int]
-) -> None:
+def _verify_stmt(kernel: Kernel, number: int, stmt: Stmt, stored: set[int]) -> None:
     where = f"%{number} = {stmt.op}"
     for arg in stmt.args:
         if not 0 <= arg < number:
@@ -229,13 +233,6 @@ def _verify_stmt(
             if buffer.mode == IN or stmt.place in stored:
                 raise KernelError(f"{where}: b{stmt.imm} is not an output, or is stored twice")
             stored.add(stmt.place)
-            reduce_strides = [
-                stride
-                for stride, kind in zip(buffer.strides, kernel.axes, strict=True)
-                if kind == REDUCE
-            ]
-            if full[stmt.args[0]] and BROADCAST in reduce_strides:
-                raise KernelError(f"{where}: a full value stored into a row buffer")
     elif stmt.op == "index":
         if not 0 <= stmt.place < len(kernel.axes):
             raise KernelError(f"{where}: no axis {stmt.imm}")
