@@ -1,8 +1,6 @@
 """Session: runs parts of a graph and keeps its variables.
 
-    run(fetches, feed_dict)
-      └─ RunPlan, one per (fetches, feed keys): the optimised FrozenGraph
-           └─ Stage, one per feed shapes: an Executable, and what follows once its values are known
+    run(fetches, feed_dict)  ->  Entry, found by fetches and feed keys (runplan.py)  ->  results
 
 The first call with a signature compiles; later calls are a dictionary look-up, a copy of small
 feeds, one native call and a copy of the results.
@@ -14,197 +12,19 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from operator import itemgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from flowgraph import compile as compiler
-from flowgraph import config
-from flowgraph.fetching import (
-    Leaf,
-    check_feed_shape,
-    feed_converter,
-    flatten_fetches,
-    resolve_feed_key,
-)
+from flowgraph.fetching import Leaf, flatten_fetches, resolve_feed_key
 from flowgraph.graph.core import Graph
 from flowgraph.graph.default import get_default_graph, graph_as_default
 from flowgraph.graph.export import export
-from flowgraph.graph.gradients import IndexedSlices
-from flowgraph.graph.node import Operation, Tensor, set_session_runner
-from flowgraph.optimize.frozen import HOST, RANDOM, VARIABLE, WRITE, FrozenGraph
-from flowgraph.optimize.specialize import Staged, continue_with
-from flowgraph.plan.plan import Plan
-from flowgraph.runtime.executor import Executable
-from flowgraph.runtime.intake import DECLINED
+from flowgraph.graph.node import Tensor, set_session_runner
 from flowgraph.runtime.state import State
-from flowgraph.shapes import is_fully_known
 
-#: Initialisation (writes of freshly made values, no feeds) up to this many elements runs on the
-#: reference
-#: target: it runs once, so compiling kernels for it never pays.  The rule looks at the plan only,
-#: never at clocks or caches, so results are the same in every process.
-MAX_REFERENCE_INITIAL_ELEMENTS = 4_000_000
-
-#: Runs an Executable whose feeds are loaded: ``Executable.run``, or the profiler's timed way.
-Execute = Callable[[Executable], list[Any]]
-
-
-class Stage:
-    """A plan for known sizes, and what follows it where sizes depend on its results."""
-
-    def __init__(
-        self,
-        session: BaseSession,
-        staged: Staged,
-        converts: Sequence[Callable],
-        dump: compiler.Dump,
-    ) -> None:
-        self.session, self.staged, self.dump = session, staged, dump
-        plan = compiler.make_plan(staged.first, dump, changed=staged.changed)
-        target = config.get("TARGET")
-        if is_initialization(staged.first, plan):
-            target = "reference"
-        self.executable = Executable(plan, session._state, target, converts)
-        self.followers: dict[tuple, tuple[Stage, list[int]]] = {}
-
-    def run(self, execute: Execute = Executable.run) -> list[Any]:
-        """Run with the loaded feeds."""
-        results = execute(self.executable)
-        if self.staged.rest is None:
-            return results
-        arrays = [
-            np.asarray(r, v.dtype.np) for r, v in zip(results, self.staged.boundary, strict=True)
-        ]
-        follower, fed = self.follower(arrays)
-        follower.executable.load([arrays[i] for i in fed])
-        return follower.run(execute)
-
-    def follower(self, arrays: list[np.ndarray]) -> tuple[Stage, list[int]]:
-        """The stage that continues after boundary values ``arrays``."""
-        key = tuple(
-            (a.shape, a.tobytes()) if by_value else a.shape
-            for a, by_value in zip(arrays, self.staged.by_value, strict=True)
-        )
-        found = self.followers.get(key)
-        if found is None:
-            graph, fed = continue_with(self.staged, arrays)
-            staged = compiler.stage(
-                graph, [arrays[i].shape for i in fed], self.session._variable_shapes()
-            )
-            converts = [np.asarray] * len(fed)
-            found = self.followers[key] = Stage(self.session, staged, converts, self.dump), fed
-        return found
-
-
-def is_initialization(graph: FrozenGraph, plan: Plan) -> bool:
-    """True when a run only gives variables first values (MAX_REFERENCE_INITIAL_ELEMENTS)."""
-    if graph.feeds or graph.fetches or not plan.writes:
-        return False
-    elements = 0
-    for node in graph.nodes:
-        if node.type == VARIABLE:
-            continue
-        if node.effect == HOST or (node.effect == WRITE and node.type != "Assign"):
-            return False
-        if node.effect == RANDOM:
-            elements += sum(v.size for v in node.outputs)
-    return elements <= MAX_REFERENCE_INITIAL_ELEMENTS
-
-
-class RunPlan:
-    """Everything that is known about one (fetches, feed keys) pair."""
-
-    def __init__(
-        self, session: BaseSession, leaves: Sequence[Leaf], feeds: Sequence[Tensor]
-    ) -> None:
-        self.session, self.feeds = session, list(feeds)
-        tensors = [leaf for leaf in leaves if isinstance(leaf, Tensor)]
-        unique: dict[Leaf, int] = {}
-        for leaf in tensors:
-            unique.setdefault(leaf, len(unique))
-        operations = list(dict.fromkeys(x for x in leaves if isinstance(x, Operation)))
-        #: Per leaf, where its result stands, or -1.
-        self.places = [unique[x] if isinstance(x, Tensor) else -1 for x in leaves]
-        self.in_order = self.places == list(range(len(unique)))
-        self.dump = compiler.Dump()
-        self.graph = compiler.prepare([*unique, *operations], self.feeds, self.dump)
-        self.sizeless = tuple(
-            n.attrs["variable"]
-            for n in self.graph.nodes
-            if n.type == VARIABLE and not is_fully_known(n.outputs[0].shape)
-        )
-        self.converts = [feed_converter(t) for t in self.feeds]
-        self.stages: dict[tuple, Stage] = {}
-        self.current: Stage | None = None
-
-    def run(self, values: tuple, execute: Execute = Executable.run) -> list[Any]:
-        """One result per leaf; ``execute`` runs an executable whose feeds are loaded."""
-        stage = self.current
-        if (
-            stage is None
-            or stage.executable.generation != self.session._state.generation
-            or not stage.executable.load(values)
-        ):
-            stage = self.find(values)
-        return self.place(stage.run(execute))
-
-    def place(self, results: list[Any]) -> list[Any]:
-        """Results of the plan, one per leaf."""
-        if self.in_order:
-            return results
-        return [None if place < 0 else results[place] for place in self.places]
-
-    def quick(self, rebuild: Callable | None) -> Callable[[tuple], Any] | None:
-        """A function that does ``rebuild(run(values))`` for feeds like the last, or None.
-
-        It returns False, having run nothing, for feeds that are not like the last.
-        """
-        stage = self.current
-        if stage is None or stage.staged.rest is not None or stage.executable.intake is None:
-            return None
-        executable = stage.executable
-        attempt, place = executable.attempt, self.place
-        scalar = executable.scalar_intake
-        if scalar is not None and self.places == [0] and rebuild is _FIRST:
-            take = scalar.call
-
-            def quick_scalar(values: tuple) -> Any:
-                result = take(values)
-                if result is False and scalar.code() != DECLINED:
-                    return executable.resume(scalar.code())[0]
-                return result
-
-            return quick_scalar
-
-        def quick(values: tuple) -> Any:
-            results = attempt(values)
-            if results is None:
-                return False
-            results = place(results)
-            return results if rebuild is None else rebuild(results)
-
-        return quick
-
-    def find(self, values: Sequence[Any]) -> Stage:
-        """The stage for these feeds, made if need be and loaded."""
-        arrays = [convert(value) for convert, value in zip(self.converts, values, strict=True)]
-        for array, tensor in zip(arrays, self.feeds, strict=True):
-            check_feed_shape(array.shape, tensor)
-        state = self.session._state
-        variables = self.session._variable_shapes()
-        shapes = [a.shape for a in arrays]
-        key = (*shapes, *(variables.get(name) for name in self.sizeless))
-        stage = self.stages.get(key)
-        if stage is None or stage.executable.generation != state.generation:
-            staged = compiler.stage(self.graph, shapes, variables)
-            stage = self.stages[key] = Stage(self.session, staged, self.converts, self.dump)
-        stage.executable.load(arrays)
-        self.current = stage
-        return stage
+if TYPE_CHECKING:
+    from flowgraph.runplan import Entry, RunPlan
 
 
 def _run_key(fetches: Any, feed_dict: dict[Any, Any] | None) -> tuple:
@@ -218,43 +38,6 @@ def _run_key(fetches: Any, feed_dict: dict[Any, Any] | None) -> tuple:
     if kind is tuple:
         return (0, *fetches, None, *feed_dict) if feed_dict else (0, *fetches)
     return (fetches, *feed_dict) if feed_dict else (fetches,)
-
-
-def _quick_rebuild(fetches: Any, rebuild: Callable) -> Callable | None:
-    """A cheaper equal of ``rebuild`` for the usual fetches: one thing, or a flat list (None)."""
-    structures = (list, tuple, Mapping, IndexedSlices)
-    if not isinstance(fetches, structures):
-        return _FIRST
-    if type(fetches) is list and not any(isinstance(f, structures) for f in fetches):
-        return None
-    return rebuild
-
-
-class Entry:
-    """A fetch structure over a RunPlan: what ``run`` and callables look up.
-
-    quick: see RunPlan.quick; kept while the buffers it points at stay where they are.
-    """
-
-    __slots__ = ("__weakref__", "plan", "quick", "rebuild")
-
-    def __init__(self, plan: RunPlan, rebuild: Callable | None) -> None:
-        self.plan, self.rebuild = plan, rebuild
-        self.quick: Callable[[tuple], Any] | None = None
-
-    def run(self, values: tuple) -> Any:
-        """The structure with its results."""
-        session = self.plan.session
-        results = self.plan.run(values)
-        if session._state.generation != session._quick_generation:
-            session._quick_generation = session._state.generation
-            for entry in session._entries:
-                entry.quick = None
-        self.quick = self.plan.quick(self.rebuild)
-        return results if self.rebuild is None else self.rebuild(results)
-
-
-_FIRST = itemgetter(0)
 
 
 class _DefaultSessions(threading.local):
@@ -376,8 +159,8 @@ class BaseSession:
         canonical = ("plan", tuple(leaves), tuple(feeds))
         with self._lock:
             known = self._plans.get(canonical)
-            plan = known.plan if known is not None else RunPlan(self, leaves, feeds)
-            entry = self._entry(plan, fetches, rebuild)
+            plan = known.plan if known is not None else None
+            entry = self._entry(plan, leaves, feeds, fetches, rebuild)
             self._plans[canonical] = entry
             # NB: a named tuple equals the plain tuple of its members, so subclasses have no key.
             if type(fetches) in (list, tuple) or not isinstance(fetches, (list, tuple)):
@@ -387,8 +170,20 @@ class BaseSession:
                     pass  # not hashable (a dict, a nested list): found by its leaves next time
         return entry
 
-    def _entry(self, plan: RunPlan, fetches: Any, rebuild: Callable) -> Entry:
-        entry = Entry(plan, _quick_rebuild(fetches, rebuild))
+    def _entry(
+        self,
+        plan: RunPlan | None,
+        leaves: Sequence[Leaf],
+        feeds: Sequence[Tensor],
+        fetches: Any,
+        rebuild: Callable,
+    ) -> Entry:
+        # Imported here: importing flowgraph need not wait for the compiler's modules.
+        from flowgraph.runplan import Entry, RunPlan, quick_rebuild
+
+        if plan is None:
+            plan = RunPlan(self, leaves, feeds)
+        entry = Entry(plan, quick_rebuild(fetches, rebuild))
         self._entries.add(entry)
         return entry
 
@@ -424,7 +219,7 @@ class BaseSession:
         if self._closed:
             raise RuntimeError("Attempted to use a closed Session.")
         with self._lock:
-            entry = self._entry(RunPlan(self, leaves, feeds), fetches, rebuild)
+            entry = self._entry(None, leaves, feeds, fetches, rebuild)
         return self._callable(entry, len(keys), accept_options)
 
     def _callable(self, entry: Entry, count: int, accept_options: bool) -> Callable[..., Any]:
