@@ -151,8 +151,7 @@ class Optimizer:
             raise ValueError(
                 f"No gradients provided for any variable: {[v.name for _, v in pairs]}."
             )
-        with name_scope(None):
-            self._create_slots([v for _, v in chosen])
+        self._create_slots([v for _, v in chosen])
         with name_scope(name, self._name) as scope:
             self._prepare()
             updates = []
@@ -196,7 +195,8 @@ class Optimizer:
         if var not in slots:
             sizes = var.shape.as_list()
             zero = var.dtype.base_dtype.as_numpy_dtype(0)
-            with variable_scope(None, var.op.name + "/" + op_name) as scope:
+            # Slots belong to their variable, not to the scope that minimize is called in.
+            with name_scope(None), variable_scope(None, var.op.name + "/" + op_name) as scope:
                 name = scope.name + "/"  # exactly this name: the scope made it unique
             with name_scope(None):
                 slots[var] = Variable(
