@@ -34,14 +34,12 @@ CPU_DEVICE = "/job:localhost/replica:0/task:0/device:CPU:0"
 class PlanTrace:
     """One walk over a plan, in ns since the epoch.
 
-    ``times[row]``: start and end of each instruction.   ``start``, ``end``: of the whole, with the
-    copies of results; neither compiling nor taking the feeds in belongs to it.
+    ``times[row]``: start and end of each instruction; the last row is the whole, with the copies of
+    results.  Neither compiling nor taking the feeds in belongs to it.
     """
 
     plan: Plan
     times: np.ndarray
-    start: int
-    end: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +140,7 @@ def _step_stats(trace: Trace) -> StepStats:
     stats = [
         _node_stats(instr, int(start), int(end))
         for part in trace.plans
-        for instr, (start, end) in zip(part.plan.instrs, part.times, strict=True)
+        for instr, (start, end) in zip(part.plan.instrs, part.times[:-1], strict=True)
     ]
     return StepStats(dev_stats=[DeviceStepStats(device=CPU_DEVICE, node_stats=stats)])
 

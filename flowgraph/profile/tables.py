@@ -132,7 +132,7 @@ def table(
     rows = sorted(_collect(traces, _GROUPINGS[by]).values(), key=SORT_KEYS[sort_by])
     if row_limit is not None and len(rows) > row_limit:
         rows[row_limit:] = [_sum_up(rows[row_limit:])]
-    run_ns = sum(part.end - part.start for trace in traces for part in trace.plans)
+    run_ns = sum(int(part.times[-1, 1] - part.times[-1, 0]) for t in traces for part in t.plans)
     return Table(by, rows, len(traces), run_ns)
 
 
@@ -157,7 +157,7 @@ def _collect(traces: Sequence[Trace], grouping: Callable[[Any], Parts]) -> dict[
     rows: dict[Any, Row] = {}
     for trace in traces:
         for part in trace.plans:
-            elapsed = (part.times[:, 1] - part.times[:, 0]).tolist()
+            elapsed = (part.times[:-1, 1] - part.times[:-1, 0]).tolist()
             for instr, ns in zip(part.plan.instrs, elapsed, strict=True):
                 for key, label, nodes, share in grouping(instr):
                     row = rows.setdefault(key, Row(label, ()))
@@ -230,7 +230,7 @@ def _to_text(table: Table) -> str:
     for row in table.rows:
         share = f"{row.ns / inside:.1%}" if inside else ""
         cells.append([
-            row.label, short_names(row.ops), str(row.calls),
+            short_names([row.label], 40), short_names(row.ops), str(row.calls),
             f"{row.ns / 1000:.1f}" + (" est." if row.estimated else ""),
             share, _count(row.flops), f"{row.gflops:.1f}" if row.flops else "",
             _count(row.bytes), f"{row.gbytes:.1f}" if row.bytes else "",
@@ -259,12 +259,13 @@ def short_names(names: Sequence[str], width: int = _OPS_WIDTH) -> str:
     >>> short_names(["hidden1/add", "hidden1/Relu"])
     'hidden1: add, Relu'
     """
-    if len(names) <= 1:
-        return "".join(names)
-    scope = _common_scope(names)
+    scope = _common_scope(names) if len(names) > 1 else ""
     text = f"{scope[:-1]}: " if scope else ""
     for number, name in enumerate(names):
-        piece = (", " if number else "") + name[len(scope) :]
+        piece = name[len(scope) :]
+        if len(piece) > width:
+            piece = f"{piece[: width // 3]}...{piece[-width // 2 :]}"
+        piece = (", " if number else "") + piece
         left = len(names) - number
         if number and len(text) + len(piece) > width:
             return f"{text} +{left} more"

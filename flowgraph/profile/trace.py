@@ -36,17 +36,13 @@ def run_traced(
     if not options.trace_level:
         return plan.run(tuple(values))
     parts: list[PlanTrace] = []
-    clock = time.perf_counter_ns
     # A monotonic clock while running; one offset turns it into time of day.
-    offset = time.time_ns() - clock()
+    offset = time.time_ns() - time.perf_counter_ns()
 
     def run_timed(executable: Executable) -> list[Any]:
-        times = np.zeros((len(executable.plan.instrs), 2), np.int64)
-        start = clock()
+        times = np.zeros((len(executable.plan.instrs) + 1, 2), np.int64)
         results = executable.run_timed(times)
-        end = clock()
-        times += offset
-        parts.append(PlanTrace(executable.plan, times, start + offset, end + offset))
+        parts.append(PlanTrace(executable.plan, times + offset))
         return results
 
     results = plan.run(tuple(values), run_timed)
