@@ -72,6 +72,7 @@ _FORWARD_WEIGHT = "8"
 #: Fills of frames, by nesting depth; deeper ones repeat the last.
 _FRAME_FILLS = ("#F7F8FA", "#EFF1F5", "#E7EAF0")
 _TITLE_WIDTH = 22
+_ROOM_ABOVE = '<FONT POINT-SIZE="5"> </FONT><BR/>'
 
 
 def to_digraph(picture: Picture, direction: str = "BT", title: str | None = None) -> Digraph:
@@ -138,13 +139,16 @@ def _heading(picture: Picture, title: str | None) -> str:
     return f'<<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="4">{"".join(rows)}</TABLE>>'
 
 
-def _label(title: str, notes: list[str], *, bold: bool = False) -> str:
-    """An HTML label: the title, broken at slashes when it is long, and small notes below it."""
+def _label(title: str, notes: list[str], *, bold: bool = False, low: bool = False) -> str:
+    """An HTML label: the title, broken at slashes when it is long, and small notes below it.
+
+    ``low`` leaves room above, for the lid of a cylinder.
+    """
     lines = [html.escape(part) for part in _broken(title)]
     text = "<BR/>".join(f"<B>{line}</B>" if bold else line for line in lines)
     for note in notes:
         text += f'<BR/><FONT POINT-SIZE="8.5" COLOR="{_MUTED}">{html.escape(note)}</FONT>'
-    return f"<{text}>"
+    return f'<{_ROOM_ABOVE}{text}>' if low else f"<{text}>"
 
 
 def _broken(title: str) -> list[str]:
@@ -199,7 +203,7 @@ def _node_attributes(box: Box) -> dict[str, str]:
     fill, line = ROLE_COLOURS[box.role]
     return {
         **KIND_STYLES[box.kind],
-        "label": _label(box.title, _notes(box), bold=box.kind == SCOPE),
+        "label": _label(box.title, _notes(box), bold=box.kind == SCOPE, low=box.kind == VARIABLE),
         "fillcolor": "white" if box.kind == CONSTANT else fill,
         "color": line,
         "tooltip": _plain("\n".join(_node_tooltip(box))),

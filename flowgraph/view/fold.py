@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from flowgraph.dtypes import INDEX
 from flowgraph.graph.node import Operation
 from flowgraph.graph.opdef import OPDEFS
-from flowgraph.view.roles import INITIAL, Neighbours, is_initial_assign, is_read, is_variable
+from flowgraph.view.roles import GRADIENT, INITIAL, Neighbours, is_initial_assign, is_read, is_variable
 
 
 def owners(ops: Sequence[Operation], roles: Mapping[Operation, str]) -> dict[Operation, Operation]:
@@ -32,17 +32,22 @@ def owners(ops: Sequence[Operation], roles: Mapping[Operation, str]) -> dict[Ope
     for op in variables.values():
         owner[op] = _main_variable(op, variables)
     for op in reversed(ops):  # consumers first
-        if is_initial_assign(op) or (is_read(op) and not op._control_inputs):
+        if is_initial_assign(op) or _is_own_read(op):
             owner[op] = owner.get(op.inputs[0].op, op)
         elif roles[op] == INITIAL and op.type != "NoOp":
             shown_in = {owner[n] for n in neighbours.after[op] if n.type != "NoOp"}
             if len(shown_in) == 1:  # an initial value shared by variables stays visible
                 owner[op] = shown_in.pop()
         elif op.type == "Const" and not op._control_inputs:
-            user = _argument_of(op, neighbours)
+            user = _argument_of(op, neighbours, roles)
             if user is not None:
                 owner[op] = owner[user]
     return owner
+
+
+def _is_own_read(op: Operation) -> bool:
+    """True for ``v/read``, ``v/read_1``: reads that using the variable made, not the user."""
+    return is_read(op) and op.name.startswith(op.inputs[0].op.name + "/")
 
 
 def _main_variable(op: Operation, variables: Mapping[str, Operation]) -> Operation:
@@ -55,11 +60,19 @@ def _main_variable(op: Operation, variables: Mapping[str, Operation]) -> Operati
     return op
 
 
-def _argument_of(constant: Operation, neighbours: Neighbours) -> Operation | None:
-    """The operation that ``constant`` is an argument of: an axis, a shape, the 2 of ``x * 2``."""
-    if len(neighbours.after[constant]) != 1:
+def _argument_of(
+    constant: Operation, neighbours: Neighbours, roles: Mapping[Operation, str]
+) -> Operation | None:
+    """The operation that ``constant`` is an argument of: an axis, a shape, the 2 of ``x * 2``.
+
+    What its gradient does with it does not count.
+    """
+    users = neighbours.after[constant]
+    if roles[constant] != GRADIENT:
+        users = [user for user in users if roles[user] != GRADIENT]
+    if len(users) != 1:
         return None
-    (user,) = neighbours.after[constant]
+    (user,) = users
     positions = [i for i, tensor in enumerate(user.inputs) if tensor.op is constant]
     if len(positions) != 1:
         return None

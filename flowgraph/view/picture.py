@@ -264,4 +264,8 @@ def _make_edges(
                 found = edge(before, op, "control")
                 if found is not None:
                     found.controls += 1
-    return edges
+    if not fold:
+        return edges
+    # A variable's read waits for its update: the double-headed line between them says so already.
+    written = {(edge.head, edge.tail) for edge in edges if edge.writes}
+    return [e for e in edges if e.tensors or (e.tail, e.head) not in written]

@@ -64,13 +64,21 @@ def draw(source: str, file_format: str) -> bytes:
     command = [find_renderer(), "-Kdot", f"-T{file_format}"]
     if file_format == "png":
         command.append(f"-Gdpi={PNG_DPI}")
-    done = subprocess.run(  # noqa: S603  the program is the user's own choice
-        command, input=source.encode(), capture_output=True, check=False
-    )
+    done = _run(command, source)
+    if b"init_rank" in done.stderr:
+        # Frames that depend on each other both ways can be too much for the usual ranking, which
+        # otherwise keeps frames smaller.
+        done = _run([*command, "-Gnewrank=true"], source)
     if done.returncode != 0 or not done.stdout:
         what = done.stderr.decode(errors="replace").strip() or "no output"
         raise RuntimeError(f"{Path(command[0]).name} could not draw {file_format}: {what}")
     return done.stdout
+
+
+def _run(command: list[str], source: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(  # noqa: S603  the program is the user's own choice
+        command, input=source.encode(), capture_output=True, check=False
+    )
 
 
 def use_in_graphviz_package() -> None:
