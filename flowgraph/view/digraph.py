@@ -148,7 +148,7 @@ def _label(title: str, notes: list[str], *, bold: bool = False, low: bool = Fals
     text = "<BR/>".join(f"<B>{line}</B>" if bold else line for line in lines)
     for note in notes:
         text += f'<BR/><FONT POINT-SIZE="8.5" COLOR="{_MUTED}">{html.escape(note)}</FONT>'
-    return f'<{_ROOM_ABOVE}{text}>' if low else f"<{text}>"
+    return f"<{_ROOM_ABOVE}{text}>" if low else f"<{text}>"
 
 
 def _broken(title: str) -> list[str]:

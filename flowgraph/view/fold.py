@@ -17,7 +17,14 @@ from collections.abc import Mapping, Sequence
 from flowgraph.dtypes import INDEX
 from flowgraph.graph.node import Operation
 from flowgraph.graph.opdef import OPDEFS
-from flowgraph.view.roles import GRADIENT, INITIAL, Neighbours, is_initial_assign, is_read, is_variable
+from flowgraph.view.roles import (
+    GRADIENT,
+    INITIAL,
+    Neighbours,
+    is_initial_assign,
+    is_read,
+    is_variable,
+)
 
 
 def owners(ops: Sequence[Operation], roles: Mapping[Operation, str]) -> dict[Operation, Operation]:
