@@ -1,8 +1,8 @@
 """Profile tables: RunMetadata -> rows of kernels with times and rates.
 
-    kernel    ops                 calls    us  share   flops  GFLOP/s    bytes  GB/s  line
-    MatMul    hidden1/MatMul          1  41.2  93.0%   2.1 M     50.9   81.9 k   2.0  mlp.py:21
-    Add+Relu  hidden1: add, Relu      1   3.1   7.0%  16.4 k      5.3  131.6 k  42.5  mlp.py:23
+    kernel    ops              calls    us  us/call  share  flops  GFLOP/s   bytes  GB/s  line
+    MatMul    fc1/MatMul           2  41.2    20.60  93.0%  2.1 M     50.9  81.9 k   2.0  mlp.py:21
+    Add+Relu  fc1: add, Relu       2   3.1     1.55   7.0%  16.4k      5.3  65.8 k  21.2  mlp.py:23
 
 Flops and bytes are counted by walking the kernels' loops, not declared by hand.
 
@@ -93,16 +93,18 @@ def table(
     by: str = "op",
     sort_by: str = "time",
     row_limit: int | None = None,
+    scope_depth: int = 1,
 ) -> Table:
     """Where the time of traced runs went.
 
     Args:
         run_metadata: filled by ``Session.run``; several are summed up.
         by: what a row is.  ``op``: a kernel, with the operations fused into it; ``type``: the
-            kernels of the same op types; ``scope``: a top-level name scope; ``line``: a line of the
-            user's program.  A kernel that spans several scopes or lines is divided among them by
+            kernels of the same op types; ``scope``: a name scope; ``line``: a line of the user's
+            program.  A kernel that spans several scopes or lines is divided among them by
             the elements that each operation computes, and such rows are marked ``est.``.
         sort_by: time, calls, flops, bytes, gflops, gbytes or name.
+        scope_depth: how many levels of name scopes ``scope`` tells apart.
         row_limit: keep this many rows and sum up the rest in a last one.
 
     Raises:
@@ -129,7 +131,8 @@ def table(
     if sort_by not in SORT_KEYS:
         hint = did_you_mean(sort_by, SORT_KEYS)
         raise ValueError(f"sort_by={sort_by!r}: it is one of {', '.join(SORT_KEYS)}{hint}")
-    rows = sorted(_collect(traces, _GROUPINGS[by]).values(), key=SORT_KEYS[sort_by])
+    grouping = _by_scope(scope_depth) if by == "scope" else _GROUPINGS[by]
+    rows = sorted(_collect(traces, grouping).values(), key=SORT_KEYS[sort_by])
     if row_limit is not None and len(rows) > row_limit:
         rows[row_limit:] = [_sum_up(rows[row_limit:])]
     run_ns = sum(int(part.times[-1, 1] - part.times[-1, 0]) for t in traces for part in t.plans)
@@ -179,8 +182,11 @@ def _by_type(instr: Any) -> Parts:
     yield instr.label, instr.label, instr.nodes, 1.0
 
 
-def _by_scope(instr: Any) -> Parts:
-    return _divided(instr, lambda n: n.name.split("/")[0] + "/" if "/" in n.name else "(top)")
+def _by_scope(depth: int) -> Callable[[Any], Parts]:
+    def scope_of(node: Any) -> str:
+        return "/".join([*node.name.split("/")[:-1][:depth], ""]) or "(top)"
+
+    return lambda instr: _divided(instr, scope_of)
 
 
 def _by_line(instr: Any) -> Parts:
@@ -211,7 +217,7 @@ def _line(node: Any) -> str:
 
 
 _GROUPINGS: dict[str, Callable[[Any], Parts]] = {
-    "op": _by_op, "type": _by_type, "scope": _by_scope, "line": _by_line,
+    "op": _by_op, "type": _by_type, "scope": _by_scope(1), "line": _by_line,
 }  # fmt: skip
 
 
@@ -224,7 +230,8 @@ _FIRST_COLUMN = {"op": "kernel", "type": "kernel", "scope": "scope", "line": "li
 def _to_text(table: Table) -> str:
     inside = table.kernel_ns
     cells = [[
-        _FIRST_COLUMN[table.by], "ops", "calls", "us", "share", "flops", "GFLOP/s", "bytes", "GB/s",
+        _FIRST_COLUMN[table.by], "ops", "calls", "us", "us/call", "share", "flops", "GFLOP/s", "bytes",
+        "GB/s",
         *(["line"] if table.by != "line" else []),
     ]]  # fmt: skip
     for row in table.rows:
@@ -232,12 +239,12 @@ def _to_text(table: Table) -> str:
         cells.append([
             short_names([row.label], 40), short_names(row.ops), str(row.calls),
             f"{row.ns / 1000:.1f}" + (" est." if row.estimated else ""),
-            share, _count(row.flops), f"{row.gflops:.1f}" if row.flops else "",
+            f"{row.ns / 1000 / row.calls:.2f}", share, _count(row.flops), f"{row.gflops:.1f}" if row.flops else "",
             _count(row.bytes), f"{row.gbytes:.1f}" if row.bytes else "",
             *([_lines(row.lines)] if table.by != "line" else []),
         ])  # fmt: skip
     widths = [max(len(line[i]) for line in cells) for i in range(len(cells[0]))]
-    left_aligned = {0, 1, 9}
+    left_aligned = {0, 1, 10}
     lines = []
     for line in cells:
         padded = [
