@@ -60,7 +60,7 @@ def activation(
         return (apply_op(f"{type}Grad", dy, basis, **chosen(op)),)
 
     def gradient_of_gradient(op: Any, dz: Any) -> tuple[Any, Any]:
-        basis = getattr(op, kept)
+        basis = op.inputs[1]
         further = call.ZerosLike(basis) if second is None else second(op, dz)
         return apply_op(f"{type}Grad", dz, basis, **chosen(op)), further
 

@@ -288,7 +288,8 @@ def _unpack_infer(call_: Call) -> list[Dims]:
 def _unpack_layout(call_: Call, shape: tuple[int, ...], strides: tuple[int, ...]) -> Any:
     axis = normalize_axis(call_.attrs["axis"], len(shape))
     kept = shape[:axis] + shape[axis + 1 :], strides[:axis] + strides[axis + 1 :]
-    return [(i * strides[axis], *kept) for i in range(shape[axis])]
+    step = strides[axis] if 0 not in shape else 0  # no element lies anywhere
+    return [(i * step, *kept) for i in range(shape[axis])]
 
 
 def _unpack_reference(call_: Call, x: Any) -> Any:
@@ -382,9 +383,10 @@ def _parts(
 ) -> list[tuple[int, tuple[int, ...], tuple[int, ...]]]:
     """Views of stretches of ``sizes`` along ``axis``, one behind the other."""
     views, first = [], 0
+    step = strides[axis] if 0 not in shape else 0  # no element lies anywhere
     for size in sizes:
         part = (*shape[:axis], size, *shape[axis + 1 :])
-        views.append((first * strides[axis], part, tuple(strides)))
+        views.append((first * step, part, tuple(strides)))
         first += size
     return views
 

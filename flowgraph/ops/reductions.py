@@ -210,16 +210,17 @@ def every_axis(x: Tensor) -> Tensor:
         return apply_op("Range", 0, call.Rank(x), 1, name=scope)
 
 
-def _samples(*more: Sample, **options: Any) -> tuple[Sample, ...]:
+def _samples(*more: Sample, smooth_when_empty: bool = True) -> tuple[Sample, ...]:
     """All axes, one, several, negative, kept; a scalar and an empty."""
+    of_empty = None if smooth_when_empty else ()
     return (
-        sample(f32(3, 5), i32([0, 1]), const=(1,), **options),
-        sample(f32(3, 5), i32(-1), const=(1,), **options),
-        sample(f32(2, 3, 4), i32([0, 2]), const=(1,), **options),
-        sample(f32(2, 3, 4), i32([1]), const=(1,), keep_dims=True, **options),
-        sample(f32(3, 4), i32([]), const=(1,), **options),
-        sample(f32(), i32([]), const=(1,), **options),
-        sample(f32(0, 3), i32([0]), const=(1,), **options),
+        sample(f32(3, 5), i32([0, 1]), const=(1,)),
+        sample(f32(3, 5), i32(-1), const=(1,)),
+        sample(f32(2, 3, 4), i32([0, 2]), const=(1,)),
+        sample(f32(2, 3, 4), i32([1]), const=(1,), keep_dims=True),
+        sample(f32(3, 4), i32([]), const=(1,)),
+        sample(f32(), i32([]), const=(1,)),
+        sample(f32(0, 3), i32([0]), const=(1,), differentiable=of_empty),
         sample(f32(3, 5), i32([1])),
         *more,
     )
@@ -277,8 +278,10 @@ reduce_mean = reduction(
     body=_mean_body,
     grad=_mean_grad,
     reference=_mean_reference,
-    samples=_samples(_INTS, _NAN_ROW, sample(i32([-7, 0, 0]), i32(0), const=(1,)),
-                     sample(i32([]), i32(0), const=(1,))),
+    samples=_samples(
+        _INTS, _NAN_ROW, sample(i32([-7, 0, 0]), i32(0), const=(1,)),
+        sample(i32([]), i32(0), const=(1,)), smooth_when_empty=False,
+    ),
 )  # fmt: skip
 
 # --------------------------------------------------------------------------------- max, min, prod
@@ -312,7 +315,7 @@ reduce_max = reduction(
     body=lambda s, call_, x: s.reduce_max(x),
     grad=_extremum_grad,
     reference=_extremum("max"),
-    samples=_samples(_INTS, _NAN_ROW, _TIED),
+    samples=_samples(_INTS, _NAN_ROW, _TIED, smooth_when_empty=False),
 )  # fmt: skip
 
 reduce_min = reduction(
@@ -322,7 +325,7 @@ reduce_min = reduction(
     body=lambda s, call_, x: s.reduce_min(x),
     grad=_extremum_grad,
     reference=_extremum("min"),
-    samples=_samples(_INTS, _NAN_ROW, _TIED),
+    samples=_samples(_INTS, _NAN_ROW, _TIED, smooth_when_empty=False),
 )  # fmt: skip
 
 

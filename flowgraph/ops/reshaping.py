@@ -69,7 +69,7 @@ def _reshape_infer(call_: Call) -> list[Dims]:
         raise ShapeError(
             f"{count} elements ({format_dims(call_.shapes[0])}) do not fill shape {shown}"
         )
-    if unknown == 1 and rest > 0:
+    if unknown == 1 and rest > 0 and value is not None:
         dims = tuple(count // rest if size is None else size for size in dims)
     return [dims]
 

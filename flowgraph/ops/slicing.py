@@ -295,7 +295,7 @@ def _window(x: np.ndarray[Any, Any], axes: Sequence[_Axis]) -> np.ndarray[Any, A
         else:
             stop = axis.first + axis.size * axis.step  # type: ignore[operator]
             index.append(slice(axis.first, None if stop < 0 else stop, axis.step))
-    return x[tuple(index)]
+    return x[(*index, ...)]  # the ellipsis keeps a scalar an array
 
 
 def _known_axes(
@@ -370,11 +370,13 @@ def _slice_grad_reference(call_: Call, shape: Any, begin: Any, end: Any, strides
     return dx
 
 
-def slice_grad_view(call_: Call) -> tuple[int, tuple[int, ...], tuple[int, ...]]:
+def slice_grad_view(call_: Call) -> tuple[int, tuple[int, ...], tuple[int, ...]] | None:
     """Where in its contiguous output StridedSliceGrad writes dy: offset, shape and strides.
 
-    For lowering, with all shapes and bounds known.
+    For lowering, with all shapes known; None when a bound is not.
     """
+    if any(call_.value(i) is None for i in (1, 2, 3)):
+        return None
     dims = call_.out_shapes[0]
     assert is_fully_known(dims)
     strides, step = [], 1

@@ -243,7 +243,7 @@ define(
     reference=_cross_reference,
     samples=(
         sample(f32(2, 3), _PROBABILITIES),
-        sample(f32(4, 5), f32(4, 5, seed=1)),
+        sample(f32(4, 5), np.full((4, 5), 0.2, np.float32)),
         sample(f32(2, 3), _PROBABILITIES[:1]),
         sample(f32(0, 3), f32(0, 3)),
         sample(np.array([[1e4, 0, -1e4]], np.float32), _PROBABILITIES[:1], differentiable=()),

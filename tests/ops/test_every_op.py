@@ -1,0 +1,295 @@
+"""Every op record, on every sample: reference, shapes, dtypes, gradients, errors, and each target.
+
+A target is one more row of TARGETS: something with ``run(fetches, feeds)``.  The interpreter of the references is
+the oracle; kernels, plans and devices are compared with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from cases import (
+    SOURCES,
+    Case,
+    as_float,
+    build,
+    evaluate,
+    first_unknown,
+    float_dtypes,
+    known,
+    positions,
+    records,
+    unknown_rank,
+    unknown_sizes,
+)
+from interpret import Interpreter
+
+import flowgraph as tf
+from flowgraph.errors import OpError
+from flowgraph.graph.opdef import (
+    HOST,
+    RANDOM,
+    WRITE,
+    ErrorSample,
+    NotDifferentiable,
+    OpDef,
+    Sample,
+)
+from flowgraph.shapes import is_compatible
+
+EVERY = [op for op in records() if op.type not in SOURCES]
+CASES = [
+    pytest.param(op, sample, id=f"{op.type}-{i}")
+    for op in EVERY
+    for i, sample in enumerate(op.samples)
+]
+ERRORS = [
+    pytest.param(op, sample, id=f"{op.type}-{i}")
+    for op in records()
+    for i, sample in enumerate(op.errors)
+]
+
+#: (relative, absolute) by dtype of the result: kernels and references may round differently.
+TOLERANCE = {
+    "float64": (1e-9, 1e-12),
+    "float32": (2e-5, 2e-6),
+    "float16": (2e-2, 2e-2),
+}
+
+
+def assert_close(got: np.ndarray, expected: np.ndarray, what: str) -> None:
+    """Equal dtype and shape, equal values within TOLERANCE (NaN and infinities at equal places)."""
+    assert got.dtype == expected.dtype, f"{what}: {got.dtype} for {expected.dtype}"
+    assert got.shape == expected.shape, f"{what}: {got.shape} for {expected.shape}"
+    if expected.dtype.kind == "f":
+        rtol, atol = TOLERANCE[expected.dtype.name]
+        np.testing.assert_allclose(got, expected, rtol, atol, equal_nan=True, err_msg=what)
+    else:
+        np.testing.assert_array_equal(got, expected, err_msg=what)
+
+
+def expected_of(case: Case) -> list[np.ndarray]:
+    return evaluate(case, Interpreter().run)
+
+
+# -------------------------------------------------------------------------------- shapes and dtypes
+
+
+@pytest.mark.parametrize("op, sample", CASES)
+@pytest.mark.parametrize("shape", [known, first_unknown, unknown_sizes, unknown_rank])
+def test_inferred_shape_and_dtype_are_right(
+    op: OpDef, sample: Sample, shape: Callable[..., Any]
+) -> None:
+    for all_fed in (False, True):
+        case = build(op, sample, shape=shape, all_fed=all_fed)
+        results = expected_of(case)
+        assert len(results) == len(case.outputs)
+        for tensor, result in zip(case.outputs, results, strict=True):
+            assert result.dtype == tensor.dtype.np
+            assert is_compatible(tensor.dims, result.shape), (
+                f"{op.type}: inferred {tensor.dims}, computed {result.shape}"
+            )
+            decided = shape is known and not all_fed and op.type not in _SIZED_BY_DATA
+            if decided and len(sample.const) + len(case.feeds) >= len(case.inputs):
+                assert tensor.dims == result.shape or _const_needed(op, sample), op.type
+
+
+#: Ops whose result sizes depend on values, or on nothing the graph knows.
+_SIZED_BY_DATA = frozenset(
+    ("BroadcastGradientArgs", "PyFunc", "PyFuncStateless", "PlaceholderWithDefault")
+)
+
+
+def _const_needed(op: OpDef, sample: Sample) -> bool:
+    """True for samples that feed their shape or axis arguments, to be solved when running."""
+    integer = [
+        i for i, a, _ in positions(op, sample) if a.dtype.kind == "i" and i not in sample.const
+    ]
+    return bool(integer)
+
+
+@pytest.mark.parametrize("op, sample", CASES)
+def test_other_float_dtypes(op: OpDef, sample: Sample) -> None:
+    base = expected_of(build(op, sample))
+    for dtype in float_dtypes(op, sample):
+        case = build(op, sample, dtype=dtype)
+        for tensor, result, reference in zip(case.outputs, expected_of(case), base, strict=True):
+            assert result.dtype == tensor.dtype.np
+            if reference.dtype == np.float32 and result.dtype == np.float64:
+                if op.effect != RANDOM:
+                    np.testing.assert_allclose(result, reference, 2e-5, 2e-6)
+
+
+# ------------------------------------------------------------------------------------------ targets
+
+
+def _session_run(graph: tf.Graph) -> Callable[..., Any]:
+    return tf.Session(graph=graph).run
+
+
+#: name -> (graph -> run(fetches, feeds)).
+TARGETS: dict[str, Callable[[tf.Graph], Callable[..., Any]]] = {"cpu": _session_run}
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("op", EVERY, ids=lambda op: op.type)
+def test_targets_agree_with_the_references(op: OpDef, target: str) -> None:
+    for i, sample in enumerate(op.samples):
+        for dtype in ("float32", *(d for d in float_dtypes(op, sample) if d == "float64")):
+            for shape in (known, first_unknown):
+                case = build(op, sample, dtype=dtype, shape=shape)
+                got = evaluate(case, TARGETS[target](case.graph))
+                for k, (y, expected) in enumerate(zip(got, expected_of(case), strict=True)):
+                    assert_close(y, expected, f"{op.type} sample {i} {dtype} output {k}")
+
+
+# ---------------------------------------------------------------------------------------- gradients
+
+
+def _differentiable(op: OpDef, sample: Sample) -> list[int]:
+    """Flat positions of the inputs to differentiate by."""
+    return [
+        k
+        for k, (i, array, is_ref) in enumerate(positions(op, sample))
+        if array.dtype.kind == "f"
+        and i not in sample.const
+        and not is_ref
+        and (sample.differentiable is None or i in sample.differentiable)
+    ]
+
+
+GRADIENTS = [
+    pytest.param(op, sample, id=f"{op.type}-{i}")
+    for op in EVERY
+    if not isinstance(op.grad, NotDifferentiable) and op.effect not in (WRITE, RANDOM, HOST)
+    for i, sample in enumerate(op.samples)
+    if _differentiable(op, sample)
+]
+
+
+class _Scalar:
+    """sum(u * y) over the float outputs of a case, as a function of its float inputs."""
+
+    def __init__(self, op: OpDef, sample: Sample, shape: Callable[..., Any]) -> None:
+        self.case = build(op, sample, dtype="float64", shape=shape)
+        self.by = [self.case.inputs[k] for k in _differentiable(op, sample)]
+        rng = np.random.default_rng(7)
+        values = expected_of(self.case)
+        with self.case.graph.as_default():
+            terms = []
+            self.weights = {}
+            for tensor, value in zip(self.case.outputs, values, strict=True):
+                if value.dtype.kind == "f":
+                    u = tf.placeholder(tf.float64, tensor.dims)
+                    self.weights[u] = rng.uniform(0.5, 1.5, value.shape)
+                    terms.append(tf.reduce_sum(u * tensor))
+            self.total = tf.add_n(terms)
+
+    def feeds(self, step: float = 0.0, along: list[np.ndarray] | None = None) -> dict[Any, Any]:
+        feeds: dict[Any, Any] = {**self.case.feeds, **self.weights}
+        for x, direction in zip(self.by, along or [], strict=False):
+            feeds[x] = feeds[x] + step * direction
+        return feeds
+
+    def slope(self, tensor: Any, along: list[np.ndarray], step: float = 1e-6) -> float:
+        """The derivative of scalar ``tensor`` in direction ``along``, by central difference."""
+        run = Interpreter().run
+        high = run([tensor], self.feeds(step, along))[0]
+        low = run([tensor], self.feeds(-step, along))[0]
+        return (high - low) / (2 * step)
+
+    def directions(self, seed: int) -> list[np.ndarray]:
+        rng = np.random.default_rng(seed)
+        return [rng.uniform(0.5, 1.5, self.case.feeds[x].shape) for x in self.by]
+
+
+def _check(scalar: _Scalar, total: Any, grads: list[Any], what: str) -> None:
+    """The symbolic slope along random directions is the measured one."""
+    for seed in (1, 2):
+        along = scalar.directions(seed)
+        values = Interpreter().run([g for g in grads if g is not None], scalar.feeds())
+        found = iter(values)
+        symbolic = sum(
+            float(np.sum(next(found) * d)) for g, d in zip(grads, along, strict=True) if g is not None
+        )
+        for g, value, x in zip(
+            [g for g in grads if g is not None], values,
+            [x for x, g in zip(scalar.by, grads, strict=True) if g is not None], strict=True,
+        ):
+            assert value.shape == scalar.case.feeds[x].shape, f"{what}: shape of the gradient"
+            assert is_compatible(g.dims, value.shape)
+        measured = scalar.slope(total, along)
+        assert abs(symbolic - measured) <= 1e-5 * max(1.0, abs(measured)), (
+            f"{what}: symbolic {symbolic}, measured {measured}"
+        )
+
+
+def _dense(gradient: Any) -> Any:
+    return None if gradient is None else tf.convert_to_tensor(gradient)
+
+
+@pytest.mark.parametrize("op, sample", GRADIENTS)
+@pytest.mark.parametrize("shape", [known, unknown_sizes])
+def test_gradient_is_the_slope(op: OpDef, sample: Sample, shape: Callable[..., Any]) -> None:
+    scalar = _Scalar(op, sample, shape)
+    with scalar.case.graph.as_default():
+        grads = [_dense(g) for g in tf.gradients(scalar.total, scalar.by)]
+    _check(scalar, scalar.total, grads, op.type)
+
+
+#: Where a record promises first derivatives only: Prod's rule divides by what is left beside a zero.
+FIRST_ORDER_ONLY = {("Prod", 9)}
+
+
+@pytest.mark.parametrize("op, sample", GRADIENTS)
+def test_second_gradient_is_the_slope_of_the_first(op: OpDef, sample: Sample) -> None:
+    if (op.type, [s is sample for s in op.samples].index(True)) in FIRST_ORDER_ONLY:
+        return
+    scalar = _Scalar(op, sample, known)
+    rng = np.random.default_rng(11)
+    with scalar.case.graph.as_default():
+        first = [_dense(g) for g in tf.gradients(scalar.total, scalar.by)]
+        terms = []
+        for g, x in zip(first, scalar.by, strict=True):
+            if g is not None:
+                w = tf.constant(rng.uniform(0.5, 1.5, scalar.case.feeds[x].shape))
+                terms.append(tf.reduce_sum(tf.sin(g) * w))
+        if not terms:
+            return
+        total = tf.add_n(terms)
+        second = [_dense(g) for g in tf.gradients(total, scalar.by)]
+    _check(scalar, total, second, f"{op.type}, second order")
+
+
+# ------------------------------------------------------------------------------------------- errors
+
+
+@pytest.mark.parametrize("op, sample", ERRORS)
+def test_error_samples(op: OpDef, sample: ErrorSample) -> None:
+    if sample.stage == "build":
+        with pytest.raises(sample.error, match=sample.match) as raised:
+            build(op, sample)
+        if raised.type is ValueError:
+            text = str(raised.value)
+            assert text.startswith(f"{op.type}: "), text
+            assert "made at" in text
+        return
+    for run_of in (lambda graph: Interpreter().run, *TARGETS.values()):
+        case = build(op, sample, shape=unknown_sizes, all_fed=not sample.const)
+        with pytest.raises((OpError, sample.error), match=sample.match):
+            evaluate(case, run_of(case.graph))
+
+
+def test_every_op_is_documented_and_sampled() -> None:
+    for op in records():
+        assert op.doc, op.type
+        assert op.samples, op.type
+        names = {arg.name for arg in (*op.signature.inputs, *op.signature.outputs)}
+        assert len(names) == len(op.signature.inputs) + len(op.signature.outputs), op.type
+
+
+def test_as_float_leaves_integers() -> None:
+    assert as_float(np.array([1]), "float64").dtype == np.int64
