@@ -336,15 +336,16 @@ define(
 
 @export("where")
 def where(condition: Any, x: Any = None, y: Any = None, name: str | None = None) -> Any:
-    """``x`` where ``condition`` holds, else ``y``.
+    """``x`` where ``condition`` holds, else ``y``; without x and y, the places where it holds.
 
     Args:
         condition: bool; of the shape of ``x``, a scalar, or a vector that chooses whole rows of ``x``.
-        x, y: tensors of one shape and dtype.
-        name: of the operation; ``Select`` by default.
+        x, y: tensors of one shape and dtype, or both left out.
+        name: of the operation; ``Select`` (``Where``) by default.
 
     Returns:
-        A tensor of the shape of ``x``.
+        A tensor of the shape of ``x``; or an int64 matrix with the coordinates of one True element in
+        each row, in row-major order.
 
     Raises:
         ValueError: only one of x and y is given, or the shapes differ.
@@ -352,13 +353,15 @@ def where(condition: Any, x: Any = None, y: Any = None, name: str | None = None)
     Gradient: dy to the chosen one, 0 to the other; none to the condition.  NB: a NaN or infinite
     derivative of the branch not taken still gives NaN when that branch is differentiated further back.
 
-    Source: tf.where with branches (TensorFlow 1.15), which does not broadcast.
+    Source: tf.where (TensorFlow 1.15), which does not broadcast.
 
     >>> tf.Session().run(tf.where([True, False], [1, 2], [3, 4]))
     array([1, 4], dtype=int32)
     """
+    if x is None and y is None:
+        return apply_op("Where", condition, name=name)
     if x is None or y is None:
-        raise ValueError("where: x and y must both be given")
+        raise ValueError("where: give both x and y, or neither")
     return apply_op("Select", condition, x, y, name=name)
 
 

@@ -99,7 +99,7 @@ def test_inferred_shape_and_dtype_are_right(
 
 #: Ops whose result sizes depend on values, or on nothing the graph knows.
 _SIZED_BY_DATA = frozenset(
-    ("BroadcastGradientArgs", "PyFunc", "PyFuncStateless", "PlaceholderWithDefault")
+    ("BroadcastGradientArgs", "PyFunc", "PyFuncStateless", "PlaceholderWithDefault", "Where")
 )
 
 
