@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from flowgraph.ops.slicing import slice_grad_view
 from flowgraph.optimize.frozen import Node
 from flowgraph.optimize.strides import contiguous_strides
 from flowgraph.plan.plan import Operand
@@ -126,7 +127,21 @@ def lower_reverse(lowering: Lowering, node: Node, inputs: list[Operand]) -> None
     lowering.copy(source, out, node)
 
 
+@custom_lowering("strided_slice_grad")
+def lower_strided_slice_grad(lowering: Lowering, node: Node, inputs: list[Operand]) -> None:
+    """StridedSliceGrad(shape, begin, end, strides, dy): fill, then copy dy into the slice."""
+    place = slice_grad_view(node.call())
+    if place is None:
+        lowering.lower_host(node)
+        return
+    out = lowering.output(node.outputs[0])
+    lowering.fill(out, 0, node)
+    lowering.copy(inputs[4], out.with_view(*place), node)
+
+
 @custom_lowering("host")
+@custom_lowering("gather_nd")
+@custom_lowering("scatter_nd")
 @custom_lowering("random")
 def lower_on_host(lowering: Lowering, node: Node, inputs: list[Operand]) -> None:
     """Run the reference as a host instruction."""

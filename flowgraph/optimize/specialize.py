@@ -105,6 +105,8 @@ def specialize(graph: FrozenGraph) -> Staged:
         if not waits:
             if not _has_known_sizes(node):
                 current = node.like(node.inputs, _infer(node))
+            elif _was_open(node):
+                _infer(node)
             values = known_outputs(current)
             if values is not None:
                 out.extend(v.node for v in values)
@@ -128,18 +130,28 @@ def specialize(graph: FrozenGraph) -> Staged:
     return _cut(result, blocked, stuck)
 
 
+def _was_open(node: Node) -> bool:
+    """True when the user's op saw unknown sizes, so that whether they fit is not settled yet.
+
+    NB: its outputs may be known all the same: ``[5, ?] @ [3, 2]`` is ``[5, 2]``.
+    """
+    if node.op is None or node.opdef is None:
+        return False
+    return any(not is_fully_known(t.dims) for t in node.op.inputs)
+
+
 def _has_known_sizes(node: Node) -> bool:
     return all(v.shape is not None and None not in v.shape for v in node.outputs)
 
 
 def _infer(node: Node) -> Sequence[Dims]:
     assert node.opdef is not None, f"{node!r} has no shape"
-    if node.effect == WRITE and not node.attrs.get(RESIZES):
-        return [node.inputs[i].shape for i in range(len(node.writes))]
     try:
         inferred = node.opdef.infer(node.call())
     except ShapeError as error:
         raise_at_run(node, error)
+    if node.effect == WRITE and not node.attrs.get(RESIZES):
+        return [node.inputs[i].shape for i in range(len(node.writes))]
     merged = []
     for old, new in zip((v.shape for v in node.outputs), inferred, strict=True):
         if old is not None and new is not None and len(old) == len(new):
