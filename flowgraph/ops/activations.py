@@ -1,7 +1,7 @@
 """Activation functions: relu and its kin, elu, selu, softplus, softsign.
 
-Each has a gradient op of its own, named as TensorFlow names it: ``ReluGrad(gradients, features)`` is gradients
-times the slope.  One node instead of four keeps gradient graphs small.
+Each has a gradient op of its own, named as TensorFlow names it: ``ReluGrad(gradients, features)``
+is gradients times the slope.  One node instead of four keeps gradient graphs small.
 
 Read next: softmax.py; elementwise.py (tanh and sigmoid).
 """
@@ -152,6 +152,7 @@ activation(
     more=(sample(f32(4), alpha=0.01),),
     alpha=0.2,
 )  # fmt: skip
+
 
 def _product_where_negative(op: Any, dz: Any) -> Any:
     """dz * gradients where the output is negative, else 0."""

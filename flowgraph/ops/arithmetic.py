@@ -1,9 +1,9 @@
-"""Arithmetic of two tensors with broadcasting: +, -, *, the five divisions, pow, min and max; add_n.
+"""Arithmetic of two tensors with broadcasting: +, -, *, the divisions, pow, min and max; add_n.
 
 Dtypes never promote: both inputs have one dtype.  Division has five forms::
 
-    realdiv       x / y                     truncatediv   toward zero        floordiv   toward -infinity
-    truediv       ints become floats first  truncatemod   sign of x          floormod   sign of y
+    realdiv   x / y                      truncatediv   toward zero     floordiv   toward -infinity
+    truediv   ints become floats first   truncatemod   sign of x       floormod   sign of y
 
 Read next: operators.py (``a + b``), comparison.py.
 """
@@ -33,7 +33,7 @@ from flowgraph.graph.opdef import (
     sample,
 )
 from flowgraph.kernel.scalar import FLOATS
-from flowgraph.ops.rules import broadcast_shape, f32, i32, invalid, merged_shape, number, sum_to
+from flowgraph.ops.rules import broadcast_shape, f32, i32, invalid, merged_shape, sum_to
 
 NAN, INF = np.float32(np.nan), np.float32(np.inf)
 
@@ -73,11 +73,12 @@ def binary(
     errors: Sequence[ErrorSample] = (),
     dtypes: frozenset[str] = REAL,
 ) -> Callable[..., Any]:
-    """Register ``type`` and export ``names[0](x, y, name=None)``, also known as the other ``names``.
+    """Register ``type`` and export ``names[0](x, y, name=None)``, also under the other ``names``.
 
-    ``kernel(s, x, y)`` writes the scalar body; ``reference(x, y)`` is NumPy's.  ``grad(op, dz)`` gives
-    both gradients at the broadcast shape, or ``grad`` is a pair of functions that give one each
-    (only those that are wanted are called); they are summed back to the shapes of x and y here.
+    ``kernel(s, x, y)`` writes the scalar body; ``reference(x, y)`` is NumPy's.  ``grad(op, dz)``
+    gives both gradients at the broadcast shape, or ``grad`` is a pair of functions that give one
+    each (only those that are wanted are called); they are summed back to the shapes of x and y
+    here.
     """
     gradient: Any = grad
     if not isinstance(grad, NotDifferentiable):
@@ -433,8 +434,8 @@ def _pow_reference(x: Any, y: Any) -> Any:
 
 
 def _pow_grad(op: Any, dz: Any) -> tuple[Any, Any]:
-    # d(x^y)/dy = z log(x), and 0 where the logarithm does not exist.  The inner Select keeps its infinity out
-    # of second derivatives, where 0 * inf would be NaN.
+    # d(x^y)/dy = z log(x), and 0 where the logarithm does not exist.  The inner Select keeps its
+    # infinity out of second derivatives, where 0 * inf would be NaN.
     positive = op.x > 0
     log = call.Log(call.Select(positive, op.x, call.OnesLike(op.x)))
     log = call.Select(positive, log, call.ZerosLike(op.x))
@@ -457,7 +458,8 @@ pow = binary(
                np.array([0, 2, 3, 0, -1], np.float32), differentiable=()),
         sample(i32([2, -3, 7, 0, 3]), i32([10, 3, 0, 0, 30])),
     ),
-    errors=(error_sample(Exception, "negative integer powers|invalid argument", i32([2]), i32([-1]), stage="run"),),
+    errors=(error_sample(Exception, "negative integer powers|invalid argument",
+                         i32([2]), i32([-1]), stage="run"),),
     dtypes=FLOAT | SIGNED,
 )  # fmt: skip
 
@@ -546,5 +548,3 @@ def add_n(inputs: Any, name: str | None = None) -> Any:
         tensor = convert_to_tensor(inputs[0])
         return tensor if name is None else apply_op("Identity", tensor, name=name)
     return apply_op("AddN", list(inputs), name=name)
-
-

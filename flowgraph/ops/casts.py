@@ -9,7 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from flowgraph.dtypes import BOOL, REAL, DType, as_dtype, bool_, float32, float64, int32, int64, uint8
+from flowgraph.dtypes import (
+    BOOL,
+    REAL,
+    DType,
+    as_dtype,
+    bool_,
+    float32,
+    float64,
+    int32,
+    int64,
+    uint8,
+)
 from flowgraph.graph.apply import apply_op, call
 from flowgraph.graph.convert import convert_to_tensor
 from flowgraph.graph.default import name_scope
@@ -28,8 +39,8 @@ def _cast_grad(op: Any, dy: Any) -> tuple[Any]:
 def _cast_reference(call_: Call, x: Any) -> Any:
     target = call_.attrs["DstT"].np
     if x.dtype.kind == "f" and target.kind in "iu" and target.itemsize < 4:
-        # NB: NumPy leaves floats outside the target's range to the C compiler.  By way of int32 small targets
-        # wrap, as they do in TensorFlow and in kernels.
+        # NB: NumPy leaves floats outside the target's range to the C compiler.  By way of int32
+        # small targets wrap, as they do in TensorFlow and in kernels.
         return x.astype(np.int32).astype(target)
     return x.astype(target)
 
@@ -61,8 +72,8 @@ define(
 def cast(x: Any, dtype: Any, name: str | None = None) -> Any:
     """``x`` converted to ``dtype``.
 
-    Floats lose their fraction (toward zero) on the way to integers, wide integers wrap into narrow ones,
-    and anything but zero is True.
+    Floats lose their fraction (toward zero) on the way to integers, wide integers wrap into narrow
+    ones, and anything but zero is True.
 
     Args:
         x: a tensor.

@@ -1,7 +1,7 @@
 """Assertions: assert_equal, assert_less, assert_positive, assert_rank and their kin.
 
-What is known while the graph is built is checked there and then; the rest becomes an Assert operation, to be
-put under tf.control_dependencies.
+What is known while the graph is built is checked there and then; the rest becomes an Assert
+operation, to be put under tf.control_dependencies.
 
 Read next: host.py (Assert).
 """
@@ -39,7 +39,11 @@ def _assert_that(
     if constant_value(condition) is not None and not constant_value(condition):
         for label, tensor in operands:
             value = constant_value(tensor)
-            shown = "" if value is None else f" = {text_of(value, 3 if summarize is None else summarize)}"
+            shown = (
+                ""
+                if value is None
+                else f" = {text_of(value, 3 if summarize is None else summarize)}"
+            )
             said.append(f"{label} ({tensor.name}){shown}")
         raise invalid("\n".join(said))
     if data is None:
@@ -134,7 +138,9 @@ assert_non_negative = _sign("assert_non_negative", "GreaterEqual", ">=")
 assert_non_positive = _sign("assert_non_positive", "LessEqual", "<=")
 
 
-def _rank_assertion(function_name: str, type: str, words: str, holds: Callable[[int, int], bool]) -> Any:
+def _rank_assertion(
+    function_name: str, type: str, words: str, holds: Callable[[int, int], bool]
+) -> Any:
     def function(
         x: Any,
         rank: Any,
@@ -154,8 +160,8 @@ def _rank_assertion(function_name: str, type: str, words: str, holds: Callable[[
                     return apply_op("NoOp", name="static_checks_determined_all_ok")
                 text = f"{message}.  " if message else ""
                 raise ValueError(
-                    f"{text}{function_name}: {x.name!r} must have {words} {int(known)}, its shape is "
-                    f"{format_dims(x.dims)}"
+                    f"{text}{function_name}: {x.name!r} must have {words} {int(known)}, "
+                    f"its shape is {format_dims(x.dims)}"
                 )
             condition = apply_op(type, call.Rank(x), wanted)
             said = [*([message] if message else []), f"{x.name} must have {words}", wanted]

@@ -169,7 +169,11 @@ define(
     kernel=elementwise(lambda s, x: ~x),
     grad=_TRUTH,
     reference=lambda call_, x: np.logical_not(x),
-    samples=(sample(np.array([True, False])), sample(np.array(True)), sample(np.zeros((0, 2), bool))),
+    samples=(
+        sample(np.array([True, False])),
+        sample(np.array(True)),
+        sample(np.zeros((0, 2), bool)),
+    ),
     errors=(error_sample(TypeError, "bool", f32(2)),),
     doc="Whether ``x`` is False.",
 )
@@ -252,9 +256,7 @@ def _test(type: str, function_name: str, reads: str, kernel: Any, reference: Any
 
 
 is_nan = _test("IsNan", "is_nan", "NaN", lambda s, x: s.isnan(x), np.isnan)
-is_inf = _test(
-    "IsInf", "is_inf", "infinite", lambda s, x: s.eq(s.abs(x), float("inf")), np.isinf
-)
+is_inf = _test("IsInf", "is_inf", "infinite", lambda s, x: s.eq(s.abs(x), float("inf")), np.isinf)
 is_finite = _test(
     "IsFinite", "is_finite", "neither infinite nor NaN",
     lambda s, x: s.lt(s.abs(x), float("inf")), np.isfinite,
@@ -339,19 +341,21 @@ def where(condition: Any, x: Any = None, y: Any = None, name: str | None = None)
     """``x`` where ``condition`` holds, else ``y``; without x and y, the places where it holds.
 
     Args:
-        condition: bool; of the shape of ``x``, a scalar, or a vector that chooses whole rows of ``x``.
+        condition: bool; of the shape of ``x``, a scalar, or a vector that chooses whole rows of
+            ``x``.
         x, y: tensors of one shape and dtype, or both left out.
         name: of the operation; ``Select`` (``Where``) by default.
 
     Returns:
-        A tensor of the shape of ``x``; or an int64 matrix with the coordinates of one True element in
-        each row, in row-major order.
+        A tensor of the shape of ``x``; or an int64 matrix with the coordinates of one True element
+        in each row, in row-major order.
 
     Raises:
         ValueError: only one of x and y is given, or the shapes differ.
 
     Gradient: dy to the chosen one, 0 to the other; none to the condition.  NB: a NaN or infinite
-    derivative of the branch not taken still gives NaN when that branch is differentiated further back.
+    derivative of the branch not taken still gives NaN when that branch is differentiated further
+    back.
 
     Source: tf.where (TensorFlow 1.15), which does not broadcast.
 
@@ -366,16 +370,15 @@ def where(condition: Any, x: Any = None, y: Any = None, name: str | None = None)
 
 
 @export("clip_by_value")
-def clip_by_value(
-    t: Any, clip_value_min: Any, clip_value_max: Any, name: str | None = None
-) -> Any:
+def clip_by_value(t: Any, clip_value_min: Any, clip_value_max: Any, name: str | None = None) -> Any:
     """``t`` with what lies outside [clip_value_min, clip_value_max] moved to the nearer bound.
 
     max(min(t, clip_value_max), clip_value_min)
 
     Args:
         t: a real tensor.
-        clip_value_min, clip_value_max: bounds of its dtype, scalars or of a shape that broadcasts to it.
+        clip_value_min, clip_value_max: bounds of its dtype, scalars or of a shape that broadcasts
+            to it.
         name: of the operation; ``clip_by_value`` by default.
 
     Returns:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from flowgraph.dtypes import ALL, BOOL, FLOAT, INDEX, REAL, DType, as_dtype, float32, int32, int64
+from flowgraph.dtypes import ALL, BOOL, INDEX, REAL, as_dtype, float32, int32
 from flowgraph.graph.apply import apply_op, call
 from flowgraph.graph.convert import convert_to_tensor, make_constant, to_array
 from flowgraph.graph.default import name_scope
@@ -114,8 +114,8 @@ def constant(
 
     Args:
         value: a number, string, nested list, or NumPy array.
-        dtype: of the tensor; by default float32, int32, bool or string as the value suggests, or the
-            array's own.
+        dtype: of the tensor; by default float32, int32, bool or string as the value suggests, or
+            the array's own.
         shape: of the tensor; a value with fewer elements is filled up with its last one.
         name: of the operation.
         verify_shape: refuse a value whose shape is not ``shape``.
@@ -135,7 +135,9 @@ def constant(
            [3, 3, 3]], dtype=int32)
     """
     if isinstance(value, Tensor):
-        raise TypeError(f"constant: the value is the tensor {value.name!r}, which is no fixed value")
+        raise TypeError(
+            f"constant: the value is the tensor {value.name!r}, which is no fixed value"
+        )
     array = to_array(value, None if dtype is None else as_dtype(dtype))
     if shape is not None:
         array = _shaped(array, as_dims(shape), verify_shape)
@@ -239,7 +241,9 @@ define(
         sample(i32([0, 4]), np.int32(7), const=(0,)),
     ),
     errors=(
-        error_sample(ValueError, r"must not be negative: \[2, -1\]", i32([2, -1]), f32(), const=(0,)),
+        error_sample(
+            ValueError, r"must not be negative: \[2, -1\]", i32([2, -1]), f32(), const=(0,)
+        ),
         error_sample(ValueError, "value must be a scalar", i32([2]), f32(3), const=(0,)),
         error_sample(Exception, "must not be negative", i32([2, -1]), f32(), stage="run"),
     ),

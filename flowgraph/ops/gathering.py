@@ -1,7 +1,8 @@
 """Parts chosen by index tensors: gather, gather_nd, scatter_nd, one_hot, unsorted_segment_sum.
 
-An index out of range is an error when running, also where it is a constant.  The gradient of a gather adds
-dy to the rows it came from: as IndexedSlices along axis 0, so that large tables stay sparse.
+An index out of range is an error when running, also where it is a constant.  The gradient of a
+gather adds dy to the rows it came from: as IndexedSlices along axis 0, so that large tables stay
+sparse.
 
 Read next: slicing.py (parts given by bounds), state.py (scatter into variables).
 """
@@ -143,7 +144,9 @@ def _batch_gather_grad(op: Any, dy: Any, place: int, batch: int) -> Tensor:
     """Every batch entry is a table of its own: number the rows through, and add up once."""
     params, indices = op.params, op.indices
     if place != batch:
-        raise NotImplementedError("the gradient of a gather with batch_dims needs axis == batch_dims")
+        raise NotImplementedError(
+            "the gradient of a gather with batch_dims needs axis == batch_dims"
+        )
     sizes = call.Shape(params)
     leading = call.Slice(sizes, [0], [batch])
     tables = call.Prod(leading, [0])
@@ -163,7 +166,8 @@ _ROW_ERRORS = (
     error_sample(Exception, r"indices\[0\] = -1 is not in \[0, 4\)|index out of range",
                  f32(4, 3), i32([-1]), i32(0), const=(2,), stage="run"),
     error_sample(ValueError, "axis 2 is out of range", f32(4, 3), i32([0]), i32(2), const=(2,)),
-    error_sample(ValueError, "params must have at least 1 axes", f32(), i32([0]), i32(0), const=(2,)),
+    error_sample(ValueError, "params must have at least 1 axes",
+                 f32(), i32([0]), i32(0), const=(2,)),
 )  # fmt: skip
 
 define(
@@ -212,7 +216,9 @@ define(
     reference=_gather_reference,
     samples=(sample(f32(5, 3), i32([4, 0, 4])), sample(f32(5), i32(3)), sample(f32(4, 2), i32([]))),
     errors=(
-        error_sample(Exception, r"is not in \[0, 4\)|index out of range", f32(4, 3), i32([0, 5]), stage="run"),
+        error_sample(
+            Exception, r"is not in \[0, 4\)|index out of range", f32(4, 3), i32([0, 5]), stage="run"
+        ),
     ),
     doc="Rows of ``params``, chosen by ``indices``.",
 )
@@ -364,7 +370,8 @@ def _scatter_nd_infer(call_: Call) -> list[Dims]:
         merged = indices[:-1] + target[depth:]
         if not is_compatible(updates, merged):
             raise ShapeError(
-                f"updates of shape {format_dims(updates)} do not fit: they must be {format_dims(merged)}"
+                f"updates of shape {format_dims(updates)} do not fit: they must be "
+                f"{format_dims(merged)}"
             )
     return [target]
 
@@ -391,7 +398,8 @@ define(
         sample(np.zeros((0, 1), np.int32), f32(0), i32([3]), const=(2,)),
     ),
     errors=(
-        error_sample(ValueError, r"must be \[2, 3\]", i32([[2], [0]]), f32(2, 2), i32([4, 3]), const=(2,)),
+        error_sample(ValueError, r"must be \[2, 3\]",
+                     i32([[2], [0]]), f32(2, 2), i32([4, 3]), const=(2,)),
         error_sample(Exception, "does not index shape",
                      i32([[4]]), f32(1), i32([4]), const=(2,), stage="run"),
     ),
@@ -430,7 +438,8 @@ def _segment_infer(call_: Call) -> list[Dims]:
         merge(data[: len(ids)], ids)
     except ShapeError:
         raise ShapeError(
-            f"segment_ids of shape {format_dims(ids)} do not fit the first axes of {format_dims(data)}"
+            f"segment_ids of shape {format_dims(ids)} do not fit the first axes of "
+            f"{format_dims(data)}"
         ) from None
     return [(None if count is None else int(count), *data[len(ids) :])]
 
@@ -475,8 +484,18 @@ define(
         sample(f32(0, 3), i32([]), i32(2), const=(2,)),
     ),
     errors=(
-        error_sample(ValueError, "do not fit the first axes", f32(4, 3), i32([0]), i32(2), const=(2,)),
-        error_sample(Exception, r"is not in \[0, 2\)|index out of range", f32(2), i32([0, 2]), i32(2), const=(2,), stage="run"),
+        error_sample(
+            ValueError, "do not fit the first axes", f32(4, 3), i32([0]), i32(2), const=(2,)
+        ),
+        error_sample(
+            Exception,
+            r"is not in \[0, 2\)|index out of range",
+            f32(2),
+            i32([0, 2]),
+            i32(2),
+            const=(2,),
+            stage="run",
+        ),
     ),
     doc="Row i is the sum of the rows of ``data`` whose segment id is i.",
 )
@@ -492,7 +511,8 @@ def unsorted_segment_sum(
 
     Args:
         data: a real tensor.
-        segment_ids: int32 or int64, the shape of data's first axes; rows with negative ids are dropped.
+        segment_ids: int32 or int64, the shape of data's first axes; rows with negative ids are
+            dropped.
         num_segments: number of rows of the result; those without data are 0.
         name: of the operation; ``UnsortedSegmentSum`` by default.
 
@@ -610,7 +630,9 @@ def one_hot(
     with name_scope(name, "one_hot", [indices, depth, on_value, off_value, axis, dtype]) as scope:
         wanted = None if dtype is None else as_dtype(dtype).base_dtype
         values: list[Any] = [on_value, off_value]
-        found = [convert_to_tensor(v).dtype.base_dtype if isinstance(v, Tensor) else None for v in values]
+        found = [
+            convert_to_tensor(v).dtype.base_dtype if isinstance(v, Tensor) else None for v in values
+        ]
         given = wanted or found[0] or found[1]
         for i, (value, label) in enumerate(zip(values, ("on_value", "off_value"), strict=True)):
             if value is not None:
@@ -624,6 +646,8 @@ def one_hot(
             if value is None:
                 values[i] = convert_to_tensor(1 - i, given, label)
             elif value.dtype.base_dtype is not given:
-                raise TypeError(f"one_hot: {label} is {value.dtype.base_dtype.name}, not {given.name}")
+                raise TypeError(
+                    f"one_hot: {label} is {value.dtype.base_dtype.name}, not {given.name}"
+                )
         place = -1 if axis is None else axis
         return apply_op("OneHot", indices, depth, *values, axis=place, name=scope)

@@ -57,7 +57,7 @@ def _rows(array: np.ndarray[Any, Any], limit: int) -> str:
 
 
 def summarize(array: np.ndarray[Any, Any], limit: int) -> str:
-    """``[[1 2][3...]...]``: the first ``limit`` elements (all when negative), as TensorFlow shows them.
+    """``[[1 2][3...]...]``: the first ``limit`` elements (negative: all), as TensorFlow does.
 
     >>> summarize(np.array([[1, 2], [3, 4]]), 3), summarize(np.array(1.5), 3)
     ('[[1 2][3...]...]', '1.5')
@@ -282,20 +282,21 @@ def py_func(
     """What the Python function ``func`` returns for the values of ``inp``.
 
     Args:
-        func: takes one NumPy array for each input (NumPy scalars for scalars) and returns as many arrays as
-            ``Tout`` lists: one, a list, or None for none.
+        func: takes one NumPy array for each input (NumPy scalars for scalars) and returns as many
+            arrays as ``Tout`` lists: one, a list, or None for none.
         inp: a list of tensors.
         Tout: the dtype returned, or a list of them.
-        stateful: False promises that the result depends on the inputs alone, so that it may be computed
-            once for equal ones.
+        stateful: False promises that the result depends on the inputs alone, so that it may be
+            computed once for equal ones.
         name: of the operation; ``PyFunc`` (``PyFuncStateless``) by default.
 
     Returns:
-        A tensor of unknown shape, or a list of them when ``Tout`` is a list; the Operation when it is
-        empty.
+        A tensor of unknown shape, or a list of them when ``Tout`` is a list; the Operation when it
+        is empty.
 
     Raises:
-        InvalidArgumentError: the function returns other dtypes or another number of values (when run).
+        InvalidArgumentError: the function returns other dtypes or another number of values (when
+            run).
         UnknownError: it raises (when run); ValueError and TypeError become InvalidArgumentError.
 
     Gradient: none, unless one is registered with tf.RegisterGradient and gradient_override_map.

@@ -1,6 +1,7 @@
 """Tensors put together and taken apart along an axis: concat, stack, split, unstack.
 
-Splitting and unstacking are views of one input; joining copies every input into its part of the output.
+Splitting and unstacking are views of one input; joining copies every input into its part of the
+output.
 
 Read next: padding.py (tile, pad, reverse).
 """
@@ -134,8 +135,10 @@ define(
         error_sample(ValueError, r"other than along axis 1 differ: \[2, 3\], \[3, 3\]",
                      [f32(2, 3), f32(3, 3)], i32(1), const=(1,)),
         error_sample(ValueError, "differ in rank", [f32(2), f32(2, 2)], i32(0), const=(1,)),
-        error_sample(ValueError, "axis 2 is out of range", [f32(2, 3), f32(2, 3)], i32(2), const=(1,)),
-        error_sample(ValueError, "scalars cannot be concatenated", [f32(), f32()], i32(0), const=(1,)),
+        error_sample(ValueError, "axis 2 is out of range",
+                     [f32(2, 3), f32(2, 3)], i32(2), const=(1,)),
+        error_sample(ValueError, "scalars cannot be concatenated",
+                     [f32(), f32()], i32(0), const=(1,)),
         error_sample(Exception, "differ", [f32(2, 3), f32(3, 3)], i32(1), stage="run"),
     ),
     doc="The inputs one behind the other along ``axis``.",
@@ -269,8 +272,8 @@ def _length(value: Tensor, axis: int, function: str) -> int:
         size = value.dims[normalize_axis(axis, len(value.dims))]
     if size is None:
         raise ValueError(
-            f"{function}: the size of {value.name!r} {format_dims(value.dims)} along axis {axis} is not "
-            "known; give num"
+            f"{function}: the size of {value.name!r} {format_dims(value.dims)} along axis {axis} "
+            "is not known; give num"
         )
     return size
 
@@ -281,7 +284,9 @@ def _unpack_infer(call_: Call) -> list[Dims]:
         return [None] * count
     axis = normalize_axis(call_.attrs["axis"], len(dims))
     if dims[axis] is not None and dims[axis] != count:
-        raise ShapeError(f"num is {count}, axis {axis} of {format_dims(dims)} has size {dims[axis]}")
+        raise ShapeError(
+            f"num is {count}, axis {axis} of {format_dims(dims)} has size {dims[axis]}"
+        )
     return [dims[:axis] + dims[axis + 1 :]] * count
 
 
@@ -302,9 +307,7 @@ def _unpack_reference(call_: Call, x: Any) -> Any:
 
 def given_or_zeros(dys: Sequence[Any], outputs: Sequence[Tensor]) -> list[Any]:
     """``dys`` with zeros for outputs that nothing depends on."""
-    return [
-        call.ZerosLike(y) if dy is None else dy for dy, y in zip(dys, outputs, strict=True)
-    ]
+    return [call.ZerosLike(y) if dy is None else dy for dy, y in zip(dys, outputs, strict=True)]
 
 
 define(
@@ -315,9 +318,7 @@ define(
     axis=0,
     infer=_unpack_infer,
     kernel=View(_unpack_layout, split=True),
-    grad=lambda op, *dys: (
-        call.Pack(given_or_zeros(dys, op.outputs), axis=op.attrs["axis"]),
-    ),
+    grad=lambda op, *dys: (call.Pack(given_or_zeros(dys, op.outputs), axis=op.attrs["axis"]),),
     reference=_unpack_reference,
     samples=(
         sample(f32(3, 2), num=3),
@@ -373,7 +374,9 @@ def _split_infer(call_: Call) -> list[Dims]:
         return [(None,) * len(dims)] * count
     size = dims[axis]
     if size is not None and size % count:
-        raise ShapeError(f"{count} equal parts cannot be made of axis {axis} of {format_dims(dims)}")
+        raise ShapeError(
+            f"{count} equal parts cannot be made of axis {axis} of {format_dims(dims)}"
+        )
     part = None if size is None else size // count
     return [(*dims[:axis], part, *dims[axis + 1 :])] * count
 
@@ -513,8 +516,8 @@ def split(
 
     Args:
         value: a tensor.
-        num_or_size_splits: a number of equal parts, or a list (or tensor) of their sizes, one of which
-            may be -1: what is left.
+        num_or_size_splits: a number of equal parts, or a list (or tensor) of their sizes, one of
+            which may be -1: what is left.
         axis: the axis that is cut.
         num: the number of parts, where the sizes are a tensor of unknown length.
         name: of the operation.

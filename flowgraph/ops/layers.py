@@ -39,7 +39,8 @@ def _bias_infer(call_: Call) -> list[Dims]:
         size = merge_size(value[axis], count)
     except ShapeError:
         raise ShapeError(
-            f"bias of {count} elements for {value[axis]} channels (axis {axis} of {format_dims(value)})"
+            f"bias of {count} elements for {value[axis]} channels "
+            f"(axis {axis} of {format_dims(value)})"
         ) from None
     return [(*value[:axis], size, *value[axis + 1 :])]
 
@@ -140,8 +141,8 @@ def bias_add(
     Args:
         value: a tensor of at least two axes.
         bias: a vector, as long as the axis of channels.
-        data_format: which axis that is: the last (``NHWC``, the default, or any ``N...C``) or the second
-            (``NCHW``, or any ``NC...``).
+        data_format: which axis that is: the last (``NHWC``, the default, or any ``N...C``) or the
+            second (``NCHW``, or any ``NC...``).
         name: of the operation; ``BiasAdd`` by default.
 
     Raises:
@@ -239,7 +240,8 @@ def dropout(
     Args:
         x: a float tensor.
         keep_prob: the probability that an element is kept: 1 - rate; a number or a scalar tensor.
-        noise_shape: shape of the mask, which broadcasts: ``[k, 1, 1, n]`` keeps or drops whole planes.
+        noise_shape: shape of the mask, which broadcasts: ``[k, 1, 1, n]`` keeps or drops whole
+            planes.
         seed: of the operation; see tf.set_random_seed.
         name: of the operations; ``dropout`` by default.
         rate: the probability that an element is dropped.
@@ -248,7 +250,8 @@ def dropout(
         A tensor of the shape of ``x``; ``x`` itself when nothing is dropped.
 
     Raises:
-        ValueError: neither or both of keep_prob and rate are given, or not in range; ``x`` is not float.
+        ValueError: neither or both of keep_prob and rate are given, or not in range; ``x`` is not
+            float.
 
     Gradient: dy / (1 - rate) where the element was kept, else 0.
 

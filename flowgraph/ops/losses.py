@@ -63,8 +63,8 @@ def _pair(function: str, labels: Any, logits: Any) -> tuple[Tensor, Tensor]:
     labels = convert_to_tensor(labels, dtype=logits.dtype.base_dtype, name="labels")
     if not is_compatible(labels.dims, logits.dims):
         raise ValueError(
-            f"{function}: logits {format_dims(logits.dims)} and labels {format_dims(labels.dims)} must "
-            "have one shape"
+            f"{function}: logits {format_dims(logits.dims)} and labels "
+            f"{format_dims(labels.dims)} must have one shape"
         )
     return labels, logits
 

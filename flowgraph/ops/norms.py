@@ -74,7 +74,8 @@ def norm(
 
     Args:
         tensor: a float tensor.
-        ord: ``"euclidean"``, ``"fro"`` (matrices), 1, 2, numpy.inf, or any positive number (vectors).
+        ord: ``"euclidean"``, ``"fro"`` (matrices), 1, 2, numpy.inf, or any positive number
+            (vectors).
         axis: the axis of the vectors, or two axes of the matrices; by default all elements form one
             vector.
         keepdims: keep reduced axes, with size 1.
@@ -175,8 +176,8 @@ def moments(
     Returns:
         (mean, variance); of float16 they are computed in float32.
 
-    Gradient: as of its parts; that of the variance takes the mean for a constant, which changes nothing
-    because the deviations sum to 0.
+    Gradient: as of its parts; that of the variance takes the mean for a constant, which changes
+    nothing because the deviations sum to 0.
 
     >>> tf.Session().run(tf.nn.moments([1.0, 3.0], [0]))
     (np.float32(2.0), np.float32(1.0))

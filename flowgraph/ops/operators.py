@@ -1,8 +1,8 @@
 """Python operators on tensors: ``a + b``, ``-a``, ``a < b``; indexing stands in slicing.py.
 
-Operators name their operations in lower case as TensorFlow does: ``a + b`` is ``add``, ``tf.add(a, b)``
-is ``Add``.  A Python number or array takes the dtype of the tensor beside it.  ``==`` and ``!=`` compare
-identity, so that tensors can be keys.
+Operators name their operations in lower case as TensorFlow does: ``a + b`` is ``add``,
+``tf.add(a, b)`` is ``Add``.  A Python number or array takes the dtype of the tensor beside it.
+``==`` and ``!=`` compare identity, so that tensors can be keys.
 
 Read next: arithmetic.py and comparison.py, whose op types these make.
 """
@@ -23,7 +23,7 @@ Operator = Callable[..., Any]
 
 
 def _install(symbol: str, function: Operator) -> None:
-    """``x symbol y`` and ``y symbol x`` with ``x`` a tensor; ``function(x, y)`` makes the operation."""
+    """``x symbol y`` and ``y symbol x`` with ``x`` a tensor; ``function(x, y)`` computes them."""
 
     def left(x: Tensor, y: Any) -> Any:
         if getattr(type(y), "_overrides_tensor_operators", False):
@@ -52,7 +52,8 @@ def _logical(type: str, name: str) -> Operator:
         tensor = x if isinstance(x, Tensor) else y
         if not tensor.dtype.is_bool:
             raise TypeError(
-                f"{name}: the operator works on bool tensors, {tensor.name!r} is {tensor.dtype.name}"
+                f"{name}: the operator works on bool tensors, {tensor.name!r} is "
+                f"{tensor.dtype.name}"
             )
         return apply_op(type, x, y, name=name)
 

@@ -55,9 +55,7 @@ def _tile_grad(op: Any, dy: Any) -> tuple[Any, None]:
         sizes = call.Pack([op.multiples, _like(call.Shape(op.input), op.multiples)], axis=1)
         split = call.Reshape(sizes, [-1])
     axes = (
-        call.Range(0, call.Size(split), 2)
-        if rank is None
-        else constant_axes(range(0, 2 * rank, 2))  # type: ignore[arg-type]
+        call.Range(0, call.Size(split), 2) if rank is None else constant_axes(range(0, 2 * rank, 2))  # type: ignore[arg-type]
     )
     return call.Sum(call.Reshape(dy, split), axes), None
 
@@ -169,7 +167,11 @@ def _pad_grad(op: Any, dy: Any) -> tuple[Any, ...]:
     return dx, None, total(dy) - total(dx)
 
 
-_PAD_SAMPLES = ((f32(2, 3), i32([[1, 2], [0, 1]])), (f32(3), i32([[0, 0]])), (f32(0), i32([[1, 1]])))
+_PAD_SAMPLES = (
+    (f32(2, 3), i32([[1, 2], [0, 1]])),
+    (f32(3), i32([[0, 0]])),
+    (f32(0), i32([[1, 1]])),
+)
 _PAD_ERRORS = (
     (ValueError, r"paddings has 1 rows for shape \[2, 3\]", f32(2, 3), i32([[1, 1]])),
     (ValueError, r"must have shape \[rank, 2\], not \[2\]", f32(2), i32([1, 1])),

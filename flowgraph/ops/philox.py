@@ -1,9 +1,9 @@
 """Philox4x32-10, laid out as TensorFlow lays it out: (seed, seed2, position) -> numbers, in NumPy.
 
-A stream is the sequence of 128-bit *blocks* philox(key = seed, counter = (position, seed2)); a block is four
-uint32.  Every draw of n numbers reserves 256 n blocks, so that draws never overlap
-however many blocks a number costs; uniform and normal draws use consecutive blocks from the start of
-the reservation, and truncated normals (which reject) give each group of numbers its own stretch.
+A stream is the sequence of 128-bit *blocks* philox(key = seed, counter = (position, seed2)); a
+block is four uint32.  Every draw of n numbers reserves 256 n blocks, so that draws never overlap
+however many blocks a number costs; uniform and normal draws use consecutive blocks from the start
+of the reservation, and truncated normals (which reject) give each group of numbers its own stretch.
 
     position  0      1      2           256 n
               |block |block |  ...      | next draw
@@ -12,7 +12,7 @@ the reservation, and truncated normals (which reject) give each group of numbers
 The same seeds give TensorFlow's numbers: uniforms and integers bit for bit, normals to about 1e-6.
 Native kernels follow this file.  Read next: random.py, whose records call it.
 
-Source: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3" (SC 2011), table 2.
+Source: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3" (SC 2011).
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ class Stream:
         return _TO_UNIFORM[dtype.name](self._words(count, 2 if dtype.itemsize == 8 else 1))
 
     def integers(self, count: int, low: int, high: int, dtype: np.dtype[Any]) -> Array:
-        """``count`` ints: low + word mod (high - low); the tiny bias for wide ranges is TensorFlow's."""
+        """``count`` ints: low + word mod (high - low), with the tiny bias that TensorFlow has."""
         words = self._words(count, dtype.itemsize // 4)
         unsigned = np.ascontiguousarray(words).view(f"u{dtype.itemsize}").reshape(count)
         span = unsigned.dtype.type((high - low) % (1 << (8 * dtype.itemsize)))

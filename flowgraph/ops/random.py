@@ -1,7 +1,7 @@
 """Random numbers: random_uniform, random_normal, truncated_normal, random_shuffle.
 
-An op draws from its own stream (philox.py), chosen by attrs ``seed`` and ``seed2``; each run of it takes the
-next numbers.  Where the stream comes from::
+An op draws from its own stream (philox.py), chosen by attrs ``seed`` and ``seed2``; each run of it
+takes the next numbers.  Where the stream comes from::
 
     graph seed   op seed    stream
     given        given      (graph seed, op seed)                 TensorFlow's numbers
@@ -9,8 +9,8 @@ next numbers.  Where the stream comes from::
     given        -          (graph seed, hash of the op's name)
     -            -          (87654321, hash of the op's name)
 
-NB: without an op seed TensorFlow counts the operations made before, or takes the clock.  Here every process draws
-the same, and adding an operation elsewhere changes nothing.
+NB: without an op seed TensorFlow counts the operations made before, or takes the clock.  Here every
+process draws the same, and adding an operation elsewhere changes nothing.
 
 Read next: philox.py, initializers.py.
 """
@@ -78,7 +78,7 @@ def get_seed(op_seed: int | None) -> tuple[int | None, int | None]:
 
 
 def _seeds(op_seed: int | None, type: str) -> dict[str, int]:
-    """Attrs seed and seed2 of an operation of ``type`` that is about to be made under its own name."""
+    """Attrs seed and seed2 of an operation of ``type`` about to be made under its own name."""
     graph = get_default_graph()
     if op_seed is None:
         name = graph.unique_name(type, mark_as_used=False)
@@ -215,8 +215,8 @@ define(
 
 # -------------------------------------------------------------------------------- public functions
 
-_SEED_DOC = """seed: of the operation.  The same seed gives the same numbers in every session; without one
-            the numbers depend on the operation's name (and on tf.set_random_seed)."""
+_SEED_DOC = """seed: of the operation.  The same seed gives the same numbers in every session;
+            without one they depend on the operation's name (and on tf.set_random_seed)."""
 
 
 @export("random_uniform", "random.uniform")
@@ -304,9 +304,7 @@ def random_normal(
     Gradient: to mean and stddev, as of ``mean + stddev * z``.
     Source: with an op seed, TensorFlow 1.15's numbers, to about 1e-6.
     """
-    return _scaled(
-        "RandomStandardNormal", "random_normal", shape, mean, stddev, dtype, seed, name
-    )
+    return _scaled("RandomStandardNormal", "random_normal", shape, mean, stddev, dtype, seed, name)
 
 
 @export("truncated_normal", "random.truncated_normal")
@@ -318,7 +316,7 @@ def truncated_normal(
     seed: int | None = None,
     name: str | None = None,
 ) -> Tensor:
-    """Numbers of a normal distribution, those further than two ``stddev`` from the mean drawn again.
+    """Numbers of a normal distribution, those beyond two ``stddev`` drawn again.
 
     Args:
         shape: sizes: a list of ints (or of scalar tensors), or an integer vector.

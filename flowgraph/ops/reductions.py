@@ -1,7 +1,7 @@
 """Reductions: sum, mean, max, min, prod, any, all; argmax and argmin; logsumexp and norms.
 
-Every reduction takes its axes as a tensor input (constant almost always) and attr ``keep_dims``.  Over nothing
-a sum is 0, a product 1, a maximum -inf, a mean NaN.
+Every reduction takes its axes as a tensor input (constant almost always) and attr ``keep_dims``.
+Over nothing a sum is 0, a product 1, a maximum -inf, a mean NaN.
 
 Read next: softmax.py (reductions whose rows are used again).
 """
@@ -125,8 +125,8 @@ def reduction(
 ) -> Callable[..., Any]:
     """Register ``type`` and export ``names[0](input_tensor, axis, keepdims, ...)``.
 
-    ``body(s, call, x)`` writes the kernel; ``reference(x, axes, keepdims)`` is NumPy's; ``grad(op, dy)``
-    gives dx.  ``dtypes`` None: bool in, bool out.
+    ``body(s, call, x)`` writes the kernel; ``reference(x, axes, keepdims)`` is NumPy's;
+    ``grad(op, dy)`` gives dx.  ``dtypes`` None: bool in, bool out.
     """
     gradient = grad
     if not isinstance(grad, NotDifferentiable):
@@ -176,8 +176,8 @@ def reduction(
 
     Args:
         input_tensor: a tensor; {"bool" if dtypes is None else "any real dtype"}.
-        axis: an int or a list of them, negative ones counted from the end, or an integer tensor; all
-            axes by default.
+        axis: an int or a list of them, negative ones counted from the end, or an integer tensor;
+            all axes by default.
         keepdims: keep reduced axes, with size 1.
         name: of the operation; ``{type}`` by default.
         reduction_indices, keep_dims: the old names of ``axis`` and ``keepdims``.
@@ -228,7 +228,10 @@ def _samples(*more: Sample, smooth_when_empty: bool = True) -> tuple[Sample, ...
 
 _INTS = sample(i32([[-7, 2], [0, -2]]), i32([1]), const=(1,))
 _NAN_ROW = sample(
-    np.array([[1, np.nan, 2], [np.inf, 0, -np.inf]], np.float32), i32(1), const=(1,), differentiable=()
+    np.array([[1, np.nan, 2], [np.inf, 0, -np.inf]], np.float32),
+    i32(1),
+    const=(1,),
+    differentiable=(),
 )
 
 # ------------------------------------------------------------------------------------ sum and mean
@@ -330,8 +333,8 @@ reduce_min = reduction(
 
 
 def _prod_grad(op: Any, dy: Any) -> Tensor:
-    # d(prod x)/dx_j = prod_{i != j} x_i: y / x_j without zeros; with one zero, at j, the product of the rest;
-    # otherwise 0.
+    # d(prod x)/dx_j = prod_{i != j} x_i: y / x_j without zeros; with one zero, at j, the product of
+    # the rest; otherwise 0.
     x, dtype = op.input, dy.dtype.base_dtype
     keep = {"keep_dims": op.attrs["keep_dims"]}
     zeros, ones = call.ZerosLike(x), call.OnesLike(x)

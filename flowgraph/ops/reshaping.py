@@ -1,7 +1,7 @@
 """The same elements under another shape: reshape, expand_dims, squeeze, broadcast_to.
 
-All are views: they change offset and strides and cost nothing when running, unless the strides of their
-input cannot express the result.
+All are views: they change offset and strides and cost nothing when running, unless the strides of
+their input cannot express the result.
 
 Read next: transposing.py, slicing.py, joining.py.
 """
@@ -94,8 +94,8 @@ def reshaped_strides(
 ) -> tuple[int, ...] | None:
     """Strides that read an array of ``shape`` and ``strides`` as ``target``, or None.
 
-    Both shapes are cut into the shortest stretches of equal size; within a stretch the elements must
-    lie at equal distances.
+    Both shapes are cut into the shortest stretches of equal size; within a stretch the elements
+    must lie at equal distances.
 
     >>> reshaped_strides((4, 6), (6, 1), (2, 2, 6)), reshaped_strides((4, 6), (1, 4), (24,))
     ((12, 6, 1), None)
@@ -238,9 +238,7 @@ define(
 
 
 @export("expand_dims")
-def expand_dims(
-    input: Any, axis: Any = None, name: str | None = None, dim: Any = None
-) -> Tensor:
+def expand_dims(input: Any, axis: Any = None, name: str | None = None, dim: Any = None) -> Tensor:
     """``input`` with a new axis of size 1.
 
     Args:
@@ -313,7 +311,9 @@ define(
         sample(f32(1)),
     ),
     errors=(
-        error_sample(ValueError, r"axis 0 of \[2, 1\] has size 2, not 1", f32(2, 1), squeeze_dims=[0]),
+        error_sample(
+            ValueError, r"axis 0 of \[2, 1\] has size 2, not 1", f32(2, 1), squeeze_dims=[0]
+        ),
     ),
     doc="``input`` without its axes of size 1, or without those listed.",
 )

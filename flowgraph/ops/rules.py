@@ -30,7 +30,7 @@ from flowgraph.shapes import (
     with_rank,
 )
 
-# ----------------------------------------------------------------------------------- inference rules
+# ---------------------------------------------------------------------------------- inference rules
 
 
 def same_shape(call_: Call) -> list[Dims]:
@@ -91,7 +91,7 @@ def output_domain(call_: Call) -> tuple[int, ...]:
 
 
 def size_vector(shape: Any) -> Any:
-    """``shape`` as apply_op takes it: a tensor, or ints of a 1-D int32 (int64 where needed) array."""
+    """``shape`` as apply_op takes it: a tensor, or a vector of int32 (int64 where needed)."""
     if isinstance(shape, Tensor):
         return shape
     try:
@@ -139,14 +139,16 @@ def sum_to(dx: Tensor, x: Tensor, *others: Tensor, trailing: int = 0) -> Tensor:
 
     y[i, j] = x[j] + z[i, j]  =>  dx[j] = sum_i dy[i, j]
 
-    The last ``trailing`` axes did not broadcast and are left alone (those of matrices).  Static sizes
-    decide which axes are summed; only when they do not suffice is the decision left to the run
-    (BroadcastGradientArgs), where specialisation folds it.
+    The last ``trailing`` axes did not broadcast and are left alone (those of matrices).  Static
+    sizes decide which axes are summed; only when they do not suffice is the decision left to the
+    run (BroadcastGradientArgs), where specialisation folds it.
     """
     axes = _broadcast_axes(*(_leading(t.dims, trailing) for t in (x, *others)))
     if axes is None:
         shapes = [call.Shape(t) for t in (x, *others)]
-        leading = [call.Slice(s, [0], call.Size(s) - trailing) for s in shapes] if trailing else shapes
+        leading = (
+            [call.Slice(s, [0], call.Size(s) - trailing) for s in shapes] if trailing else shapes
+        )
         combined = leading[1]
         for shape in leading[2:]:
             combined = call.BroadcastArgs(combined, shape)
@@ -165,9 +167,7 @@ def _leading(dims: Dims, trailing: int) -> Dims:
     return dims if dims is None else dims[: len(dims) - trailing]
 
 
-def _broadcast_axes(
-    dims: Dims, *others: Dims
-) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
+def _broadcast_axes(dims: Dims, *others: Dims) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
     """Axes of the result that ``dims`` lacks, and those it has with size 1 but the result has not.
 
     None when static sizes do not tell.

@@ -182,9 +182,7 @@ define(
         sample(np.float32(5), np.float32(6), np.int32(1), const=(2,), differentiable=()),
     ),
     errors=(
-        error_sample(
-            ValueError, "num must be positive, not 0", f32(), f32(), i32(0), const=(2,)
-        ),
+        error_sample(ValueError, "num must be positive, not 0", f32(), f32(), i32(0), const=(2,)),
     ),
     doc="``num`` numbers from ``start`` to ``stop``, both included, at equal distances.",
 )

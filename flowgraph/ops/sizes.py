@@ -1,7 +1,7 @@
 """Questions about shapes: shape, size, rank, and the axes that broadcasting added.
 
-Their answers are integers that depend on static shapes alone, so they are constants by the time a plan
-is made; nothing here has a kernel.
+Their answers are integers that depend on static shapes alone, so they are constants by the time a
+plan is made; nothing here has a kernel.
 
 Read next: reshaping.py.
 """

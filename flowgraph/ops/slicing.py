@@ -1,7 +1,7 @@
 """Parts of a tensor: slice, strided_slice and Python's indexing, ``x[1:, ..., tf.newaxis, ::-1]``.
 
-A part is a view of its input.  Its gradient is a tensor of zeros with dy written into the same part:
-``Pad`` for slice, ``StridedSliceGrad`` for strided_slice.
+A part is a view of its input.  Its gradient is a tensor of zeros with dy written into the same
+part: ``Pad`` for slice, ``StridedSliceGrad`` for strided_slice.
 
 Read next: indexing of variables in variables.py; gathering.py (parts chosen by index tensors).
 """
@@ -60,7 +60,8 @@ def _slice_bounds(shape: Sequence[int], begin: Any, size: Any) -> list[tuple[int
         wanted = extent - first if wanted == -1 else wanted
         if not 0 <= first <= extent or wanted < 0 or first + wanted > extent:
             raise invalid(
-                f"begin {first} and size {int(size[axis])} leave axis {axis}, which has size {extent}"
+                f"begin {first} and size {int(size[axis])} leave axis {axis}, "
+                f"which has size {extent}"
             )
         bounds.append((first, wanted))
     return bounds
@@ -155,9 +156,9 @@ def slice_(input_: Any, begin: Any, size: Any, name: str | None = None) -> Tenso
 class _Axis:
     """What a strided slice does to one axis of its input, or one new axis.
 
-    ``source`` is the input axis (None: a new axis of size 1).  Along it ``size`` elements are read from
-    ``first`` on in steps of ``step``; ``dropped`` axes do not appear in the result.  What is not known
-    is None.
+    ``source`` is the input axis (None: a new axis of size 1).  Along it ``size`` elements are read
+    from ``first`` on in steps of ``step``; ``dropped`` axes do not appear in the result.  What is
+    not known is None.
     """
 
     source: int | None
@@ -174,7 +175,8 @@ def _bit(mask: int, position: int) -> bool:
 def _axes_of(
     attrs: Any, dims: Sequence[int | None], count: int, begin: Any, end: Any, strides: Any
 ) -> list[_Axis]:
-    """The slice, axis by axis.  ``count`` index entries; begin, end and strides may be None (unknown).
+    """The slice, axis by axis.  ``count`` index entries; begin, end and strides may be None
+    (unknown).
 
     Raises ShapeError for what no values could make right.
     """
@@ -182,9 +184,7 @@ def _axes_of(
     if ellipsis & (ellipsis - 1):
         raise ShapeError("only one ellipsis is allowed in an index")
     new_axes = attrs["new_axis_mask"] & ~ellipsis
-    plain = sum(
-        not _bit(new_axes, i) and not _bit(ellipsis, i) for i in range(count)
-    )
+    plain = sum(not _bit(new_axes, i) and not _bit(ellipsis, i) for i in range(count))
     if plain > len(dims):
         raise ShapeError(f"{plain} indices for a tensor of shape {format_dims(tuple(dims))}")
     result: list[_Axis] = []
@@ -351,7 +351,8 @@ define(
                      f32(3), i32([0, 0]), i32([1, 1]), i32([1, 1]), const=(1, 2, 3)),
         error_sample(ValueError, "index 3 is out of range for axis 0, which has size 3",
                      f32(3), i32([3]), i32([4]), i32([1]), const=(1, 2, 3), shrink_axis_mask=1),
-        error_sample(ValueError, "must not be 0", f32(3), i32([0]), i32([2]), i32([0]), const=(1, 2, 3)),
+        error_sample(ValueError, "must not be 0",
+                     f32(3), i32([0]), i32([2]), i32([0]), const=(1, 2, 3)),
         error_sample(Exception, "out of range for axis 0",
                      f32(3), i32([-4]), i32([4]), i32([1]), stage="run", shrink_axis_mask=1),
     ),
@@ -364,7 +365,9 @@ def _slice_grad_infer(call_: Call) -> list[Dims]:
     return [call_.partial(0)]
 
 
-def _slice_grad_reference(call_: Call, shape: Any, begin: Any, end: Any, strides: Any, dy: Any) -> Any:
+def _slice_grad_reference(
+    call_: Call, shape: Any, begin: Any, end: Any, strides: Any, dy: Any
+) -> Any:
     dx = np.zeros(tuple(shape.tolist()), dy.dtype)
     _window(dx, _known_axes(call_, dx.shape, begin, end, strides))[...] = dy
     return dx
@@ -543,8 +546,9 @@ def getitem(x: Tensor, key: Any) -> Tensor:
 def _bad_index(x: Tensor, item: Any) -> str:
     shown = str(item) if isinstance(item, Tensor) else repr(item)
     return (
-        f"{x.name!r} cannot be indexed by {shown}: use integers, slices, `...`, tf.newaxis or scalar "
-        "integer tensors; tf.gather takes rows by a list of indices, tf.boolean_mask by truth values"
+        f"{x.name!r} cannot be indexed by {shown}: use integers, slices, `...`, tf.newaxis or "
+        "scalar integer tensors; tf.gather takes rows by a list of indices, tf.boolean_mask by "
+        "truth values"
     )
 
 

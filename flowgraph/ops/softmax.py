@@ -1,7 +1,7 @@
 """Softmax and the cross-entropies computed from logits.
 
-A row runs in one kernel: its maximum, the exponentials, their sum, and what is made of them.  The loss ops give
-their gradient along with the loss, as TensorFlow's do.
+A row runs in one kernel: its maximum, the exponentials, their sum, and what is made of them.  The
+loss ops give their gradient along with the loss, as TensorFlow's do.
 
 Read next: losses.py (the elementwise ones), reductions.py.
 """
@@ -42,7 +42,7 @@ from flowgraph.shapes import (
     normalize_axis,
 )
 
-# ------------------------------------------------------------------------------ rows of exponentials
+# ----------------------------------------------------------------------------- rows of exponentials
 
 
 def _row_infer(call_: Call) -> list[Dims]:
@@ -103,7 +103,9 @@ _ROWS = (
     sample(f32(7)),
     sample(f32(0, 3)),
     sample(f32(2, 1)),
-    sample(np.array([[1, -np.inf, 2], [1e4, 0, -1e4], [np.nan, 0, 1]], np.float32), differentiable=()),
+    sample(
+        np.array([[1, -np.inf, 2], [1e4, 0, -1e4], [np.nan, 0, 1]], np.float32), differentiable=()
+    ),
 )
 _SCALAR_LOGITS = error_sample(ValueError, "logits must have at least 1 axes", f32())
 
@@ -139,7 +141,9 @@ def _with_axis_last(x: Tensor, axis: int, apply: Callable[[Tensor, bool], Tensor
     if axis == -1 or (x.dims is not None and axis == len(x.dims) - 1):
         return apply(x, True)
     if x.dims is None:
-        raise ValueError(f"axis {axis} of {x.name!r}, whose rank is not known, cannot be found; use -1")
+        raise ValueError(
+            f"axis {axis} of {x.name!r}, whose rank is not known, cannot be found; use -1"
+        )
     perm = np.arange(len(x.dims), dtype=np.int32)
     place = normalize_axis(axis, len(x.dims))
     perm[[place, -1]] = perm[[-1, place]]
@@ -173,8 +177,11 @@ def _row_function(type: str, function_name: str, formula: str) -> Any:
     Numerics: the maximum is subtracted first, so that large logits do not overflow.
 
     >>> tf.Session().run(tf.nn.{function_name}([2.0, 1.0, 0.1]))
-    {"array([0.6590011 , 0.24243298, 0.09856588], dtype=float32)" if type == "Softmax"
-     else "array([-0.41703, -1.41703, -2.31703], dtype=float32)"}
+    {
+        "array([0.6590011 , 0.24243298, 0.09856588], dtype=float32)"
+        if type == "Softmax"
+        else "array([-0.41703, -1.41703, -2.31703], dtype=float32)"
+    }
     """
     return export(f"nn.{function_name}", f"math.{function_name}")(function)
 
@@ -429,7 +436,7 @@ softmax_cross_entropy_with_logits_v2.__doc__ = _CROSS_DOC.format(
     extra="""axis: the axis of the classes; the last by default.
         name: of the operation; ``softmax_cross_entropy_with_logits`` by default.
         dim: the old name of ``axis``.""",
-    gradient="dy * (softmax(logits) - labels) to the logits, -dy * log_softmax(logits) to the labels.",
+    gradient="dy * (softmax(logits) - labels) to the logits, -dy * log_softmax(logits) to labels.",
 )
 
 
@@ -463,7 +470,8 @@ softmax_cross_entropy_with_logits.__doc__ = _CROSS_DOC.format(
 def sparse_softmax_cross_entropy_with_logits(
     _sentinel: Any = None, labels: Any = None, logits: Any = None, name: str | None = None
 ) -> Tensor:
-    """The cross-entropy of a softmax when each row has one right class: -log_softmax(logits)[label].
+    """The cross-entropy of a softmax when each row has one right class:
+    -log_softmax(logits)[label].
 
     Args:
         labels: int32 or int64, the shape of ``logits`` without its last axis; class numbers.
@@ -497,9 +505,9 @@ def sparse_softmax_cross_entropy_with_logits(
         ranks = [None if t.dims is None else len(t.dims) for t in (labels, logits)]
         if None not in ranks and ranks[0] != ranks[1] - 1:  # type: ignore[operator]
             raise ValueError(
-                f"sparse_softmax_cross_entropy_with_logits: labels {format_dims(labels.dims)} must have "
-                f"one axis less than logits {format_dims(logits.dims)}; labels are class numbers here, "
-                "for probabilities use softmax_cross_entropy_with_logits_v2"
+                f"sparse_softmax_cross_entropy_with_logits: labels {format_dims(labels.dims)} must "
+                f"have one axis less than logits {format_dims(logits.dims)}; labels are class "
+                "numbers here, for probabilities use softmax_cross_entropy_with_logits_v2"
             )
         if ranks[1] == 2:
             loss = apply_op(type, logits, labels, name=type)[0]

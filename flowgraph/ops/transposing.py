@@ -81,8 +81,12 @@ define(
         sample(f32(2, 3), i32([1, 0])),
     ),
     errors=(
-        error_sample(ValueError, r"perm has 3 axes .* \[2, 3\]", f32(2, 3), i32([0, 1, 2]), const=(1,)),
-        error_sample(Exception, "not a permutation", f32(2, 3), i32([0, 0]), const=(1,), stage="run"),
+        error_sample(
+            ValueError, r"perm has 3 axes .* \[2, 3\]", f32(2, 3), i32([0, 1, 2]), const=(1,)
+        ),
+        error_sample(
+            Exception, "not a permutation", f32(2, 3), i32([0, 0]), const=(1,), stage="run"
+        ),
     ),
     doc="``x`` with axis i of the result taken from axis perm[i].",
 )

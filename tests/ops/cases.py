@@ -84,8 +84,8 @@ def build(
 ) -> Case:
     """Apply the op in a new graph.
 
-    ``dtype`` replaces float32 in inputs and attrs; ``shape`` says what placeholders know; ``all_fed`` feeds
-    the ``const`` positions too.
+    ``dtype`` replaces float32 in inputs and attrs; ``shape`` says what placeholders know;
+    ``all_fed`` feeds the ``const`` positions too.
     """
     graph = Graph()
     feeds: dict[Tensor, np.ndarray] = {}
@@ -133,8 +133,7 @@ def float_dtypes(opdef: OpDef, sample: Sample) -> list[str]:
     attrs = {
         arg.dtype_attr
         for arg, value in zip(opdef.signature.inputs, sample.inputs, strict=True)
-        if not arg.is_list
-        and np.asarray(value).dtype == np.float32
+        if not arg.is_list and np.asarray(value).dtype == np.float32
     }
     if not attrs or "" in attrs:
         return []

@@ -1,6 +1,6 @@
 """A tiny interpreter: runs a graph with the NumPy references of its ops, in creation order.
 
-It shares nothing with the compiler (no freezing, planning, kernels), so it is an oracle for all of it.
+It shares nothing with the compiler (no freezing, planning, kernels): an oracle for all of it.
 """
 
 from __future__ import annotations
@@ -82,9 +82,7 @@ def call_of(op: Operation, arrays: Sequence[Any]) -> Call:
     )
 
 
-def _needed(
-    fetches: Sequence[Tensor | Operation], fed: Mapping[Tensor, Any]
-) -> list[Operation]:
+def _needed(fetches: Sequence[Tensor | Operation], fed: Mapping[Tensor, Any]) -> list[Operation]:
     """Operations that the fetches reach, in creation order; feeds cut."""
     found: set[Operation] = set()
     stack = [f.op if isinstance(f, Tensor) else f for f in fetches if f not in fed]
@@ -97,9 +95,7 @@ def _needed(
     return sorted(found, key=lambda op: op._id)
 
 
-def evaluate(
-    fetches: Any, feeds: Mapping[Tensor, Any] | None = None
-) -> Any:
+def evaluate(fetches: Any, feeds: Mapping[Tensor, Any] | None = None) -> Any:
     """The value of one tensor, or a list of values, in a fresh interpreter."""
     if isinstance(fetches, (list, tuple)):
         return Interpreter().run(fetches, feeds)

@@ -1,7 +1,7 @@
 """Every op record, on every sample: reference, shapes, dtypes, gradients, errors, and each target.
 
-A target is one more row of TARGETS: something with ``run(fetches, feeds)``.  The interpreter of the references is
-the oracle; kernels, plans and devices are compared with it.
+A target is one more row of TARGETS: something with ``run(fetches, feeds)``.  The interpreter of the
+references is the oracle; kernels, plans and devices are compared with it.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def expected_of(case: Case) -> list[np.ndarray]:
 # -------------------------------------------------------------------------------- shapes and dtypes
 
 
-@pytest.mark.parametrize("op, sample", CASES)
+@pytest.mark.parametrize(("op", "sample"), CASES)
 @pytest.mark.parametrize("shape", [known, first_unknown, unknown_sizes, unknown_rank])
 def test_inferred_shape_and_dtype_are_right(
     op: OpDef, sample: Sample, shape: Callable[..., Any]
@@ -111,7 +111,7 @@ def _const_needed(op: OpDef, sample: Sample) -> bool:
     return bool(integer)
 
 
-@pytest.mark.parametrize("op, sample", CASES)
+@pytest.mark.parametrize(("op", "sample"), CASES)
 def test_other_float_dtypes(op: OpDef, sample: Sample) -> None:
     base = expected_of(build(op, sample))
     for dtype in float_dtypes(op, sample):
@@ -213,11 +213,15 @@ def _check(scalar: _Scalar, total: Any, grads: list[Any], what: str) -> None:
         values = Interpreter().run([g for g in grads if g is not None], scalar.feeds())
         found = iter(values)
         symbolic = sum(
-            float(np.sum(next(found) * d)) for g, d in zip(grads, along, strict=True) if g is not None
+            float(np.sum(next(found) * d))
+            for g, d in zip(grads, along, strict=True)
+            if g is not None
         )
         for g, value, x in zip(
-            [g for g in grads if g is not None], values,
-            [x for x, g in zip(scalar.by, grads, strict=True) if g is not None], strict=True,
+            [g for g in grads if g is not None],
+            values,
+            [x for x, g in zip(scalar.by, grads, strict=True) if g is not None],
+            strict=True,
         ):
             assert value.shape == scalar.case.feeds[x].shape, f"{what}: shape of the gradient"
             assert is_compatible(g.dims, value.shape)
@@ -231,7 +235,7 @@ def _dense(gradient: Any) -> Any:
     return None if gradient is None else tf.convert_to_tensor(gradient)
 
 
-@pytest.mark.parametrize("op, sample", GRADIENTS)
+@pytest.mark.parametrize(("op", "sample"), GRADIENTS)
 @pytest.mark.parametrize("shape", [known, unknown_sizes])
 def test_gradient_is_the_slope(op: OpDef, sample: Sample, shape: Callable[..., Any]) -> None:
     scalar = _Scalar(op, sample, shape)
@@ -240,11 +244,11 @@ def test_gradient_is_the_slope(op: OpDef, sample: Sample, shape: Callable[..., A
     _check(scalar, scalar.total, grads, op.type)
 
 
-#: Where a record promises first derivatives only: Prod's rule divides by what is left beside a zero.
+#: Where a record promises first derivatives only (Prod's rule divides by what a zero leaves).
 FIRST_ORDER_ONLY = {("Prod", 9)}
 
 
-@pytest.mark.parametrize("op, sample", GRADIENTS)
+@pytest.mark.parametrize(("op", "sample"), GRADIENTS)
 def test_second_gradient_is_the_slope_of_the_first(op: OpDef, sample: Sample) -> None:
     if (op.type, [s is sample for s in op.samples].index(True)) in FIRST_ORDER_ONLY:
         return
@@ -267,7 +271,7 @@ def test_second_gradient_is_the_slope_of_the_first(op: OpDef, sample: Sample) ->
 # ------------------------------------------------------------------------------------------- errors
 
 
-@pytest.mark.parametrize("op, sample", ERRORS)
+@pytest.mark.parametrize(("op", "sample"), ERRORS)
 def test_error_samples(op: OpDef, sample: ErrorSample) -> None:
     if sample.stage == "build":
         with pytest.raises(sample.error, match=sample.match) as raised:
