@@ -15,7 +15,7 @@ import numpy as np
 from flowgraph.dtypes import as_dtype
 from flowgraph.errors import did_you_mean
 from flowgraph.graph.opdef import REQUIRED, OpDef
-from flowgraph.shapes import as_dims
+from flowgraph.tensor_shape import as_dims
 
 
 def _bool(value: Any) -> bool:

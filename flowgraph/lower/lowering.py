@@ -16,6 +16,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from flowgraph.dtypes import int64
 from flowgraph.graph.opdef import RANDOM, View
 from flowgraph.kernel.ir import TextKernel
 from flowgraph.lower import gemm, rows  # noqa: F401  they register lowering rules
@@ -108,8 +109,6 @@ class Lowering:
 
     def counter(self, node: Node) -> Operand:
         """The stream position of a random op, kept by the session: int64[1]."""
-        from flowgraph.dtypes import int64
-
         slot = self.counters.get(node.name)
         if slot is None:
             slot = self.counters[node.name] = self.new_slot(COUNTER, 8, node.name)
