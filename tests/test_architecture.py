@@ -34,7 +34,7 @@ ROWS = [
     "runtime",
     "compile fetching client_config runplan session",
     "train",
-    "view profile",
+    "view profile datasets",
 ]
 ROW_OF = {name: number for number, row in enumerate(ROWS) for name in row.split()}
 
@@ -48,6 +48,7 @@ LATE_IMPORTS = {
     ("codegen/cache.py", "llvmlite"): "asked for its version only when the cache is opened",
     ("codegen/cache.py", "flowgraph.codegen.compiler"): "loads llvmlite, as above",
     ("codegen/cpu.py", "flowgraph.codegen.cpu_tiles"): "the two renderers refer to each other",
+    ("session.py", "flowgraph.runplan"): "the compiler is loaded by the first run, not by import",
     ("session.py", "flowgraph.profile.trace"): "runs without profile must not pay for it",
     ("view/digraph.py", "graphviz"): "only drawing needs it",
     ("view/render.py", "graphviz.backend"): "only drawing needs it",
