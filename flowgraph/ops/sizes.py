@@ -28,8 +28,14 @@ from flowgraph.graph.opdef import (
     sample,
 )
 from flowgraph.ops.rules import f32, i32, invalid, require_rank
-from flowgraph.shapes import Dims, ShapeError, broadcast, num_elements
-from flowgraph.tensor_shape import TensorShape, as_dims
+from flowgraph.shapes import (
+    Dims,
+    ShapeError,
+    TensorShape,
+    as_dims,
+    broadcast,
+    num_elements,
+)
 
 _COUNTS = not_differentiable("it counts elements, whatever their values")
 
