@@ -16,7 +16,7 @@ from typing import Any as _Any
 from flowgraph import client_config as _client_config  # noqa: F401  its names are exported
 from flowgraph import dtypes as _dtypes
 from flowgraph import errors as _errors
-from flowgraph import shapes as _shapes
+from flowgraph import tensor_shape as _tensor_shape
 from flowgraph.graph import gradients as _gradients  # noqa: F401  its names are exported
 from flowgraph.graph.core import Graph as _Graph
 from flowgraph.graph.export import did_you_mean_public as _did_you_mean_public
@@ -28,7 +28,7 @@ __version__ = "0.1.0"
 
 _export_all(_dtypes.PUBLIC, "", "dtypes.")
 _export_all(_errors.PUBLIC, "errors.")
-_export_all(_shapes.PUBLIC, "")
+_export_all(_tensor_shape.PUBLIC, "")
 
 # Every file in ops/ is an op family, and every file in train/ a part of tf.train: importing them
 # registers their ops and exports their functions.

@@ -218,6 +218,8 @@ def as_dtype(value: Any) -> DType:
     """
     if isinstance(value, DType):
         return value
+    if isinstance(value, np.dtype) and value in _BY_NUMPY:
+        return _BY_NUMPY[value]
     try:
         found = _BY_NAME.get(value) or _ALIASES.get(value) or _BY_ENUM.get(value)
     except TypeError:  # unhashable

@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any
 
 from flowgraph.fetching import Leaf, flatten_fetches, resolve_feed_key
 from flowgraph.graph.core import Graph
-from flowgraph.graph.default import get_default_graph, graph_as_default
+from flowgraph.graph.default import get_default_graph
 from flowgraph.graph.export import export
 from flowgraph.graph.node import Tensor, set_session_runner
+from flowgraph.graph.stack import graph_as_default
 from flowgraph.runtime.state import State
 
 if TYPE_CHECKING:

@@ -17,9 +17,11 @@ from __future__ import annotations
 import itertools
 import operator
 import types as python_types
+from collections import OrderedDict
 from typing import Any
 
 from numba.core import bytecode, interpreter, ir, typeinfer, types
+from numba.core.errors import NumbaError
 from numba.core.typing.context import CallStack
 from numba.core.typing.templates import signature
 
@@ -199,7 +201,13 @@ class _Inference(typeinfer.TypeInferer):
         self.add_type(target.name, self.context.resolve_value_type(const), loc=inst.loc)
 
     def typeof_global(self, inst: Any, target: Any, gvar: Any) -> None:
-        self.lock_type(target.name, self.context.resolve_value_type(gvar.value), loc=inst.loc)
+        try:
+            found = self.context.resolve_value_type(gvar.value)
+        except KernelTextError:
+            raise KernelTextError(
+                f"line {inst.loc.line}: kernel text does not know {gvar.name}"
+            ) from None
+        self.lock_type(target.name, found, loc=inst.loc)
 
     def propagate(self, raise_errors: bool = True) -> None:
         # A constraint whose operands are not typed yet does nothing or raises; numba IR lists
@@ -235,7 +243,7 @@ class _ByteCode(bytecode.ByteCode):
         super().__init__(identity)
         kept = [inst for inst in self.table.values() if inst.opname != "CACHE"]
         if len(kept) < len(self.table):
-            self.table = {inst.offset: inst for inst in kept}
+            self.table = OrderedDict((inst.offset, inst) for inst in kept)
             for inst, following in itertools.pairwise(kept):
                 if not inst.is_jump:  # a jump counts from its own end, and has no cache entries
                     inst.next = following.offset
@@ -443,8 +451,11 @@ def _function(
 ) -> tuple[str, str]:
     """Result dtype and LLVM definition of a Python function for argument ``dtypes``."""
     identity = bytecode.FunctionIdentity.from_function(function)
-    func_ir = _Interpreter(identity).interpret(_ByteCode(identity))
-    typemap, result = _infer(context, func_ir, dtypes)
+    try:
+        func_ir = _Interpreter(identity).interpret(_ByteCode(identity))
+        typemap, result = _infer(context, func_ir, dtypes)
+    except NumbaError as error:
+        raise KernelTextError(f"{function.__name__}: {error}") from error
     body = _Lowering(context, func_ir, typemap).run()
     arguments = ", ".join(f"{llvm_type(dtype)} %a{n}" for n, dtype in enumerate(dtypes))
     head = f"define {linkage}{llvm_type(result)} @{symbol}({arguments}) nounwind{attributes} {{"

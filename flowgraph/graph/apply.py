@@ -21,10 +21,11 @@ from flowgraph.errors import did_you_mean, format_message
 from flowgraph.graph.attrs import given_attrs
 from flowgraph.graph.convert import convert, is_plain, register_tensor_conversion_function, to_array
 from flowgraph.graph.core import Graph
-from flowgraph.graph.default import get_default_graph, graph_as_default
+from flowgraph.graph.default import get_default_graph
 from flowgraph.graph.node import Operation, Tensor, describe
 from flowgraph.graph.opdef import OPDEFS, REQUIRED, WRITE, Arg, Call, OpDef
 from flowgraph.graph.site import find_site, format_site
+from flowgraph.graph.stack import graph_as_default
 from flowgraph.graph.static import constant_value, constant_value_as_dims
 from flowgraph.shapes import Dims, ShapeError, format_dims
 

@@ -15,7 +15,7 @@ import numpy as np
 from flowgraph.dtypes import as_dtype
 from flowgraph.errors import did_you_mean
 from flowgraph.graph.opdef import REQUIRED, OpDef
-from flowgraph.shapes import as_dims
+from flowgraph.tensor_shape import as_dims
 
 
 def _bool(value: Any) -> bool:
@@ -95,7 +95,8 @@ def given_attrs(opdef: OpDef, given: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         TypeError: an attr that the op does not have, or a value of the wrong kind.
     """
-    attrs = dict(_defaults.get(opdef.type) or _defaults_of(opdef))
+    defaults = _defaults.get(opdef.type)
+    attrs = dict(_defaults_of(opdef) if defaults is None else defaults)
     specs = opdef.signature.attrs
     for name, value in given.items():
         spec = specs.get(name)

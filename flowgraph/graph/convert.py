@@ -19,7 +19,8 @@ from flowgraph.errors import format_message
 from flowgraph.graph.default import get_default_graph
 from flowgraph.graph.export import export
 from flowgraph.graph.node import Operation, Tensor, describe
-from flowgraph.shapes import Dimension, TensorShape, format_dims
+from flowgraph.shapes import format_dims
+from flowgraph.tensor_shape import Dimension, TensorShape
 
 # ------------------------------------------------------------------------------ values to arrays
 

@@ -18,8 +18,10 @@ from typing import Any
 from flowgraph.dtypes import DType
 from flowgraph.graph import lookup
 from flowgraph.graph.devices import merge_devices, parse_device
+from flowgraph.graph.networkx import to_networkx
 from flowgraph.graph.node import Operation, Tensor
 from flowgraph.graph.site import find_site
+from flowgraph.graph.stack import graph_as_default
 from flowgraph.shapes import Dims
 
 __all__ = ["Graph", "Operation", "Tensor"]
@@ -446,8 +448,6 @@ class Graph:
 
     def as_default(self) -> Any:
         """Context manager: operations are made in this graph."""
-        from flowgraph.graph.default import graph_as_default
-
         return graph_as_default(self)
 
     def as_graph_def(self) -> list[Any]:
@@ -461,8 +461,6 @@ class Graph:
         ``tensor`` (the name), ``input`` (the position), ``dtype`` and ``shape``, or
         ``control=True``.
         """
-        from flowgraph.graph.networkx import to_networkx
-
         return to_networkx(self)
 
 

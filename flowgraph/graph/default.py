@@ -1,26 +1,21 @@
 """The default graph, and the functions that act on it: ``tf.name_scope``, ``tf.device`` and so on.
 
-Each thread has its own stack of ``as_default`` blocks; below all of them lies one global graph.
+Each thread has its own stack of ``as_default`` blocks (stack.py); below all of them lies one global
+graph.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 from flowgraph.graph.core import Graph
 from flowgraph.graph.export import export
 from flowgraph.graph.node import Operation, Tensor
+from flowgraph.graph.stack import graph_as_default, stack
 
-
-class _Stack(threading.local):
-    def __init__(self) -> None:
-        self.graphs: list[Graph] = []
-
-
-_stack = _Stack()
 _global_graph: Graph | None = None
 _global_lock = threading.Lock()
 
@@ -29,8 +24,8 @@ _global_lock = threading.Lock()
 def get_default_graph() -> Graph:
     """The graph of the innermost ``as_default`` block, or else the global one."""
     global _global_graph
-    if _stack.graphs:
-        return _stack.graphs[-1]
+    if stack.graphs:
+        return stack.graphs[-1]
     if _global_graph is None:
         with _global_lock:
             if _global_graph is None:
@@ -46,24 +41,12 @@ def reset_default_graph() -> None:
         AssertionError: inside a ``with graph.as_default():`` block.
     """
     global _global_graph
-    if _stack.graphs:
+    if stack.graphs:
         raise AssertionError(
             "reset_default_graph() inside `with graph.as_default():`; leave the block and make a "
             "new Graph"
         )
     _global_graph = None
-
-
-@contextmanager
-def graph_as_default(graph: Graph) -> Iterator[Graph]:
-    """See Graph.as_default."""
-    _stack.graphs.append(graph)
-    try:
-        yield graph
-    finally:
-        if not _stack.graphs or _stack.graphs[-1] is not graph:
-            raise AssertionError("as_default() blocks were left in another order than entered")
-        _stack.graphs.pop()
 
 
 def graph_of(values: Iterable[Any]) -> Graph:

@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 
+from flowgraph.collector import without_collector
 from flowgraph.errors import format_message
 from flowgraph.graph.apply import OpView, call
 from flowgraph.graph.convert import convert, convert_to_tensor, make_constant
@@ -77,6 +78,7 @@ class UnconnectedGradients(enum.Enum):
 
 
 @export("gradients")
+@without_collector
 def gradients(
     ys: Any,
     xs: Any,

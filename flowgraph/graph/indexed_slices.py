@@ -16,7 +16,7 @@ from flowgraph.graph.default import name_scope
 from flowgraph.graph.export import export
 from flowgraph.graph.node import Operation, Tensor
 from flowgraph.graph.static import constant_value_as_dims
-from flowgraph.shapes import TensorShape
+from flowgraph.tensor_shape import TensorShape
 
 
 @export("IndexedSlices")

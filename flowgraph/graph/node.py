@@ -19,15 +19,8 @@ from flowgraph.dtypes import DType
 from flowgraph.errors import did_you_mean, format_message
 from flowgraph.graph.nodedef import NodeDef
 from flowgraph.graph.site import Site, format_site, source_line
-from flowgraph.shapes import (
-    Dims,
-    TensorShape,
-    as_dims,
-    format_dims,
-    format_tuple,
-    is_compatible,
-    merge,
-)
+from flowgraph.shapes import Dims, format_dims, format_tuple, is_compatible, merge
+from flowgraph.tensor_shape import TensorShape, as_dims
 
 if TYPE_CHECKING:
     from flowgraph.graph.core import Graph

@@ -37,7 +37,8 @@ from flowgraph.ops.rules import (
     same_shape,
     size_vector,
 )
-from flowgraph.shapes import Dims, ShapeError, as_dims, format_dims, merge, num_elements
+from flowgraph.shapes import Dims, ShapeError, format_dims, merge, num_elements
+from flowgraph.tensor_shape import as_dims
 
 #: Below this many elements zeros and ones are stored as they are; above, Fill makes them when run.
 SMALL = 1000

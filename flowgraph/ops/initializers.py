@@ -20,7 +20,8 @@ from flowgraph.graph.apply import call
 from flowgraph.graph.convert import make_constant, to_array
 from flowgraph.graph.export import EXPORTS, export, export_value
 from flowgraph.graph.node import Tensor
-from flowgraph.shapes import as_shape, format_dims
+from flowgraph.shapes import format_dims
+from flowgraph.tensor_shape import as_shape
 
 #: Larger constants are made when running, by a Fill, rather than stored in the graph.
 _MAX_STORED_ELEMENTS = 1000

@@ -32,15 +32,8 @@ from flowgraph.graph.opdef import (
 )
 from flowgraph.graph.static import constant_value
 from flowgraph.ops.rules import f32, i32, invalid, known_axis, only_one, require_rank
-from flowgraph.shapes import (
-    Dims,
-    ShapeError,
-    dimension_value,
-    format_dims,
-    is_fully_known,
-    merge,
-    normalize_axis,
-)
+from flowgraph.shapes import Dims, ShapeError, format_dims, is_fully_known, merge, normalize_axis
+from flowgraph.tensor_shape import dimension_value
 
 # ----------------------------------------------------------------------------------------- concat
 

@@ -21,7 +21,6 @@ from flowgraph.graph.opdef import Call
 from flowgraph.shapes import (
     Dims,
     ShapeError,
-    as_dims,
     broadcast_all,
     format_dims,
     is_fully_known,
@@ -29,6 +28,7 @@ from flowgraph.shapes import (
     normalize_axis,
     with_rank,
 )
+from flowgraph.tensor_shape import as_dims
 
 # ---------------------------------------------------------------------------------- inference rules
 

@@ -28,14 +28,8 @@ from flowgraph.graph.opdef import (
     sample,
 )
 from flowgraph.ops.rules import f32, i32, invalid, require_rank
-from flowgraph.shapes import (
-    Dims,
-    ShapeError,
-    TensorShape,
-    as_dims,
-    broadcast,
-    num_elements,
-)
+from flowgraph.shapes import Dims, ShapeError, broadcast, num_elements
+from flowgraph.tensor_shape import TensorShape, as_dims
 
 _COUNTS = not_differentiable("it counts elements, whatever their values")
 

@@ -24,7 +24,8 @@ from flowgraph.graph.node import Tensor
 from flowgraph.graph.opdef import Call, Custom, View, define, dtypes_of, error_sample, sample
 from flowgraph.graph.static import constant_value
 from flowgraph.ops.rules import f32, i32, invalid, require_rank, shape_of
-from flowgraph.shapes import Dims, ShapeError, dimension_value, format_dims, is_fully_known
+from flowgraph.shapes import Dims, ShapeError, format_dims, is_fully_known
+from flowgraph.tensor_shape import dimension_value
 
 # ------------------------------------------------------------------------------------------ slice
 

@@ -44,7 +44,8 @@ from flowgraph.graph.node import (
     run_in_session,
 )
 from flowgraph.graph.site import find_site, format_site
-from flowgraph.shapes import Dims, TensorShape, as_dims, format_tuple
+from flowgraph.shapes import Dims, format_tuple
+from flowgraph.tensor_shape import TensorShape, as_dims
 
 
 @export("Variable")

@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from flowgraph.errors import did_you_mean
 from flowgraph.graph.node import Operation
 
 
@@ -159,8 +160,6 @@ def set_open(top: Scope, names: Sequence[str], *, is_open: bool) -> None:
     Raises:
         ValueError: there is no such scope; the text lists near names.
     """
-    from flowgraph.errors import did_you_mean
-
     by_name = {scope.name: scope for scope in top.walk()}
     for name in names:
         scope = by_name.get(name.rstrip("/"))

@@ -124,7 +124,8 @@ def has_vectors(text):
     """Whether assembly works on whole vectors of floats."""
     if "x86" not in compiler.host()[0]:
         return ".4s" in text or ".2d" in text
-    packed = re.search(r"(add|mul|fn?m(add|sub)\d+|sqrt|max|div|round|rndscale|cmp\w*)p[sd]\b", text)
+    names = r"(add|mul|fn?m(add|sub)\d+|sqrt|max|div|round|rndscale|cmp\w*)p[sd]\b"
+    packed = re.search(names, text)
     wide = "+avx" not in compiler.host()[2] or "ymm" in text or "zmm" in text
     return packed is not None and wide
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import flowgraph as tf
 from flowgraph import shapes
 from flowgraph.shapes import ShapeError
+from flowgraph.tensor_shape import as_dims
 
 D, S = tf.Dimension, tf.TensorShape
 
@@ -117,7 +118,7 @@ def test_formats_and_small_helpers():
     for wrong in (lambda: shapes.with_rank((1,), 2), lambda: shapes.merge_size(2, 3)):
         with pytest.raises(ShapeError):
             wrong()
-    assert shapes.as_dims([D(None), np.int64(3)]) == (None, 3) and shapes.as_dims(3) == (3,)
+    assert as_dims([D(None), np.int64(3)]) == (None, 3) and as_dims(3) == (3,)
 
 
 # ------------------------------------------------------------------------------------- Dimension
