@@ -9,6 +9,7 @@ Read next: elementwise.py.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -216,6 +217,7 @@ def shape_of(x: Tensor) -> Tensor:
 # ------------------------------------------------------------------------------------ sample arrays
 
 
+@cache
 def f32(*shape: int, low: float = -2.0, high: float = 2.0, seed: int = 0) -> np.ndarray[Any, Any]:
     """A float32 array for samples: numbers spread over [low, high), in scrambled order.
 
@@ -225,7 +227,9 @@ def f32(*shape: int, low: float = -2.0, high: float = 2.0, seed: int = 0) -> np.
     order = (np.arange(count) * 7919 + 104729 * (seed + 1)) % 1009 / 1009.0
     values = low + (high - low) * (order + 1e-4 * np.arange(count) / max(count, 1))
     values = np.where(np.abs(values) < 1e-3, values + 0.01, values)
-    return values.astype(np.float32).reshape(shape)
+    result = values.astype(np.float32).reshape(shape)
+    result.setflags(write=False)  # many samples share it
+    return result
 
 
 def i32(values: Any) -> np.ndarray[Any, Any]:
