@@ -19,6 +19,7 @@ import numpy as np
 
 from flowgraph import compile as compiler
 from flowgraph import config
+from flowgraph.errors import UnimplementedError
 from flowgraph.fetching import Leaf, check_feed_shape, feed_converter
 from flowgraph.graph.indexed_slices import IndexedSlices
 from flowgraph.graph.node import Operation, Tensor
@@ -58,6 +59,13 @@ class Stage:
         self.session, self.staged, self.dump = session, staged, dump
         plan = compiler.make_plan(staged.first, dump, changed=staged.changed)
         target = config.get("TARGET")
+        if target == "cuda":
+            raise UnimplementedError(
+                None,
+                None,
+                "FLOWGRAPH_TARGET=cuda: Session does not run on CUDA devices yet (docs/cuda.md "
+                "says what exists); use cpu or reference",
+            )
         if is_initialization(staged.first, plan):
             target = "reference"
         self.executable = Executable(plan, session._state, target, converts)
@@ -191,11 +199,13 @@ class RunPlan:
         shapes = [a.shape for a in arrays]
         key = (*shapes, *(variables.get(name) for name in self.sizeless))
         stage = self.stages.get(key)
-        if stage is None or stage.executable.generation != state.generation:
+        nested = stage is not None and stage.executable.in_host  # a py_func ran the plan it is in
+        if stage is None or nested or stage.executable.generation != state.generation:
             staged = compiler.stage(self.graph, shapes, variables)
-            stage = self.stages[key] = Stage(self.session, staged, self.converts, self.dump)
+            stage = Stage(self.session, staged, self.converts, self.dump)
         stage.executable.load(arrays)
-        self.current = stage
+        if not nested:
+            self.stages[key] = self.current = stage
         return stage
 
 

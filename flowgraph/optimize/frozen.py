@@ -206,6 +206,8 @@ def rewrite(graph: FrozenGraph, visit: Callable[[Node, list[Node]], Replacement]
         if replaced is None:
             out.append(current)
             replaced = current.outputs
+        elif replaced:
+            new_node[node] = replaced[0].node
         if replaced is not node.outputs:
             new_value.update(zip(node.outputs, replaced, strict=True))
     return FrozenGraph(out, graph.feeds, [new_value.get(v, v) for v in graph.fetches])

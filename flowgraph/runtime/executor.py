@@ -67,7 +67,8 @@ class Executable:
         self.objects: dict[Slot, np.ndarray] = {}
         #: Late-bound slots: block words to fill, and bytes to add to the address.
         self.late: dict[Slot, list[tuple[int, int]]] = {}
-        self.busy = False
+        #: True while a host instruction runs: it may call the session again.
+        self.in_host = False
         #: Variables whose initialisation is not yet known to have happened.
         self.to_check = frozenset(plan.reads) | frozenset(plan.writes)
         for name, operand in plan.variables.items():
@@ -172,7 +173,8 @@ class Executable:
             records.append(FeedRecord(dtype, shape, view, patches))
         table = 0 if self.is_long else self.table_address
         self.intake = Intake(records, table)
-        if len(self.plan.fetches) == 1 and table and not self.has_fetch_slots:
+        has_host = any(i.kernel is None for i in self.plan.instrs)
+        if len(self.plan.fetches) == 1 and table and not self.has_fetch_slots and not has_host:
             operand = self.plan.fetches[0]
             kind = scalar_type(operand.dtype.np)
             if kind is not None and not operand.shape and operand.slot in self.memory:
@@ -207,7 +209,9 @@ class Executable:
     # -------------------------------------------------------------------------------- running
 
     def load(self, values: Sequence[Any]) -> bool:
-        """Take the feeds in; False (and no run) when a shape is not the plan's."""
+        """Take the feeds in; False when a shape is not the plan's, or the plan is running."""
+        if self.in_host:
+            return False
         for (view, dtype, shape, slot, convert), value in zip(self.feeders, values, strict=True):
             kind = type(value)
             if kind is np.ndarray and value.dtype is dtype:
@@ -239,7 +243,7 @@ class Executable:
     def attempt(self, values: tuple) -> list[Any] | None:
         """``load`` and ``run`` in one native call; None when that cannot be (nothing ran)."""
         intake = self.intake
-        if intake is None or self.to_check:
+        if intake is None or self.to_check or self.in_host:
             return None
         if self.has_fetch_slots:
             self._make_fetch_memory()
@@ -362,10 +366,13 @@ class Executable:
 
     def _run_host_row(self, row: int) -> None:
         instr = self.plan.instrs[row]
+        self.in_host = True
         try:
             results = run_host(instr, self.window, self.state)
         except Exception as error:
             raise faults.host_error(self.plan, row, error) from error
+        finally:
+            self.in_host = False
         self._deliver(instr, results)
 
     def _run_by_reference(self, row: int, instr: Instr) -> None:

@@ -442,3 +442,48 @@ def test_a_py_func_without_static_shape():
         assert sess.run(y, {x: [1, -1, 3]}) == 8.0
         assert sess.run(y, {x: [-1, -2]}) == 0.0
         np.testing.assert_array_equal(sess.run(kept, {x: [5, -1, 3, 2]}), [5, 3, 2])
+
+
+def test_a_py_func_may_run_the_session_it_runs_in():
+    x = tf.placeholder(tf.float32, [])
+    depth = tf.placeholder(tf.float32, [])
+    sess = tf.Session()
+
+    def again(value, left):
+        return value if left == 0 else np.float32(sess.run(y, {x: value * 2, depth: left - 1}))
+
+    y = tf.py_func(again, [x + 0.0, depth + 0.0], tf.float32) + x
+    assert sess.run(y, {x: 1.0, depth: 0.0}) == 2.0
+    assert sess.run(y, {x: 1.0, depth: 3.0}) == 8 + 8 + 4 + 2 + 1
+
+
+def test_a_failing_py_func_names_the_line_and_leaves_the_session_usable():
+    v = tf.Variable(1.0)
+    x = tf.placeholder(tf.float32, [])
+
+    def check(value):
+        if value < 0:
+            raise ValueError("negative")
+        return value
+
+    y = tf.py_func(check, [x], tf.float32)
+    with tf.control_dependencies([y]):
+        add = v.assign_add(1.0)
+    with tf.Session() as sess:
+        sess.run(v.initializer)
+        with pytest.raises(tf.errors.InvalidArgumentError, match="negative") as info:
+            sess.run(add, {x: -1.0})
+        assert "test_run.py:" in str(info.value)
+        assert sess.run(v) == 1.0
+        assert sess.run(add, {x: 1.0}) == 2.0
+
+
+def test_an_unavailable_target_is_refused():
+    from flowgraph import config
+
+    with (
+        config.override(TARGET="cuda"),
+        tf.Session() as sess,
+        pytest.raises(tf.errors.UnimplementedError, match="cuda"),
+    ):
+        sess.run(tf.constant(1.0) + 1.0)
