@@ -101,8 +101,7 @@ def train(sess: Any, model: Classifier, epochs: int) -> float:
         total = 0.0
         for step in range(steps):
             batch = order[step * BATCH_SIZE : (step + 1) * BATCH_SIZE]
-            feed = model.feed(x_train[batch], y_train[batch])
-            _, loss = sess.run([model.train, model.loss], feed)
+            _, loss = sess.run([model.train, model.loss], model.feed(x_train[batch], y_train[batch]))
             total += loss
             progress.show(epoch, step / steps, f"loss {total / (step + 1):.4f}")
         accuracy = float(sess.run(model.accuracy, test))

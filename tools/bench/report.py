@@ -112,11 +112,11 @@ def notes(rows: Mapping[str, Row], results: Sequence[Measurement], machine: Mach
             f"WARNING: the load average was {machine.load:.1f} at the start; "
             "numbers are provisional."
         )
-    disturbed = {f"{m.row} {m.case} {m.library}" for m in results if m.busy > DISTURBED}
+    disturbed = sum(m.busy > DISTURBED for m in results)
     if disturbed:
         found.append(
-            f"WARNING: other work took more than {DISTURBED:.0%} of the core in a sample of: "
-            + ", ".join(sorted(disturbed))
+            f"WARNING: other work took more than {DISTURBED:.0%} of the core in a sample of "
+            f"{disturbed} of the {len(results)} measurements."
         )
     found += [f"{m.row} {m.case}: {m.library}: {m.failure}" for m in results if m.failure]
     for row in rows.values():

@@ -29,7 +29,8 @@ import numpy as np
 
 #: What one number of a row is.
 SECONDS = "seconds"  # per call, in a process that is warm
-CPU_SECONDS = "cpu_seconds"  # of a whole process with its children, to the end of its first call
+CPU_SECONDS = "cpu_seconds"  # of a process with its children, to the end of its first call
+CPU_AFTER_IMPORT = "cpu_after_import"  # the same, less what was spent until the import was done
 PEAK_BYTES = "peak_bytes"  # of a process, over its size after the import
 
 Call = Callable[[], Sequence[Any]]
@@ -62,7 +63,8 @@ class Case:
         size: the number that the row's functions read, where there is one.
         figure: to be reached.
         quick: measured with --quick too.
-        cache: "warm" or "empty": the compile caches that a process finds (CPU_SECONDS, PEAK_BYTES).
+        cache: "warm" or "empty": the compile caches that a process finds (not for SECONDS).
+        after: 0, or the size of a run that comes first and counts with the import (PEAK_BYTES).
         only: libraries to measure, where some would take minutes; None for all.
     """
 
@@ -71,6 +73,7 @@ class Case:
     figure: Figure = Figure()
     quick: bool = True
     cache: str = "warm"
+    after: int = 0
     only: frozenset[str] | None = None
 
 
@@ -80,7 +83,7 @@ class Row:
 
     Attributes:
         id: "L1".   title: the computation, precisely.
-        cases: in order.   metric: SECONDS, CPU_SECONDS or PEAK_BYTES.
+        cases: in order.   metric: one of the four above.
         check_calls: results of so many calls are compared with the reference.
         rtol, atol: of that comparison.
         baseline: library that ``Figure.fraction`` refers to; it is no peer.

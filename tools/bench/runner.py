@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from tools.bench.libraries import LIBRARIES, Library
-from tools.bench.row import CPU_SECONDS, PEAK_BYTES, SECONDS, Case, Row
+from tools.bench.row import CPU_AFTER_IMPORT, CPU_SECONDS, PEAK_BYTES, SECONDS, Case, Row
 
 _WORKER = str(Path(__file__).with_name("worker.py"))
 _ROOT = str(Path(__file__).resolve().parents[2])
@@ -36,6 +36,12 @@ _THREAD_VARIABLES = (
     "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS",
     "FLOWGRAPH_NUM_THREADS",
 )  # fmt: skip
+
+#: Would change what is measured: another path, and every import compiling its source again.
+_NOT_INHERITED = ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE")
+
+#: Metric of a process -> its name in a worker's report.
+_ANSWERS = {CPU_SECONDS: "cpu", CPU_AFTER_IMPORT: "cpu_after_import", PEAK_BYTES: "peak"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +119,7 @@ class Worker:
         self.patience = settings.patience
         self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115  closed in __exit__
         threads = {name: str(len(settings.cores)) for name in _THREAD_VARIABLES}
-        inherited = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+        inherited = {k: v for k, v in os.environ.items() if k not in _NOT_INHERITED}
         inherited["PYTHONPATH"] = _ROOT  # compile workers of flowgraph need it as well
         command = [settings.interpreters[library.name], _WORKER, row.id, library.name, *arguments]
         if shutil.which("taskset"):
@@ -314,7 +320,7 @@ def _once(
         wrong = _difference(file.name, expected, row)
     if wrong or not keep:
         return wrong
-    result.samples.append({CPU_SECONDS: answer["cpu"], PEAK_BYTES: answer["peak"]}[row.metric])
+    result.samples.append(answer[_ANSWERS[row.metric]])
     walls = result.extra.setdefault("wall", [])
     walls.append(answer["wall"])
     return ""

@@ -7,12 +7,13 @@ Without CASE it obeys requests, one JSON object a line on stdin, one answer a li
     {"do": "sample", "loop": n}              -> {"wall": s, "cpu": s} of n calls
 
 With CASE it imports, builds and calls once, and reports what the process has used until then:
-{"cpu": s, "wall": s, "peak": bytes}, with its results in the file BENCH_RESULTS; it was
-started at time BENCH_STARTED.
+{"cpu": s, "cpu_after_import": s, "wall": s, "peak": bytes}, with its results in the file
+BENCH_RESULTS; it was started at time BENCH_STARTED.
 
 It runs in every library's environment, so it imports NumPy and the standard library only.
 """
 
+import dataclasses
 import gc
 import json
 import os
@@ -91,20 +92,25 @@ def serve(row_module, library, answer):
 
 def once(row_module, library, case, answer):
     """Build and call once; report what the process has used."""
-    before = resident("VmRSS")
+    if case.after:
+        build(row_module, library, dataclasses.replace(case, size=case.after))()
+    before, imported = resident("VmRSS"), cpu_seconds()
     with Path("/proc/self/clear_refs").open("w") as file:
         file.write("5")  # VmHWM starts again from what is resident now
     call = build(row_module, library, case)
     results = [array for _ in range(row_module.ROW.check_calls) for array in call()]
-    cpu = sum(
-        usage.ru_utime + usage.ru_stime
-        for usage in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    )
+    cpu = cpu_seconds()
     peak = resident("VmHWM") - before
     wall = time.time() - float(os.environ["BENCH_STARTED"])
-    report = {"cpu": cpu + living_children(), "wall": wall, "peak": peak}
+    report = {"cpu": cpu, "cpu_after_import": cpu - imported, "wall": wall, "peak": peak}
     save(os.environ["BENCH_RESULTS"], results)
     answer(report)
+
+
+def cpu_seconds():
+    """CPU time of this process and its descendants until now."""
+    usages = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages) + living_children()
 
 
 def resident(field):

@@ -12,7 +12,7 @@ ROW = Row(
     "C1",
     "process start to the end of the first step of T1: CPU seconds, children included",
     cases=(
-        Case("warm", figure=Figure(at_most=0.4, of=("jax", 2.2)), cache="warm"),
+        Case("warm", figure=Figure(at_most=0.4), cache="warm"),
         Case("empty", figure=Figure(at_most=1.5, of=("jax", 2.2)), cache="empty"),
     ),
     metric=CPU_SECONDS,

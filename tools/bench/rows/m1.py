@@ -17,7 +17,7 @@ ROW = Row(
     "matrix product of two resident n x n float32 matrices",
     cases=(
         Case("512", 512, _FIGURE),
-        Case("1024", 1024, _FIGURE),
+        Case("1024", 1024, _FIGURE, quick=False),
         Case("2048", 2048, _FIGURE, quick=False),
     ),
     rtol=1e-3,
