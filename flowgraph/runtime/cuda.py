@@ -93,6 +93,9 @@ class CudaDevice:
         assert target.flags.c_contiguous, "copies are of contiguous arrays"
         self._call("cuMemcpyDtoHAsync", target.ctypes.data, address, target.nbytes, self._queue())
 
+    def d2d(self, address: int, source: int, nbytes: int) -> None:
+        self._call("cuMemcpyDtoDAsync", address, source, nbytes, self._queue())
+
     def memset(self, address: int, byte: int, nbytes: int) -> None:
         self._call("cuMemsetD8Async", address, byte, nbytes, self._queue())
 

@@ -53,6 +53,9 @@ class Device(Protocol):
     def d2h(self, target: np.ndarray, address: int) -> None:
         """Copy from ``address`` into a contiguous host array."""
 
+    def d2d(self, address: int, source: int, nbytes: int) -> None:
+        """Copy ``nbytes`` bytes from ``source`` to ``address``; the two do not overlap."""
+
     def memset(self, address: int, byte: int, nbytes: int) -> None:
         """Set ``nbytes`` bytes at ``address`` to ``byte``."""
 

@@ -79,6 +79,12 @@ class FakeDevice:
 
         self._do(copy, "d2h", address, target.nbytes)
 
+    def d2d(self, address: int, source: int, nbytes: int) -> None:
+        def copy() -> None:
+            self._window(address, nbytes)[:] = self._window(source, nbytes)
+
+        self._do(copy, "d2d", address, nbytes)
+
     def memset(self, address: int, byte: int, nbytes: int) -> None:
         self._do(lambda: self._window(address, nbytes).fill(byte), "memset", address, nbytes)
 
