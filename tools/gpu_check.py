@@ -11,6 +11,7 @@ Run it once under ``compute-sanitizer --tool memcheck`` and ``--tool racecheck``
 from __future__ import annotations
 
 import argparse
+import functools
 import hashlib
 import importlib.metadata
 import json
@@ -300,7 +301,8 @@ def launch_cost(device: Device, small: bool) -> Result:
             work.run()
         graph = device.end_capture()
         repeats = max(times // kernels, min(times, 10))
-        found[f"graph_of_{kernels}_us"] = host_us(lambda g=graph: device.replay(g), repeats, kernels)
+        replay = functools.partial(device.replay, graph)
+        found[f"graph_of_{kernels}_us"] = host_us(replay, repeats, kernels)
     work.free()
     return found
 

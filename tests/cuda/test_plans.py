@@ -1,10 +1,12 @@
 """Plans that the compiler makes for real programs, on the simulated device, against the Session."""
 
 import numpy as np
+import pytest
 from rehearsal import Rehearsal
 
 import flowgraph as tf
 from flowgraph import config
+from flowgraph.codegen import cuda
 
 
 def compare(sess, fetches, feed_dict, rtol=2e-5):
@@ -24,6 +26,17 @@ def compare(sess, fetches, feed_dict, rtol=2e-5):
             rehearsal.window(operand), native, rtol=rtol, atol=1e-6, err_msg=name
         )
     return rehearsal
+
+
+@pytest.fixture(params=["as shipped", "split"])
+def _schedules(request, monkeypatch):
+    """Each test twice: with the shipped thresholds, and with every reduction split."""
+    if request.param == "split":
+        monkeypatch.setattr(cuda, "SHORT_ROW", 1)
+        monkeypatch.setattr(cuda, "LONG_ROW", 2)
+
+
+pytestmark = pytest.mark.usefixtures("_schedules")
 
 
 def test_a_training_step_of_a_classifier():
@@ -49,7 +62,7 @@ def test_a_training_step_of_a_classifier():
             batch = {x: rng.normal(0, 1, (size, 5)).astype(np.float32), y: np.arange(size) % 3}
             seen = compare(sess, [step, loss, accuracy], batch)
         assert len(seen.kernels) >= 4, seen.kernels
-        print(seen.kernels, seen.others)
+        assert set(seen.others) == {"MatMul"}
 
 
 def test_normalisation_and_its_gradient():
