@@ -101,7 +101,8 @@ def train(sess: Any, model: Classifier, epochs: int) -> float:
         total = 0.0
         for step in range(steps):
             batch = order[step * BATCH_SIZE : (step + 1) * BATCH_SIZE]
-            _, loss = sess.run([model.train, model.loss], model.feed(x_train[batch], y_train[batch]))
+            feed = model.feed(x_train[batch], y_train[batch])
+            _, loss = sess.run([model.train, model.loss], feed)
             total += loss
             progress.show(epoch, step / steps, f"loss {total / (step + 1):.4f}")
         accuracy = float(sess.run(model.accuracy, test))

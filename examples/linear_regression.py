@@ -1,7 +1,8 @@
 """Linear regression: find the line y = 3x + 2 again from noisy points.
 
-The smallest training program: a graph with one weight and one bias, squared error, gradient descent.
-Covers REQUIREMENTS G1 (build, then run), G10 (variables), G14 (W*x + b) and N12 (one step of gradient descent).
+The smallest training program: one weight and one bias, squared error, gradient descent.
+
+Covers REQUIREMENTS G1 (build, then run), G10 (variables), G14 (W*x + b) and N12 (gradient descent).
 
     python examples/linear_regression.py [--quick]
 """
@@ -44,7 +45,8 @@ def main(arguments: list[str] | None = None) -> tuple[float, float]:
         slope, intercept = sess.run([W, b])
 
     best = np.polyfit(xs.astype(np.float64), ys.astype(np.float64), 1)
-    print(f"found y = {slope:.4f} x + {intercept:.4f}   least squares: {best[0]:.4f}, {best[1]:.4f}")
+    print(f"found          y = {slope:.4f} x + {intercept:.4f}")
+    print(f"least squares  y = {best[0]:.4f} x + {best[1]:.4f}")
     return float(slope), float(intercept)
 
 

@@ -13,8 +13,8 @@ import numpy as np
 
 from flowgraph.kernel.gemm import BLAS_ROUTINES, SMALL_GEMM_LIMIT, blas_gemm, small_gemm
 from flowgraph.lower.custom import custom_lowering
-from flowgraph.lower.rows import _at
-from flowgraph.optimize.frozen import Node
+from flowgraph.lower.operands import by_value, pointer
+from flowgraph.optimize.frozen import Node, Value
 from flowgraph.plan.plan import Operand, Symbol, Word
 
 if TYPE_CHECKING:
@@ -33,11 +33,11 @@ def lower_matmul(lowering: Lowering, node: Node, inputs: list[Operand]) -> None:
     out = lowering.output(node.outputs[0])
     batch = out.shape[:-2]
     if not batch:
-        _emit_gemm(lowering, node, x, y, out)
+        emit_gemm(lowering, node, x, y, out)
         return
     x, y = (_broadcast(o, batch) for o in (x, y))
     for index in np.ndindex(*batch):
-        _emit_gemm(lowering, node, _at_index(x, index), _at_index(y, index), _at_index(out, index))
+        emit_gemm(lowering, node, _at_index(x, index), _at_index(y, index), _at_index(out, index))
 
 
 def _transposed(operand: Operand) -> Operand:
@@ -61,47 +61,36 @@ def _at_index(operand: Operand, index: tuple[int, ...]) -> Operand:
     return operand.with_view(offset, operand.shape[-2:], operand.strides[-2:])
 
 
-def _emit_gemm(lowering: Lowering, node: Node, x: Operand, y: Operand, out: Operand) -> None:
+def emit_gemm(lowering: Lowering, node: Node, x: Operand, y: Operand, out: Operand) -> None:
+    """Append out = x @ y; the operands are matrices as multiplied (transposed already)."""
     (m, k), n = x.shape, y.shape[1]
     dtype = x.dtype.name
-    values = dict(zip(node.inputs, (x, y), strict=True))
     flops = 2 * m * n * k
     if dtype not in BLAS_ROUTINES or m * n * k <= SMALL_GEMM_LIMIT or 0 in (m, n, k):
-        words: list[Word] = [
-            n,
-            k,
-            _at(x),
-            x.strides[0],
-            x.strides[1],
-            _at(y),
-            y.strides[0],
-            y.strides[1],
-            _at(out),
-            out.strides[0],
-            out.strides[1],
-        ]
+        words: list[Word] = [n, k]
+        for operand in (x, y, out):
+            words += [pointer(operand), *operand.strides]
+        inputs = _as_given(node, x, y)
         lowering.emit_text(
-            small_gemm(dtype), words, node, values, {node.outputs[0]: out}, stop=m, flops=flops
+            small_gemm(dtype), words, node, inputs, {node.outputs[0]: out}, stop=m, flops=flops
         )
         return
-    x, lda, trans_a = _blas_form(lowering, node, x)
-    y, ldb, trans_b = _blas_form(lowering, node, y)
-    words = [
-        m,
-        n,
-        k,
-        _at(x),
-        lda,
-        trans_a,
-        _at(y),
-        ldb,
-        trans_b,
-        _at(out),
-        max(n, 1),
-        Symbol(BLAS_ROUTINES[dtype]),
-    ]
-    values = dict(zip(node.inputs, (x, y), strict=True))
-    lowering.emit_text(blas_gemm(dtype), words, node, values, {node.outputs[0]: out}, flops=flops)
+    x, *x_words = _blas_form(lowering, node, x)
+    y, *y_words = _blas_form(lowering, node, y)
+    words = [m, n, k, pointer(x), *x_words, pointer(y), *y_words, pointer(out), max(n, 1)]
+    words.append(Symbol(BLAS_ROUTINES[dtype]))
+    inputs = _as_given(node, x, y)
+    lowering.emit_text(blas_gemm(dtype), words, node, inputs, {node.outputs[0]: out}, flops=flops)
+
+
+def _as_given(node: Node, x: Operand, y: Operand) -> dict[Value, Operand]:
+    """The operands in the orientation of the op's inputs, for the reference."""
+    attrs = node.attrs
+    if attrs.get("transpose_a") or attrs.get("adj_x"):
+        x = _transposed(x)
+    if attrs.get("transpose_b") or attrs.get("adj_y"):
+        y = _transposed(y)
+    return by_value(node.inputs, (x, y))
 
 
 def _blas_form(lowering: Lowering, node: Node, operand: Operand) -> tuple[Operand, int, int]:

@@ -22,6 +22,7 @@ from flowgraph.kernel.ir import TextKernel
 from flowgraph.lower import gemm, rows  # noqa: F401  they register lowering rules
 from flowgraph.lower.copies import copy_kernel
 from flowgraph.lower.custom import CUSTOM_LOWERINGS
+from flowgraph.lower.operands import anonymous
 from flowgraph.lower.regions import lower_region
 from flowgraph.optimize.frozen import (
     FEED,
@@ -43,7 +44,6 @@ from flowgraph.plan.plan import (
     Instr,
     Operand,
     Plan,
-    Pointer,
     Slot,
     Word,
 )
@@ -212,8 +212,8 @@ class Lowering:
                 words,
                 extents[0],
                 (node,),
-                _anonymous(source),
-                _anonymous(target),
+                anonymous(source),
+                anonymous(target),
                 extents,
                 bytes_moved=kernel.bytes_moved(extents),
                 is_copy=True,
@@ -245,7 +245,7 @@ class Lowering:
         """A host instruction: the reference runs on arrays that view the operands."""
         inputs = {v: self.operand(v) for v in node.inputs}
         if node.effect == RANDOM:
-            inputs.update(_anonymous(self.counter(node)))
+            inputs.update(anonymous(self.counter(node)))
         outputs: dict[Value, Operand] = {}
         for value in node.outputs:
             known = value.shape is not None and None not in value.shape
@@ -259,11 +259,6 @@ class Lowering:
         self.emit(Instr(None, (), 0, (node,), inputs, outputs))
 
 
-def _anonymous(operand: Operand) -> dict[Value, Operand]:
-    """An operand that is no Value of the graph (a scratch copy, a counter), by a fresh key."""
-    return {Value(None, 0, operand.dtype, operand.shape): operand}  # type: ignore[arg-type]
-
-
 def _variables_read(graph: FrozenGraph) -> tuple[str, ...]:
     """Variables whose value at the start of the run is used."""
     names: dict[str, None] = {}
@@ -275,8 +270,3 @@ def _variables_read(graph: FrozenGraph) -> tuple[str, ...]:
         if value.node.type == VARIABLE:
             names[value.node.attrs["variable"]] = None
     return tuple(names)
-
-
-def pointer(operand: Operand) -> Pointer:
-    """The block word that addresses an operand's first element."""
-    return Pointer(operand.slot, operand.offset * operand.dtype.np.itemsize)

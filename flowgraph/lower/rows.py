@@ -16,9 +16,10 @@ import numpy as np
 
 from flowgraph.kernel.ir import TextKernel
 from flowgraph.lower.custom import custom_lowering
+from flowgraph.lower.operands import by_value, pointer
 from flowgraph.optimize.frozen import Node, Value
 from flowgraph.optimize.strides import contiguous_strides
-from flowgraph.plan.plan import Operand, Pointer, Word
+from flowgraph.plan.plan import Operand, Word
 
 if TYPE_CHECKING:
     from flowgraph.lower.lowering import Lowering
@@ -141,9 +142,16 @@ def lower_gather(lowering: Lowering, node: Node, inputs: list[Operand]) -> None:
     out = lowering.output(node.outputs[0])
     outer = int(np.prod(params.shape[:axis], dtype=np.int64))
     row = int(np.prod(params.shape[axis + 1 :], dtype=np.int64))
-    words: list[Word] = [outer, params.shape[axis], row, _at(indices), _at(params), _at(out)]
+    words: list[Word] = [
+        outer,
+        params.shape[axis],
+        row,
+        pointer(indices),
+        pointer(params),
+        pointer(out),
+    ]
     kernel = gather_kernel(params.dtype.name, indices.dtype.name)
-    values = dict(zip(node.inputs[:2], (params, indices), strict=True))
+    values = by_value(node.inputs[:2], (params, indices))
     lowering.emit_text(
         kernel,
         words,
@@ -181,7 +189,7 @@ def lower_gather_nd(lowering: Lowering, node: Node, inputs: list[Operand]) -> No
     """GatherNd(params, indices): rows chosen by index tuples."""
     params, indices = (lowering.contiguous(o, node) for o in inputs)
     out = lowering.output(node.outputs[0])
-    values = dict(zip(node.inputs, (params, indices), strict=True))
+    values = by_value(node.inputs, (params, indices))
     _emit_by_tuple(lowering, node, params, indices, out, values, out)
 
 
@@ -191,7 +199,7 @@ def lower_scatter_nd(lowering: Lowering, node: Node, inputs: list[Operand]) -> N
     indices, updates = (lowering.contiguous(o, node) for o in inputs[:2])
     out = lowering.output(node.outputs[0])
     lowering.fill(out, 0, node)
-    values = dict(zip(node.inputs[:2], (indices, updates), strict=True))
+    values = by_value(node.inputs[:2], (indices, updates))
     _emit_by_tuple(lowering, node, out, indices, updates, values, out)
 
 
@@ -207,7 +215,7 @@ def _emit_by_tuple(
     depth = indices.shape[-1]
     row = math.prod(table.shape[depth:])
     strides = contiguous_strides(table.shape)[:depth]
-    words: list[Word] = [row, depth, _at(indices), _at(table), _at(rows)]
+    words: list[Word] = [row, depth, pointer(indices), pointer(table), pointer(rows)]
     words += [*table.shape[:depth], *strides]
     lowering.emit_text(
         tuple_kernel(node.type, table.dtype.name, indices.dtype.name),
@@ -224,13 +232,12 @@ def _emit_scatter(
     lowering: Lowering, node: Node, table: Operand, indices: Operand, rows: Operand
 ) -> None:
     row = int(np.prod(table.shape[1:], dtype=np.int64))
-    words: list[Word] = [1, table.shape[0], row, _at(indices), _at(table), _at(rows)]
+    words: list[Word] = [1, table.shape[0], row, pointer(indices), pointer(table), pointer(rows)]
     kernel = scatter_kernel(node.type, table.dtype.name, indices.dtype.name)
-    values = dict(zip(node.inputs[1:], (indices, rows), strict=False))
     if node.type == "UnsortedSegmentSum":
-        values = dict(zip(node.inputs[:2], (rows, indices), strict=True))
+        values = by_value(node.inputs[:2], (rows, indices))
     else:
-        values[node.inputs[0]] = table
+        values = by_value(node.inputs, (table, indices, rows))
     lowering.emit_text(
         kernel,
         words,
@@ -249,7 +256,3 @@ def _as_rows(lowering: Lowering, node: Node, updates: Operand, shape: tuple[int,
         padded = (0,) * (len(shape) - len(updates.strides)) + updates.strides
         updates = updates.with_view(0, shape, padded)
     return lowering.contiguous(updates, node)
-
-
-def _at(operand: Operand) -> Pointer:
-    return Pointer(operand.slot, operand.offset * operand.dtype.np.itemsize)

@@ -229,20 +229,28 @@ _FIRST_COLUMN = {"op": "kernel", "type": "kernel", "scope": "scope", "line": "li
 
 def _to_text(table: Table) -> str:
     inside = table.kernel_ns
-    cells = [[
-        _FIRST_COLUMN[table.by], "ops", "calls", "us", "us/call", "share", "flops", "GFLOP/s", "bytes",
-        "GB/s",
-        *(["line"] if table.by != "line" else []),
-    ]]  # fmt: skip
+    header = [
+        _FIRST_COLUMN[table.by], "ops", "calls", "us", "us/call", "share", "flops", "GFLOP/s",
+        "bytes", "GB/s",
+    ]  # fmt: skip
+    cells = [header]
     for row in table.rows:
-        share = f"{row.ns / inside:.1%}" if inside else ""
         cells.append([
-            short_names([row.label], 40), short_names(row.ops), str(row.calls),
+            short_names([row.label], 40),
+            short_names(row.ops),
+            str(row.calls),
             f"{row.ns / 1000:.1f}" + (" est." if row.estimated else ""),
-            f"{row.ns / 1000 / row.calls:.2f}", share, _count(row.flops), f"{row.gflops:.1f}" if row.flops else "",
-            _count(row.bytes), f"{row.gbytes:.1f}" if row.bytes else "",
-            *([_lines(row.lines)] if table.by != "line" else []),
+            f"{row.ns / 1000 / row.calls:.2f}",
+            f"{row.ns / inside:.1%}" if inside else "",
+            _count(row.flops),
+            f"{row.gflops:.1f}" if row.flops else "",
+            _count(row.bytes),
+            f"{row.gbytes:.1f}" if row.bytes else "",
         ])  # fmt: skip
+    if table.by != "line":
+        header.append("line")
+        for line, row in zip(cells[1:], table.rows, strict=True):
+            line.append(_lines(row.lines))
     widths = [max(len(line[i]) for line in cells) for i in range(len(cells[0]))]
     left_aligned = {0, 1, 10}
     lines = []

@@ -289,14 +289,16 @@ class Executable:
                 row is the whole, with the copies of fetched values.
         """
         if self.target == "cpu":
-            native.nanoseconds_per_cycle()  # measured once, and not inside what is timed
+            native.prepare_timing()
         times[-1, 0] = time.perf_counter_ns()
         if self.to_check:
             self._check_initialized()
         if self.has_fetch_slots:
             self._make_fetch_memory()
+        walks: list[tuple[int, int, int]] = []
+        cycles = np.zeros(len(times), np.int64)
         if self.target == "cpu":
-            self._walk_timed(times[:-1])
+            self._walk_timed(times, cycles, walks)
         else:
             for row, instr in enumerate(self.plan.instrs):
                 times[row, 0] = time.perf_counter_ns()
@@ -305,19 +307,23 @@ class Executable:
         self._note_initialized()
         results = [fetch() for fetch in self.fetchers]
         times[-1, 1] = time.perf_counter_ns()
+        unit = native.nanoseconds_per_cycle()
+        for row, stop, start in walks:
+            stamps = start + (cycles[row : stop + 1] - cycles[row]) * unit
+            times[row:stop, 0] = stamps[:-1]
+            times[row:stop, 1] = stamps[1:]
         return results
 
-    def _walk_timed(self, times: np.ndarray) -> None:
-        cycles = np.zeros(len(times) + 1, np.int64)
-        unit = native.nanoseconds_per_cycle()
+    def _walk_timed(
+        self, times: np.ndarray, cycles: np.ndarray, walks: list[tuple[int, int, int]]
+    ) -> None:
+        """Run the table: ``walks`` gets (first row, row after the last, start) of native stretches."""
         row = 0
         while True:
             start = time.perf_counter_ns()
             code = native.execute_timed(self.table_address, row, cycles.ctypes.data)
-            stop = len(times) if code == -1 else code // 256
-            stamps = start + (cycles[row : stop + 1] - cycles[row]) * unit
-            times[row:stop, 0] = stamps[:-1]
-            times[row:stop, 1] = stamps[1:]
+            stop = len(self.plan.instrs) if code == -1 else code // 256
+            walks.append((row, stop, start))
             if code == -1:
                 return
             times[stop, 0] = time.perf_counter_ns()
