@@ -215,7 +215,8 @@ def nanoseconds_per_cycle() -> float:
 
     def both() -> tuple[float, int]:
         # The reading with the least between its two times: no other thread ran meanwhile.
-        readings = [(time.perf_counter_ns(), clock(0, 0, 0), time.perf_counter_ns()) for _ in "12345"]
+        now = time.perf_counter_ns
+        readings = [(now(), clock(0, 0, 0), now()) for _ in range(5)]
         before, cycles, after = min(readings, key=lambda reading: reading[2] - reading[0])
         return (before + after) / 2, cycles
 
