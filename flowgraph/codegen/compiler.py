@@ -8,6 +8,9 @@ Read next: target.py (kernel text -> LLVM text), cache.py (where object code is 
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 
 import llvmlite.binding as llvm
@@ -66,15 +69,28 @@ def optimised(llvm_text: str, unroll: bool) -> llvm.ModuleRef:
     return module
 
 
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """No garbage collection meanwhile: searching numba's objects takes 40 ms and finds nothing."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
 def object_code(source: str, symbol: str) -> bytes:
     """Compile kernel text; its ``kernel`` is exported as ``symbol``.
 
     Raises:
         KernelTextError: see target.lowered.
     """
-    from flowgraph.codegen.target import lowered  # imports numba: only where a kernel is missing
+    with _collector_paused():
+        from flowgraph.codegen.target import lowered  # imports numba: only where one is missing
 
-    return target_machine().emit_object(optimised(*lowered(source, symbol, tuning())))
+        return target_machine().emit_object(optimised(*lowered(source, symbol, tuning())))
 
 
 def assembly(source: str) -> str:
