@@ -79,11 +79,17 @@ class BaseSession:
         self._entries: weakref.WeakSet[Entry] = weakref.WeakSet()
         self._quick_generation = self._state.generation
         self._closed = False
+        self._graph._listeners.add(self)
 
     @property
     def graph(self) -> Graph:
         """The graph that this session runs."""
         return self._graph
+
+    def _graph_edited(self) -> None:
+        """Forget plans: an operation of the graph got another control input."""
+        with self._lock:
+            self._plans.clear()
 
     @property
     def graph_def(self) -> Any:

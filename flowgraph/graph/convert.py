@@ -65,32 +65,41 @@ def _as_bytes(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return flat.reshape(array.shape)
 
 
+#: Kinds of arrays that NumPy makes of numbers which a dtype kind holds without loss of meaning.
+_HOLDS = {"f": "buif", "i": "bui", "u": "bui", "c": "buifc", "b": "b", "O": ""}
+
+
 def _python_array(value: Any, dtype: DType | None) -> np.ndarray[Any, Any]:
     """The array of Python numbers and lists; float32, and int32 for integers that fit."""
-    leaves = list(_leaves(value))
-    if any(leaf is None for leaf in leaves):
-        raise ValueError("None cannot become a tensor")
-    if any(isinstance(leaf, (str, bytes)) for leaf in leaves):
-        if dtype is None:
-            dtype = string
-        _check_leaves(value, dtype)
-        return _as_bytes(np.array(value, object))
-    if dtype is not None:
-        _check_leaves(value, dtype)
     try:
         array = np.array(value)
     except ValueError as error:
         raise ValueError(f"a tensor cannot be made of a ragged list: {error}") from None
+    if array.dtype.kind in "OSU":
+        return _text_array(value, array, dtype)
     if dtype is not None:
+        if array.size and array.dtype.kind not in _HOLDS[dtype.np.kind]:
+            _check_leaves(value, dtype)
         return array.astype(dtype.np)
     if array.dtype == np.float64:
         return array.astype(np.float32)
     if array.dtype == np.int64:
         narrow = array.astype(np.int32)
         return narrow if np.array_equal(narrow, array) else array
-    if array.dtype == object:
-        raise TypeError(f"{value!r} cannot become a tensor: no dtype holds it")
     return array
+
+
+def _text_array(
+    value: Any, array: np.ndarray[Any, Any], dtype: DType | None
+) -> np.ndarray[Any, Any]:
+    """The array of strings, or the error for what is neither strings nor numbers."""
+    leaves = list(_leaves(value))
+    if any(leaf is None for leaf in leaves):
+        raise ValueError("None cannot become a tensor")
+    if array.dtype.kind == "O" and not any(isinstance(leaf, (str, bytes)) for leaf in leaves):
+        raise TypeError(f"{value!r} cannot become a tensor: no dtype holds it")
+    _check_leaves(value, dtype or string)
+    return _as_bytes(np.array(value, object))
 
 
 def to_array(value: Any, dtype: DType | None = None) -> np.ndarray[Any, Any]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 import threading
+import weakref
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -71,7 +72,8 @@ class Graph:
         self._scopes = _Scopes()
         self._lock = threading.RLock()
         self._finalized = False
-        self._edits = 0
+        #: Who must know when an operation gets another control input: sessions, for their plans.
+        self._listeners: weakref.WeakSet[Any] = weakref.WeakSet()
         self._unfeedable: set[Tensor] = set()
         self._unfetchable: set[Operation] = set()
         #: Variable operation -> number of the last operation that writes it.
@@ -443,8 +445,9 @@ class Graph:
             raise RuntimeError("the graph is finalized and cannot be changed")
 
     def _edited(self) -> None:
-        """Note a change other than a new operation; plans made before are then out of date."""
-        self._edits += 1
+        """Tell sessions of a change other than a new operation: their plans are out of date."""
+        for listener in list(self._listeners):
+            listener._graph_edited()
 
     def as_default(self) -> Any:
         """Context manager: operations are made in this graph."""

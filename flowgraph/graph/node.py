@@ -196,9 +196,9 @@ class Tensor:
         __gt__: _Operator
         __ge__: _Operator
         __getitem__: _Operator
-        __neg__: Callable[["Tensor"], "Tensor"]
-        __abs__: Callable[["Tensor"], "Tensor"]
-        __invert__: Callable[["Tensor"], "Tensor"]
+        __neg__: Callable[[Tensor], Tensor]
+        __abs__: Callable[[Tensor], Tensor]
+        __invert__: Callable[[Tensor], Tensor]
 
     def __copy__(self) -> Tensor:
         return self

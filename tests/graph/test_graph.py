@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import flowgraph as tf
+from flowgraph import config
 from flowgraph.graph.devices import merge_devices, parse_device
 from flowgraph.graph.verify import verify
 
@@ -157,6 +158,18 @@ def test_added_control_inputs_and_cycles():
         a._add_control_input("b")
     with tf.Graph().as_default(), pytest.raises(ValueError, match="another graph"):
         tf.no_op()._add_control_input(a)
+
+
+def test_control_inputs_added_after_a_run_count_from_the_next_run_on():
+    v = tf.Variable(1.0)
+    add, n = v.assign_add(1.0), tf.no_op("n")
+    with config.override(TARGET="reference"), tf.Session() as session:
+        session.run(v.initializer)
+        session.run(n)
+        assert session.run(v) == 1
+        n._add_control_input(add.op)
+        session.run(n)
+        assert session.run(v) == 2
 
 
 def test_scopes_are_left_after_an_error():
