@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from flowgraph.errors import did_you_mean
+
 
 class DType:
     """The type of a tensor's elements.
@@ -236,7 +238,8 @@ def as_dtype(value: Any) -> DType:
                 return string
             if numpy_dtype.newbyteorder("=") in _BY_NUMPY:
                 return _BY_NUMPY[numpy_dtype.newbyteorder("=")]
-    raise TypeError(f"cannot convert {value!r} to a flowgraph DType")
+    hint = did_you_mean(value, _BY_NAME) if isinstance(value, str) else ""
+    raise TypeError(f"cannot convert {value!r} to a flowgraph DType{hint}")
 
 
 # ---------------------------------------------------------------- groups allowed by op signatures

@@ -249,10 +249,13 @@ class _Inputs:
         else:
             try:
                 tensor = convert(value, wanted, name)
-            except TypeError as error:
-                if wanted is None or _first_tensor(value) is not None:
-                    raise
-                raise self._dtype_error(arg, label, value, wanted, str(error)) from None
+            except (TypeError, ValueError) as error:
+                if _first_tensor(value) is not None:
+                    raise  # about a list of tensors, and complete
+                if wanted is not None and isinstance(error, TypeError):
+                    raise self._dtype_error(arg, label, value, wanted, str(error)) from None
+                text = self._message(f"{label!r}: {error}", [_row(label, value)])
+                raise type(error)(text) from None
         if arg.dtype_attr:
             base = tensor.dtype.base_dtype
             if not (arg.is_list and not arg.count_attr):
@@ -294,8 +297,11 @@ class _Inputs:
     def _type_error(
         self, headline: str, rows: list[tuple[str, str, str, str]], fix: str = ""
     ) -> TypeError:
+        return TypeError(self._message(headline, rows, fix))
+
+    def _message(self, headline: str, rows: list[tuple[str, str, str, str]], fix: str = "") -> str:
         place = (self.op_name, format_site(find_site()))
-        return TypeError(format_message(f"{self.opdef.type}: {headline}", rows, place, fix))
+        return format_message(f"{self.opdef.type}: {headline}", rows, place, fix)
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -17,11 +17,12 @@ from contextlib import contextmanager
 from typing import Any
 
 from flowgraph.dtypes import DType
+from flowgraph.errors import format_message
 from flowgraph.graph import lookup
 from flowgraph.graph.devices import merge_devices, parse_device
 from flowgraph.graph.networkx import to_networkx
-from flowgraph.graph.node import Operation, Tensor
-from flowgraph.graph.site import find_site
+from flowgraph.graph.node import Operation, Tensor, describe
+from flowgraph.graph.site import find_site, format_site
 from flowgraph.graph.stack import graph_as_default
 from flowgraph.shapes import Dims
 
@@ -111,7 +112,7 @@ class Graph:
         self._check_not_finalized()
         for tensor in inputs:
             if tensor.op.graph is not self:
-                raise ValueError(f"input {tensor.name!r} of a new {type} belongs to another graph")
+                raise ValueError(_mixed_graphs(type, inputs, tensor, name))
         with self._lock:
             if name.endswith("/"):
                 name = name[:-1]
@@ -182,21 +183,22 @@ class Graph:
                 f"{full!r} is not a valid operation name: names start with a letter, digit or '.', "
                 "and contain letters, digits and the characters _ . \\ / > -"
             )
-        in_use = self._names_in_use
-        key = full.lower()
-        number = in_use.get(key, 0)
-        if number == 0:
-            if mark_as_used:
-                in_use[key] = 1
-            return full
-        candidate = f"{key}_{number}"
-        while candidate in in_use:
-            number += 1
+        with self._lock:
+            in_use = self._names_in_use
+            key = full.lower()
+            number = in_use.get(key, 0)
+            if number == 0:
+                if mark_as_used:
+                    in_use[key] = 1
+                return full
             candidate = f"{key}_{number}"
-        if mark_as_used:
-            in_use[key] = number + 1
-            in_use[candidate] = 1
-        return f"{full}_{number}"
+            while candidate in in_use:
+                number += 1
+                candidate = f"{key}_{number}"
+            if mark_as_used:
+                in_use[key] = number + 1
+                in_use[candidate] = 1
+            return f"{full}_{number}"
 
     @contextmanager
     def name_scope(self, name: str | None) -> Iterator[str]:
@@ -465,6 +467,16 @@ class Graph:
         ``control=True``.
         """
         return to_networkx(self)
+
+
+def _mixed_graphs(type: str, inputs: Sequence[Tensor], other: Tensor, name: str) -> str:
+    rows = [describe(f"input {i}", tensor) for i, tensor in enumerate(inputs)]
+    return format_message(
+        f"{type}: input {other.name!r} belongs to another graph than the new operation",
+        rows,
+        (name.rstrip("/") or type, format_site(find_site())),
+        "build everything that runs together inside one `with graph.as_default():`",
+    )
 
 
 def _operation_of(item: Any) -> Operation:

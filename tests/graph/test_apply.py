@@ -229,6 +229,19 @@ def test_dtype_error_shows_values_and_fix():
         tf.add(i, tf.constant(1.5))
 
 
+def test_values_that_are_no_tensors():
+    x = tf.placeholder(tf.float32, [4])
+    for wrong, error, text in [
+        (lambda: tf.reshape(x, [2, "a"]), TypeError, "Reshape: 'shape': expected string, got 2"),
+        (lambda: tf.add(x, [[1, 2], [3]]), ValueError, "AddV2|Add: 'y': .*ragged"),
+        (lambda: tf.add(x, [None]), ValueError, "Add: 'y': None cannot become a tensor"),
+    ]:
+        with pytest.raises(error, match=text + r"[^\n]*\n.*\n? *op .*test_apply.py"):
+            wrong()
+    with pytest.raises(TypeError, match="'flot32' to a flowgraph DType; did you mean 'float32'"):
+        tf.cast(x, "flot32")
+
+
 def test_wrong_calls():
     x = tf.constant(1.0)
     for wrong, text in [

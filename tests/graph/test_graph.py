@@ -451,10 +451,35 @@ def test_threads_have_their_own_scopes_and_default():
     verify(g)
 
 
+def test_threads_never_get_the_same_name():
+    g, errors = tf.Graph(), []
+
+    def build():
+        try:
+            with g.as_default():
+                for _ in range(300):
+                    tf.constant(1.0) + 1.0
+        except ValueError as error:
+            errors.append(error)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=build) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert errors == [] and g.version == 4 * 300 * 3
+    verify(g)
+
+
 def test_inputs_of_two_graphs():
     with tf.Graph().as_default():
         other = tf.constant(1.0)
-    with pytest.raises(ValueError, match="another graph"):
+    with pytest.raises(ValueError, match="another graph.*\n.*test_graph.py:.*\n.*test_graph.py:"):
         tf.add(tf.constant(1.0), other)
     assert tf.add(other, 1.0).graph is other.graph  # the inputs' graph, not the default one
 
