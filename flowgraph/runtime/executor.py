@@ -198,6 +198,8 @@ class Executable:
         if operand.slot in self.objects:
             return self.objects[operand.slot]
         dtype = operand.dtype.np
+        if not operand.size:
+            return np.empty(operand.shape, dtype)  # NumPy refuses offsets into empty memory
         return np.ndarray(
             operand.shape,
             dtype,

@@ -88,12 +88,9 @@ class AdamOptimizer(Optimizer):
         ).op
 
     def _apply_sparse(self, grad: IndexedSlices, var: Variable) -> Operation:
-        m, v = self._slots_of(var)
-        power1, power2, rate, beta1, beta2, epsilon = self._arguments(var)
-        lr_t = rate * call.Sqrt(1 - power2) / (1 - power1)
-        m_t = _decay_and_add(m, beta1, grad, grad.values * (1 - beta1))
-        v_t = _decay_and_add(v, beta2, grad, grad.values * grad.values * (1 - beta2))
-        return var.assign_sub(lr_t * m_t / (call.Sqrt(v_t) + epsilon)).op
+        # Duplicate rows add up before they are squared, and the moments of all rows decay: that is
+        # the dense update with zeros elsewhere.
+        return self._apply_dense(convert_to_tensor(grad), var)
 
     def _finish(self, update_ops: list[Operation], name_scope_: str) -> Operation:
         with control_dependencies(update_ops):
@@ -104,9 +101,3 @@ class AdamOptimizer(Optimizer):
                     powers.append(power.assign(power * _cast(self._tensors[name], power)).op)
         return group(*update_ops, *powers, name=name_scope_)
 
-
-def _decay_and_add(slot: Variable, beta: Tensor, grad: IndexedSlices, values: Tensor) -> Tensor:
-    """slot <- beta * slot, then add ``values`` at the gradient's rows; the slot's new value."""
-    decayed = slot.assign(slot * beta)
-    with control_dependencies([decayed.op]):
-        return call.ScatterAdd(slot, grad.indices, values)
