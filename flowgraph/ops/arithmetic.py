@@ -348,7 +348,7 @@ def truediv(x: Any, y: Any, name: str | None = None) -> Any:
     Gradient: through RealDiv; none to integers.
 
     >>> tf.Session().run(tf.truediv(7, 2))
-    np.float64(3.5)
+    3.5
     """
     with name_scope(name, "truediv", [x, y]) as scope:
         x, y = _same_dtype(x, y)
@@ -371,7 +371,7 @@ def div(x: Any, y: Any, name: str | None = None) -> Any:
         InvalidArgumentError: an integer divisor is 0 (when run).
 
     >>> tf.Session().run(tf.div(-7, 2))
-    np.int32(-4)
+    -4
     """
     with name_scope(name, "div", [x, y]) as scope:
         x, y = _same_dtype(x, y)
@@ -540,7 +540,7 @@ def add_n(inputs: Any, name: str | None = None) -> Any:
     Gradient: dy to every input.
 
     >>> tf.Session().run(tf.add_n([1.0, 2.0, 3.0]))
-    np.float32(6.0)
+    6.0
     """
     if not isinstance(inputs, (list, tuple)) or not inputs:
         raise ValueError("add_n: inputs must be a list of at least one tensor")

@@ -229,6 +229,11 @@ def assert_type(
 def assert_scalar(tensor: Any, name: str | None = None, message: str | None = None) -> Tensor:
     """``tensor``, whose static shape must be that of a scalar (or unknown).
 
+    Args:
+        tensor: a tensor.
+        name: of the result; ``assert_scalar`` by default.
+        message: put in front of the error.
+
     Raises:
         ValueError: it is known to have axes.
     """

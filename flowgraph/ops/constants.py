@@ -204,7 +204,7 @@ def placeholder_with_default(input: Any, shape: Any, name: str | None = None) ->
 
     >>> keep = tf.placeholder_with_default(1.0, [])
     >>> tf.Session().run(keep * 2), tf.Session().run(keep * 2, {keep: 0.5})
-    (np.float32(2.0), np.float32(1.0))
+    (2.0, 1.0)
     """
     return apply_op("PlaceholderWithDefault", input, shape=as_dims(shape), name=name)
 

@@ -321,5 +321,15 @@ def py_func(
 def numpy_function(
     func: Callable[..., Any], inp: Sequence[Any], Tout: Any, name: str | None = None
 ) -> Any:
-    """``tf.py_func`` with state: what ``func`` returns for NumPy values.  See there."""
+    """What the Python function ``func`` returns for the values of ``inp``: ``tf.py_func`` with state.
+
+    Args:
+        func: takes and returns NumPy arrays.
+        inp: a list of tensors.
+        Tout: the dtype returned, or a list of them.
+        name: of the operation; ``PyFunc`` by default.
+
+    Returns:
+        As ``tf.py_func``.
+    """
     return py_func(func, inp, Tout, stateful=True, name=name)

@@ -308,24 +308,24 @@ _scaled(
     2.0,
     "fan_in",
     "truncated_normal",
-    "Truncated normal of variance 2 / inputs (He et al. 2015); for layers with relu.",
+    "Truncated normal of variance 2 / inputs (He et al. 2015), of stream ``seed``; for relu.",
 )
 _scaled(
     "he_uniform",
     2.0,
     "fan_in",
     "uniform",
-    "Uniform of variance 2 / inputs (He et al. 2015); for layers with relu.",
+    "Uniform of variance 2 / inputs (He et al. 2015), of stream ``seed``; for relu.",
 )
 _scaled(
     "lecun_normal",
     1.0,
     "fan_in",
     "truncated_normal",
-    "Truncated normal of variance 1 / inputs (LeCun et al. 1998).",
+    "Truncated normal of variance 1 / inputs (LeCun et al. 1998), of stream ``seed``.",
 )
 _scaled("lecun_uniform", 1.0, "fan_in", "uniform",
-        "Uniform of variance 1 / inputs (LeCun et al. 1998).")  # fmt: skip
+        "Uniform of variance 1 / inputs (LeCun et al. 1998), of stream ``seed``.")  # fmt: skip
 
 
 def fans(shape: Sequence[int]) -> tuple[float, float]:

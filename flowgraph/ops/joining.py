@@ -161,10 +161,10 @@ def concat(values: Any, axis: Any, name: str | None = "concat") -> Tensor:
     if not isinstance(values, (list, tuple)):
         values = [values]
     if len(values) == 1:
-        with name_scope(name, "concat") as scope:
+        with name_scope(name, "concat"):
             axis = convert_to_tensor(axis, dtype=int32, name="concat_dim")
             axis.shape.assert_is_compatible_with([])
-            return apply_op("Identity", values[0], name=scope + "concat")
+            return apply_op("Identity", values[0], name="concat")
     return apply_op("ConcatV2", list(values), axis, name=name or "concat")
 
 

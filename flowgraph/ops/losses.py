@@ -50,7 +50,7 @@ def l2_loss(t: Any, name: str | None = None) -> Tensor:
     Gradient: dy * t.
 
     >>> tf.Session().run(tf.nn.l2_loss([3.0, 4.0]))
-    np.float32(12.5)
+    12.5
     """
     return apply_op("L2Loss", t, name=name)
 

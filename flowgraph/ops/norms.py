@@ -43,7 +43,7 @@ def reduce_logsumexp(
     Gradient: dy * exp(x - y), a softmax.
 
     >>> tf.Session().run(tf.reduce_logsumexp([1000.0, 1000.0]))
-    np.float32(1000.6931)
+    1000.6932
     """
     axis = one_name("reduce_logsumexp", axis=axis, reduction_indices=reduction_indices)
     keep = bool(one_name("reduce_logsumexp", keepdims=keepdims, keep_dims=keep_dims))
@@ -88,7 +88,7 @@ def norm(
     Gradient: as of its parts; NaN for the euclidean norm of zeros.
 
     >>> tf.Session().run(tf.norm([3.0, 4.0]))
-    np.float32(5.0)
+    5.0
     """
     keep = bool(one_name("norm", keepdims=keepdims, keep_dims=keep_dims))
     is_matrix = isinstance(axis, (list, tuple)) and len(axis) == 2
@@ -180,7 +180,7 @@ def moments(
     nothing because the deviations sum to 0.
 
     >>> tf.Session().run(tf.nn.moments([1.0, 3.0], [0]))
-    (np.float32(2.0), np.float32(1.0))
+    (2.0, 1.0)
     """
     keep = bool(one_name("moments", keepdims=keepdims, keep_dims=keep_dims))
     with name_scope(name, "moments", [x, axes]):

@@ -62,7 +62,7 @@ def _logical(type: str, name: str) -> Operator:
 
 def _xor(x: Any, y: Any) -> Any:
     """(x or y) and not (x and y): TensorFlow has no op type for it."""
-    with name_scope(None, "LogicalXor", [x, y]) as scope:
+    with name_scope(None, "xor", [x, y]) as scope:
         x, y = convert_to_tensor(x, name="x"), convert_to_tensor(y, name="y")
         either, both = apply_op("LogicalOr", x, y), apply_op("LogicalAnd", x, y)
         return apply_op("LogicalAnd", either, apply_op("LogicalNot", both), name=scope)

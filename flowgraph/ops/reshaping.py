@@ -43,7 +43,7 @@ from flowgraph.shapes import (
     ShapeError,
     broadcast,
     format_dims,
-    is_fully_known,
+    is_compatible,
     normalize_axis,
     num_elements,
 )
@@ -355,7 +355,11 @@ def _broadcast_to_infer(call_: Call) -> list[Dims]:
     dims, target = call_.shapes[0], call_.partial(1)
     if dims is None or target is None:
         return [target]
-    if is_fully_known(target) and broadcast(dims, target) != target:
+    try:
+        fits = is_compatible(broadcast(dims, target), target)
+    except ShapeError:
+        fits = False
+    if not fits:
         raise ShapeError(f"{format_dims(dims)} does not broadcast to {format_dims(target)}")
     return [target]
 

@@ -137,7 +137,7 @@ def size(input: Any, name: str | None = None, out_type: Any = int32) -> Tensor:
     Gradient: none.
 
     >>> tf.Session().run(tf.size([[1, 2, 3], [4, 5, 6]]))
-    np.int32(6)
+    6
     """
     input = convert_to_tensor(input, name="input")
     dtype = as_dtype(out_type)
@@ -158,7 +158,7 @@ def rank(input: Any, name: str | None = None) -> Tensor:
     Gradient: none.
 
     >>> tf.Session().run(tf.rank([[1, 2, 3], [4, 5, 6]]))
-    np.int32(2)
+    2
     """
     input = convert_to_tensor(input, name="input")
     if input.dims is not None:
@@ -236,6 +236,9 @@ define(
 def broadcast_static_shape(shape_x: Any, shape_y: Any) -> TensorShape:
     """The TensorShape that two static shapes broadcast to.
 
+    Args:
+        shape_x, shape_y: TensorShapes.
+
     Raises:
         ValueError: they do not broadcast.
 
@@ -247,7 +250,10 @@ def broadcast_static_shape(shape_x: Any, shape_y: Any) -> TensorShape:
 
 @export("broadcast_dynamic_shape")
 def broadcast_dynamic_shape(shape_x: Any, shape_y: Any) -> Tensor:
-    """The shape that two shapes (integer vectors) broadcast to, as a tensor.
+    """The shape that two shapes broadcast to, as a tensor.
+
+    Args:
+        shape_x, shape_y: integer vectors.
 
     >>> tf.Session().run(tf.broadcast_dynamic_shape([2, 1], [3]))
     array([2, 3], dtype=int32)

@@ -499,9 +499,11 @@ def getitem(x: Tensor, key: Any) -> Tensor:
     """``x[key]``: ints, slices, ``...``, ``tf.newaxis`` and scalar tensors, in any mixture.
 
     >>> x = tf.reshape(tf.range(6), [2, 3])
-    >>> tf.Session().run([x[1], x[:, ::-1], x[..., tf.newaxis].shape.as_list()])[1]
+    >>> tf.Session().run(x[:, ::-1])
     array([[2, 1, 0],
            [5, 4, 3]], dtype=int32)
+    >>> x[1, tf.newaxis, ...].shape.as_list()
+    [1, 3]
     """
     items = list(key) if isinstance(key, (tuple, list)) else [key]
     begin, end, strides = [], [], []

@@ -178,7 +178,7 @@ def _row_function(type: str, function_name: str, formula: str) -> Any:
 
     >>> tf.Session().run(tf.nn.{function_name}([2.0, 1.0, 0.1]))
     {
-        "array([0.6590011 , 0.24243298, 0.09856588], dtype=float32)"
+        "array([0.6590011 , 0.24243295, 0.0985659 ], dtype=float32)"
         if type == "Softmax"
         else "array([-0.41703, -1.41703, -2.31703], dtype=float32)"
     }

@@ -1,0 +1,59 @@
+"""Public functions of the op files: each has a docstring, its examples run, its arguments are told."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import inspect
+import pkgutil
+from typing import Any
+
+import numpy as np
+import pytest
+
+import flowgraph as tf
+import flowgraph.ops
+from flowgraph.graph.export import EXPORTS
+
+FUNCTIONS = {
+    id(f): (name, f)
+    for name, f in sorted(EXPORTS.items())
+    if inspect.isfunction(f) and f.__module__.startswith("flowgraph.ops.")
+}
+MODULES = [f"flowgraph.ops.{m.name}" for m in pkgutil.iter_modules(flowgraph.ops.__path__)]
+
+
+def _failures(examples: list[doctest.DocTest]) -> list[str]:
+    runner = doctest.DocTestRunner(verbose=False)
+    texts: list[str] = []
+    for example in examples:
+        runner.run(example, out=texts.append)
+    return texts
+
+
+@pytest.mark.parametrize(("name", "function"), FUNCTIONS.values(), ids=lambda v: str(v))
+def test_public_functions_are_documented(name: str, function: Any) -> None:
+    tf.reset_default_graph()
+    doc = inspect.getdoc(function)
+    assert doc, name
+    if "Arguments and errors as" not in doc:
+        for argument in inspect.signature(function).parameters:
+            known = argument in doc or argument in ("name", "_", "_sentinel", "args", "kwargs")
+            assert known, f"{name}: {argument} is not in the docstring"
+    finder = doctest.DocTestFinder(recurse=False)
+    globs = {"tf": tf, "np": np}
+    failures = _failures(finder.find(function, name, module=False, globs=globs))
+    assert not failures, "".join(failures)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_examples_of_helpers_run(module: str) -> None:
+    loaded = importlib.import_module(module)
+    public = {f.__name__ for _, f in FUNCTIONS.values()}
+    examples = [
+        t
+        for t in doctest.DocTestFinder().find(loaded, globs={"tf": tf, **vars(loaded)})
+        if t.name.rpartition(".")[2] not in public
+    ]
+    failures = _failures(examples)
+    assert not failures, "".join(failures)
