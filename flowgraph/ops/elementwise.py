@@ -22,11 +22,12 @@ from flowgraph.graph.opdef import (
     define,
     dtypes_of,
     elementwise,
+    error_sample,
     not_differentiable,
     sample,
 )
 from flowgraph.kernel.scalar import FLOATS
-from flowgraph.ops.rules import f32, same_shape
+from flowgraph.ops.rules import f32, merged_shape, same_shape
 
 SPECIALS = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0], np.float32)
 
@@ -235,7 +236,7 @@ tanh = unary(
     "Tanh", "tanh", "math.tanh", "nn.tanh",
     doc="The hyperbolic tangent, in (-1, 1).  Gradient: dy * (1 - y * y).",
     kernel=lambda s, x: s.tanh(x),
-    grad=lambda op, dy: dy * (1 - op.y * op.y),
+    grad=lambda op, dy: call.TanhGrad(op.y, dy),
     reference=np.tanh,
 )  # fmt: skip
 
@@ -243,9 +244,47 @@ sigmoid = unary(
     "Sigmoid", "sigmoid", "math.sigmoid", "nn.sigmoid",
     doc="1 / (1 + exp(-x)), in (0, 1).  Gradient: dy * y * (1 - y).",
     kernel=lambda s, x: s.sigmoid(x),
-    grad=lambda op, dy: dy * op.y * (1 - op.y),
+    grad=lambda op, dy: call.SigmoidGrad(op.y, dy),
     reference=lambda x: 1 / (1 + np.exp(-x)),
 )  # fmt: skip
+
+
+def _output_gradient(
+    type: str, slope: Callable[[Any], Any], second: Callable[..., Any], formula: str
+) -> None:
+    """Register ``<type>Grad(y, dy)``: dy times the slope, ``slope(y)`` from the output.
+
+    One node where its parts would be three.  ``second(y, dy, dz)`` is the gradient to y.
+    """
+
+    def grad(op: Any, dz: Any) -> tuple[Any, Any]:
+        y, dy = op.inputs
+        return second(y, dy, dz), apply_op(f"{type}Grad", y, dz)
+
+    define(
+        f"{type}Grad",
+        "y: T, dy: T -> z: T",
+        T=dtypes_of(FLOAT),
+        infer=merged_shape,
+        kernel=elementwise(lambda s, y, dy: dy * slope(y)),
+        grad=grad,
+        reference=lambda call_, y, dy: dy * slope(y),
+        samples=(
+            sample(f32(3, 5), f32(3, 5, seed=1)),
+            sample(f32(), f32(seed=1)),
+            sample(f32(0, 3), f32(0, 3)),
+        ),
+        errors=(error_sample(ValueError, "not compatible", f32(3), f32(4)),),
+        doc=f"{formula}: the gradient of {type} from its output.",
+    )
+
+
+_output_gradient(
+    "Tanh", lambda y: 1 - y * y, lambda y, dy, dz: dz * dy * (-2 * y), "dy * (1 - y**2)"
+)
+_output_gradient(
+    "Sigmoid", lambda y: y * (1 - y), lambda y, dy, dz: dz * dy * (1 - 2 * y), "dy * y * (1 - y)"
+)
 
 # --------------------------------------------------------------------------------------- rounding
 

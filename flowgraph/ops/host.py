@@ -321,7 +321,7 @@ def py_func(
 def numpy_function(
     func: Callable[..., Any], inp: Sequence[Any], Tout: Any, name: str | None = None
 ) -> Any:
-    """What the Python function ``func`` returns for the values of ``inp``: ``tf.py_func`` with state.
+    """What the Python function ``func`` returns for the values of ``inp``: tf.py_func with state.
 
     Args:
         func: takes and returns NumPy arrays.

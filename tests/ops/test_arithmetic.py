@@ -24,7 +24,7 @@ def names() -> list[str]:
     return [op.name for op in tf.get_default_graph().get_operations()]
 
 
-# -------------------------------------------------------------------------------------------- dtypes
+# ------------------------------------------------------------------------------------------ dtypes
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_lowest_integer_divided_by_minus_one_wraps() -> None:
     assert [v.tolist() for v in tf.Session().run(y, {x: [low]})] == [[low], [0], [low]]
 
 
-# ---------------------------------------------------------------------------- gradients: ties, edges
+# -------------------------------------------------------------------------- gradients: ties, edges
 
 
 def test_maximum_and_minimum_give_a_tie_to_the_first() -> None:
@@ -141,8 +141,16 @@ def test_gradient_of_pow_at_zero() -> None:
 
 def test_gradients_that_are_none_and_those_that_are_zero() -> None:
     x = tf.constant([1.5, -2.5])
-    for f in (tf.floor, tf.ceil, tf.round, tf.rint, lambda t: t // 2.0,
-              tf.stop_gradient, tf.ones_like, lambda t: tf.cast(tf.cast(t, tf.int32), tf.float32)):
+    for f in (
+        tf.floor,
+        tf.ceil,
+        tf.round,
+        tf.rint,
+        lambda t: t // 2.0,
+        tf.stop_gradient,
+        tf.ones_like,
+        lambda t: tf.cast(tf.cast(t, tf.int32), tf.float32),
+    ):
         assert tf.gradients(f(x), x) == [None]
     assert grads(tf.sign(x), [x])[0].tolist() == [0, 0]
     y = tf.constant([2.0, 2.0])

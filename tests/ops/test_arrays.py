@@ -210,7 +210,7 @@ def test_expand_and_squeeze_names_of_arguments() -> None:
         tf.squeeze(x, [0])
 
 
-# --------------------------------------------------------------------------- joining and taking apart
+# ------------------------------------------------------------------------ joining and taking apart
 
 
 @given(st.integers(1, 4), st.integers(0, 2), st.data())
@@ -279,7 +279,9 @@ def test_concat_of_one() -> None:
 
 def test_pad_tile_and_reverse() -> None:
     x = np.array([[1, 2, 3], [4, 5, 6]], np.float32)
-    np.testing.assert_array_equal(evaluate(tf.pad(x, [[1, 0], [0, 2]])), np.pad(x, [[1, 0], [0, 2]]))
+    np.testing.assert_array_equal(
+        evaluate(tf.pad(x, [[1, 0], [0, 2]])), np.pad(x, [[1, 0], [0, 2]])
+    )
     framed = evaluate(tf.pad(x, [[1, 1], [1, 1]], constant_values=9))
     np.testing.assert_array_equal(framed, np.pad(x, 1, constant_values=9))
     assert tf.pad(x, [[1, 1], [0, 0]], constant_values=3).op.type == "PadV2"
@@ -301,7 +303,9 @@ def test_broadcast_to() -> None:
 def test_sizes() -> None:
     """G16: ranks, shapes and sizes of scalars, vectors, matrices."""
     known = tf.zeros([4, 6])
-    assert [tf.shape(known).op.type, tf.size(known).op.type, tf.rank(known).op.type] == ["Const"] * 3
+    assert [tf.shape(known).op.type, tf.size(known).op.type, tf.rank(known).op.type] == [
+        "Const"
+    ] * 3
     assert evaluate([tf.rank(tf.constant(1)), tf.rank(known), tf.size(known)]) == [0, 2, 24]
     hidden = tf.placeholder(tf.float32)
     got = evaluate(

@@ -1,4 +1,4 @@
-"""Public functions of the op files: each has a docstring, its examples run, its arguments are told."""
+"""Public functions of the op files have docstrings that name all arguments; examples run."""
 
 from __future__ import annotations
 

@@ -112,13 +112,22 @@ def test_names() -> None:
     tf.reduce_mean(tf.placeholder(tf.float32, [2, 3]))
     tf.reduce_sum(tf.placeholder(tf.float32, [2, 3]), 1)
     names = [op.name for op in tf.get_default_graph().get_operations()]
-    assert names == ["Placeholder", "Const", "Mean", "Placeholder_1", "Sum/reduction_indices", "Sum"]
+    assert names == [
+        "Placeholder",
+        "Const",
+        "Mean",
+        "Placeholder_1",
+        "Sum/reduction_indices",
+        "Sum",
+    ]
 
 
 @given(st.lists(st.integers(1, 4), max_size=4), st.data())
 @settings(max_examples=60, deadline=None)
 def test_sums_and_their_gradients_over_any_axes(shape: list[int], data: st.DataObject) -> None:
-    axes = data.draw(st.lists(st.integers(-len(shape), len(shape) - 1), unique=True)) if shape else []
+    axes = (
+        data.draw(st.lists(st.integers(-len(shape), len(shape) - 1), unique=True)) if shape else []
+    )
     axes = list({a % len(shape) for a in axes})
     keep, hidden, fed = (data.draw(st.booleans()) for _ in range(3))
     value = np.random.default_rng(0).normal(size=shape)
