@@ -33,7 +33,6 @@ def _failures(examples: list[doctest.DocTest]) -> list[str]:
 
 @pytest.mark.parametrize(("name", "function"), FUNCTIONS.values(), ids=lambda v: str(v))
 def test_public_functions_are_documented(name: str, function: Any) -> None:
-    tf.reset_default_graph()
     doc = inspect.getdoc(function)
     assert doc, name
     if "Arguments and errors as" not in doc:
