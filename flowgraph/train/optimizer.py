@@ -14,11 +14,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from flowgraph.graph.apply import call
 from flowgraph.graph.convert import convert_to_tensor
 from flowgraph.graph.default import control_dependencies, get_default_graph, name_scope
 from flowgraph.graph.gradients import IndexedSlices, gradients
 from flowgraph.graph.node import Operation, Tensor
+from flowgraph.ops.constants import zeros
 from flowgraph.ops.control import group
 from flowgraph.ops.variable_scope import variable_scope
 from flowgraph.ops.variables import Variable, trainable_variables
@@ -193,14 +193,13 @@ class Optimizer:
         """The slot of ``var``, made of zeros on first use; its name is ``<var>/<op_name>``."""
         slots = self._slots.setdefault(slot_name, {})
         if var not in slots:
-            sizes = var.shape.as_list()
-            zero = var.dtype.base_dtype.as_numpy_dtype(0)
+            sizes, dtype = var.shape.as_list(), var.dtype.base_dtype
             # Slots belong to their variable, not to the scope that minimize is called in.
             with name_scope(None), variable_scope(None, var.op.name + "/" + op_name) as scope:
                 name = scope.name + "/"  # exactly this name: the scope made it unique
             with name_scope(None):
                 slots[var] = Variable(
-                    lambda: call.Fill(sizes, zero, name="zeros"), trainable=False, name=name
+                    lambda: zeros(sizes, dtype, name="zeros"), trainable=False, name=name
                 )
         return slots[var]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -61,7 +63,7 @@ def test_gradient_descent_steps_exactly():
         for _ in range(20):
             losses.append(sess.run(loss))
             sess.run(step)
-        assert all(b < a for a, b in zip(losses, losses[1:], strict=False))
+        assert all(b < a for a, b in itertools.pairwise(losses))
 
 
 def test_gradients_use_values_from_before_the_step():
