@@ -140,8 +140,14 @@ class RunPlan:
         self.converts = [feed_converter(t) for t in self.feeds]
         self.stages: dict[tuple, Stage] = {}
         self.current: Stage | None = None
+        self.execute: Execute = Executable.run
+        if config.get("PROFILE"):
+            # Imported here: runs without profile must not pay for it.
+            from flowgraph.profile.everything import run_timed
 
-    def run(self, values: tuple, execute: Execute = Executable.run) -> list[Any]:
+            self.execute = run_timed
+
+    def run(self, values: tuple, execute: Execute | None = None) -> list[Any]:
         """One result per leaf; ``execute`` runs an executable whose feeds are loaded."""
         stage = self.current
         if (
@@ -150,7 +156,7 @@ class RunPlan:
             or not stage.executable.load(values)
         ):
             stage = self.find(values)
-        return self.place(stage.run(execute))
+        return self.place(stage.run(execute or self.execute))
 
     def place(self, results: list[Any]) -> list[Any]:
         """Results of the plan, one per leaf."""
@@ -165,6 +171,8 @@ class RunPlan:
         """
         stage = self.current
         if stage is None or stage.staged.rest is not None or stage.executable.intake is None:
+            return None
+        if self.execute is not Executable.run:
             return None
         executable = stage.executable
         attempt, place = executable.attempt, self.place

@@ -50,6 +50,7 @@ LATE_IMPORTS = {
     ("codegen/cpu.py", "flowgraph.codegen.cpu_tiles"): "the two renderers refer to each other",
     ("session.py", "flowgraph.runplan"): "the compiler is loaded by the first run, not by import",
     ("session.py", "flowgraph.profile.trace"): "runs without profile must not pay for it",
+    ("runplan.py", "flowgraph.profile.everything"): "as above",
     ("view/digraph.py", "graphviz"): "only drawing needs it",
     ("view/render.py", "graphviz.backend"): "only drawing needs it",
     ("view/__init__.py", "flowgraph.view.digraph"): "only drawing needs it",

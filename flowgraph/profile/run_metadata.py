@@ -35,18 +35,24 @@ class PlanTrace:
     """One walk over a plan, in ns since the epoch.
 
     ``times[row]``: start and end of each instruction; the last row is the whole, with the copies of
-    results.  Neither compiling nor taking the feeds in belongs to it.
+    results.  Neither compiling nor taking the feeds in belongs to it.  ``walks`` above 1: a sum
+    over so many walks, where only the differences mean something.
     """
 
     plan: Plan
     times: np.ndarray
+    walks: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """One ``Session.run``: the plans it walked (several where sizes depend on values)."""
+    """One ``Session.run``, or a sum of ``runs``: the plans that were walked.
+
+    Several in one run where sizes depend on values.
+    """
 
     plans: Sequence[PlanTrace]
+    runs: int = 1
 
 
 class TensorDescription(Message):

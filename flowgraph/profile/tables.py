@@ -136,7 +136,7 @@ def table(
     if row_limit is not None and len(rows) > row_limit:
         rows[row_limit:] = [_sum_up(rows[row_limit:])]
     run_ns = sum(int(part.times[-1, 1] - part.times[-1, 0]) for t in traces for part in t.plans)
-    return Table(by, rows, len(traces), run_ns)
+    return Table(by, rows, sum(trace.runs for trace in traces), run_ns)
 
 
 def _sum_up(rows: Sequence[Row]) -> Row:
@@ -165,10 +165,10 @@ def _collect(traces: Sequence[Trace], grouping: Callable[[Any], Parts]) -> dict[
                 for key, label, nodes, share in grouping(instr):
                     row = rows.setdefault(key, Row(label, ()))
                     row.ops = tuple(dict.fromkeys((*row.ops, *(n.name for n in nodes))))
-                    row.calls += 1
+                    row.calls += part.walks
                     row.ns += ns * share
-                    row.flops += instr.flops * share
-                    row.bytes += instr.bytes_moved * share
+                    row.flops += instr.flops * share * part.walks
+                    row.bytes += instr.bytes_moved * share * part.walks
                     row.lines.update(line for n in nodes if (line := _line(n)))
                     row.estimated |= share != 1.0
     return rows

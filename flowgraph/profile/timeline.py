@@ -3,7 +3,8 @@
     {"traceEvents": [{"ph": "X", "name": "Mul+Add", "ts": ..., "dur": ..., "args": {...}}, ...]}
 
 The entries are those of TensorFlow 1.15's ``timeline.Timeline``: one process per device, one event
-per kernel, and arrows where one kernel reads what another one wrote.
+per kernel, and arrows where one kernel reads what another one wrote.  Time starts with the first
+kernel: microseconds since 1970 in a JSON number leave no room for nanoseconds.
 """
 
 from __future__ import annotations
@@ -42,6 +43,9 @@ class Timeline:
             show_memory: accepted; one arena holds everything, so there are no allocations to show.
         """
         events: list[dict[str, Any]] = []
+        base = min(
+            (_start_nanos(r) for d in self._step_stats.dev_stats for r in d.node_stats), default=0
+        )
         for pid, device in enumerate(self._step_stats.dev_stats):
             events.append(
                 {
@@ -49,11 +53,11 @@ class Timeline:
                     "args": {"name": f"{device.device} Compute"},
                 }
             )  # fmt: skip
-            events.extend(_device_events(device.node_stats, pid, show_dataflow))
+            events.extend(_device_events(device.node_stats, pid, base, show_dataflow))
         return json.dumps({"traceEvents": events})
 
 
-def _device_events(stats: Any, pid: int, show_dataflow: bool) -> list[dict[str, Any]]:
+def _device_events(stats: Any, pid: int, base: int, show_dataflow: bool) -> list[dict[str, Any]]:
     events: list[dict[str, Any]] = []
     made_by: dict[str, dict[str, Any]] = {}
     arrows = 0
@@ -63,7 +67,8 @@ def _device_events(stats: Any, pid: int, show_dataflow: bool) -> list[dict[str, 
         if others:
             args["with"] = ", ".join(others)
         args.update({f"input{i}": text for i, text in enumerate(inputs)})
-        start, duration = _micros(record)
+        start = (_start_nanos(record) - base) / 1000
+        duration = (record.all_end_rel_nanos or record.all_end_rel_micros * 1000) / 1000
         event = {
             "ph": "X", "cat": "Op", "name": kind, "pid": pid, "tid": record.thread_id,
             "ts": start, "dur": duration, "args": args,
@@ -82,11 +87,9 @@ def _device_events(stats: Any, pid: int, show_dataflow: bool) -> list[dict[str, 
     return events
 
 
-def _micros(record: Any) -> tuple[float, float]:
-    """Start and duration; with the nanoseconds, where the record has them."""
-    if record.all_start_nanos:
-        return record.all_start_nanos / 1000, record.all_end_rel_nanos / 1000
-    return record.all_start_micros, record.all_end_rel_micros
+def _start_nanos(record: Any) -> int:
+    """When the record starts; records of other makers may have microseconds only."""
+    return record.all_start_nanos or record.all_start_micros * 1000
 
 
 def _parse(record: Any) -> tuple[str, str, list[str], list[str]]:

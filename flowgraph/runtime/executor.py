@@ -319,7 +319,9 @@ class Executable:
     def _walk_timed(
         self, times: np.ndarray, cycles: np.ndarray, walks: list[tuple[int, int, int]]
     ) -> None:
-        """Run the table: ``walks`` gets (first row, row after the last, start) of native stretches."""
+        """Run the table; ``walks`` gets the first row, the row after the last, and the start of
+        each native stretch.
+        """
         row = 0
         while True:
             start = time.perf_counter_ns()

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -220,3 +224,27 @@ def test_callables_can_be_traced(model):
     value = run(feed[x], options=FULL, run_metadata=metadata)
     np.testing.assert_array_equal(value, run(feed[x]))
     assert metadata.trace is not None
+
+
+def test_a_whole_process_is_profiled_by_a_setting(tmp_path):
+    program = """
+import flowgraph as tf
+x = tf.placeholder(tf.float32, [], name="x")
+with tf.Session() as sess:
+    for i in range(7):
+        assert sess.run(tf.get_default_graph().get_tensor_by_name("x:0") * 2 if i == 0 else "mul:0",
+                        {x: i}) == 2 * i
+    assert tf.Session().make_callable("mul:0", [x])(3) == 6
+"""
+    environment = {
+        **os.environ, "FLOWGRAPH_PROFILE": "1", "PYTHONPATH": str(Path(tf.__file__).parents[1]),
+    }  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, cwd=tmp_path,
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    rows = [line.split() for line in done.stderr.splitlines() if line.startswith("Mul")]
+    assert sum(int(row[2]) for row in rows) == 8
+    assert sum(int(row[6]) for row in rows) == 8  # one flop a call
+    assert "8 runs:" in done.stderr
+    assert done.stdout == ""
