@@ -112,9 +112,10 @@ def table(
 
     >>> import flowgraph as tf
     >>> with tf.Graph().as_default(), tf.Session() as sess:
-    ...     y = tf.exp(tf.placeholder_with_default([1.0, 2.0], [2]), name="y")
-    ...     metadata = tf.RunMetadata()
-    ...     _ = sess.run(y, options=tf.RunOptions(trace_level=3), run_metadata=metadata)
+    ...     x = tf.placeholder(tf.float32, [2])
+    ...     y = tf.exp(x, name="y")
+    ...     options, metadata = tf.RunOptions(trace_level=3), tf.RunMetadata()
+    ...     _ = sess.run(y, {x: [1.0, 2.0]}, options=options, run_metadata=metadata)
     >>> [row.ops for row in table(metadata).rows]
     [('y',)]
     """

@@ -192,8 +192,12 @@ def _short_value(op: Operation) -> str:
     value = op.attrs.get("value")
     if not isinstance(value, np.ndarray) or value.size > 6:
         return _spec(op.outputs[0])
-    text = np.array2string(value, precision=4, separator=", ", threshold=6)
+    text = np.array2string(value, separator=", ", formatter={"float_kind": _short_float})
     return text if len(text) <= 24 else _spec(op.outputs[0])
+
+
+def _short_float(number: Any) -> str:
+    return repr(float(f"{number:.5g}"))
 
 
 # -------------------------------------------------------------------------------------- attributes
