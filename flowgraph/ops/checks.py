@@ -50,8 +50,7 @@ def _assert_that(
         data = list(said)
         for label, tensor in operands:
             data += [f"{label} ({tensor.name}) = ", tensor]
-    tensors = [convert_to_tensor(item) for item in data]
-    return apply_op("Assert", condition, tensors, summarize=summarize)
+    return apply_op("Assert", condition, list(data), summarize=summarize)
 
 
 def _comparison(function_name: str, type: str, symbol: str) -> Any:
@@ -165,8 +164,8 @@ def _rank_assertion(
                 )
             condition = apply_op(type, call.Rank(x), wanted)
             said = [*([message] if message else []), f"{x.name} must have {words}", wanted]
-            tensors = [convert_to_tensor(item) for item in (data or [*said, call.Shape(x)])]
-            return apply_op("Assert", condition, tensors, summarize=summarize)
+            shown = list(data or [*said, call.Shape(x)])
+            return apply_op("Assert", condition, shown, summarize=summarize)
 
     function.__name__ = function.__qualname__ = function_name
     function.__doc__ = f"""Assert that ``x`` has {words} ``rank``.

@@ -303,7 +303,8 @@ def _select_reference(call_: Call, condition: Any, t: Any, e: Any) -> Any:
 
 def _select_grad(op: Any, dy: Any) -> tuple[Any, ...]:
     zeros = call.ZerosLike(dy)
-    return None, call.Select(op.condition, dy, zeros), call.Select(op.condition, zeros, dy)
+    dt = call.Select(op.condition, dy, zeros) if op.wants(op.t) else None
+    return None, dt, call.Select(op.condition, zeros, dy) if op.wants(op.e) else None
 
 
 _FLAGS = np.array([[True, False, True], [False, False, True]])

@@ -165,7 +165,7 @@ def _shaped(array: np.ndarray[Any, Any], dims: Dims, exactly: bool) -> np.ndarra
     flat = array.reshape(-1)
     if flat.size < count:
         flat = np.concatenate([flat, np.full(count - flat.size, flat[-1], flat.dtype)])
-    return flat.reshape(dims)  # type: ignore[arg-type]
+    return flat.reshape(dims)
 
 
 @export("placeholder")

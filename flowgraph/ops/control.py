@@ -115,5 +115,6 @@ def _gated(tensor: Any) -> Any:
     if tensor is None:
         return None
     if isinstance(tensor, IndexedSlices):
-        return IndexedSlices(call.Identity(tensor.values), tensor.indices, tensor.dense_shape)
-    return call.Identity(convert_to_tensor(tensor))
+        values = call.Identity(tensor.values, name="control_dependency")
+        return IndexedSlices(values, tensor.indices, tensor.dense_shape)
+    return call.Identity(convert_to_tensor(tensor), name="control_dependency")

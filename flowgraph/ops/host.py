@@ -16,7 +16,6 @@ import numpy as np
 
 from flowgraph.dtypes import ALL, DType, as_dtype
 from flowgraph.graph.apply import apply_op
-from flowgraph.graph.convert import convert_to_tensor
 from flowgraph.graph.export import export
 from flowgraph.graph.opdef import (
     HOST,
@@ -131,10 +130,9 @@ def Print(
 
     Gradient: dy.
     """
-    data = [convert_to_tensor(item) for item in data]
     return apply_op(
-        "Print", input_, data, message=message, first_n=first_n, summarize=summarize, name=name,
-        _times=itertools.count(),
+        "Print", input_, list(data), message=message, first_n=first_n, summarize=summarize,
+        name=name, _times=itertools.count(),
     )  # fmt: skip
 
 
@@ -191,8 +189,7 @@ def Assert(
     Raises:
         InvalidArgumentError: the condition is False (when run).
     """
-    tensors = [convert_to_tensor(item) for item in data]
-    return apply_op("Assert", condition, tensors, summarize=summarize, name=name)
+    return apply_op("Assert", condition, list(data), summarize=summarize, name=name)
 
 
 # ---------------------------------------------------------------------------------------- py_func
@@ -309,9 +306,8 @@ def py_func(
         raise ValueError(f"py_func: func must be callable, got {func!r}")
     is_list = isinstance(Tout, (list, tuple))
     dtypes = [as_dtype(dtype) for dtype in (Tout if is_list else [Tout])]
-    inputs = [convert_to_tensor(item) for item in inp]
     result = apply_op(
-        "PyFunc" if stateful else "PyFuncStateless", inputs, Tout=dtypes,
+        "PyFunc" if stateful else "PyFuncStateless", list(inp), Tout=dtypes,
         token=f"pyfunc_{next(_tokens)}", _function=func, name=name,
     )  # fmt: skip
     return result if is_list or not dtypes else result[0]

@@ -65,7 +65,8 @@ def _concat_infer(call_: Call) -> list[Dims]:
         except ShapeError:
             shown = ", ".join(format_dims(d) for d in parts)
             raise ShapeError(f"sizes other than along axis {axis} differ: {shown}") from None
-        total = None if total is None or dims[axis] is None else total + dims[axis]
+        size = dims[axis]
+        total = None if total is None or size is None else total + size
     assert rest is not None
     return [(*rest[:axis], total, *rest[axis:])]
 
@@ -87,7 +88,10 @@ def _concat_reference(call_: Call, *arrays: Any) -> Any:
 def _concat_grad(op: Any, dy: Any) -> tuple[Any, ...]:
     """Each input takes its stretch of dy."""
     axis = constant_value(op.axis)
-    sizes = None
+    if len(op.values) == 1:
+        return dy, None
+    sizes: Any
+    place: Any
     if axis is not None and all(value.dims is not None for value in op.values):
         place = normalize_axis(int(axis), len(op.values[0].dims))
         sizes = [value.dims[place] for value in op.values]
@@ -99,8 +103,6 @@ def _concat_grad(op: Any, dy: Any) -> tuple[Any, ...]:
             call.GatherV2(call.Shape(value), call.FloorMod(place, call.Rank(value)), 0)
             for value in op.values
         ]
-    if len(op.values) == 1:
-        return dy, None
     if all(isinstance(size, int) for size in sizes):
         sizes = np.array(sizes, np.int32)
     else:
@@ -467,7 +469,8 @@ def _split_v_reference(call_: Call, x: Any, sizes: Any, axis: Any) -> Any:
         parts = _final_sizes(sizes.tolist(), x.shape[place])
     except ShapeError as error:
         raise invalid(error.headline) from None
-    return tuple(np.split(x, np.cumsum(parts)[:-1].astype(np.int64), place))
+    cuts = np.cumsum(np.array(parts, np.int64))[:-1]
+    return tuple(np.split(x, cuts, place))
 
 
 define(

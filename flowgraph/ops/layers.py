@@ -57,6 +57,8 @@ def _against(bias: Any, rank: int, axis: int) -> Any:
 
 
 def _bias_grad(op: Any, dy: Any) -> tuple[Any, Any]:
+    if not op.wants(op.bias):
+        return dy, None
     return dy, call.BiasAddGrad(dy, data_format=op.attrs["data_format"])
 
 
@@ -269,9 +271,9 @@ def dropout(
                 f"dropout: x is scaled and must be a float tensor, not {x.dtype.base_dtype.name}"
             )
         known = constant_value(rate) if isinstance(rate, Tensor) else rate
-        if isinstance(rate, numbers.Real) and not 0 <= rate < 1:
+        if isinstance(rate, numbers.Real) and not 0 <= float(rate) < 1:
             raise ValueError(
-                f"dropout: rate must lie in [0, 1), it is {rate} (keep_prob {1 - rate})"
+                f"dropout: rate must lie in [0, 1), it is {rate} (keep_prob {1 - float(rate)})"
             )
         if known is not None and np.ndim(known) == 0 and known == 0:
             return x

@@ -235,8 +235,8 @@ def matmul(
         raise ValueError("Only one of transpose_b and adjoint_b can be True.")
     with name_scope(name, "MatMul", [a, b]) as scope:
         a, b = _same_dtype(a, b)
-        # NB: an unknown rank beside a rank above two can only be a batch; two unknown ones are taken
-        # for matrices, as is a wrong rank, which MatMul then reports.
+        # NB: an unknown rank beside a rank above two can only be a batch; two unknown ones are
+        # taken for matrices, as is a wrong rank, which MatMul then reports.
         ranks = [len(t.dims) for t in (a, b) if t.dims is not None]
         if any(rank > 2 for rank in ranks) and all(rank >= 2 for rank in ranks):
             return call.BatchMatMulV2(
@@ -350,7 +350,7 @@ def matrix_transpose(a: Any, name: str = "matrix_transpose", conjugate: bool = F
     Raises:
         ValueError: the rank is below 2 or unknown.
     """
-    with name_scope(name, None, [a]) as scope:
+    with name_scope(name, "matrix_transpose", [a]):
         a = convert_to_tensor(a, name="a")
         if a.dims is None or len(a.dims) < 2:
             raise ValueError(
@@ -358,4 +358,4 @@ def matrix_transpose(a: Any, name: str = "matrix_transpose", conjugate: bool = F
             )
         rank = len(a.dims)
         order = [*range(rank - 2), rank - 1, rank - 2]
-        return call.Transpose(a, np.array(order, np.int32), name=scope)
+        return call.Transpose(a, np.array(order, np.int32), name="transpose")

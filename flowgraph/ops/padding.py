@@ -54,9 +54,8 @@ def _tile_grad(op: Any, dy: Any) -> tuple[Any, None]:
     else:
         sizes = call.Pack([op.multiples, _like(call.Shape(op.input), op.multiples)], axis=1)
         split = call.Reshape(sizes, [-1])
-    axes = (
-        call.Range(0, call.Size(split), 2) if rank is None else constant_axes(range(0, 2 * rank, 2))  # type: ignore[arg-type]
-    )
+    every_other = range(0, 2 * (rank or 0), 2)
+    axes = call.Range(0, call.Size(split), 2) if rank is None else constant_axes(every_other)
     return call.Sum(call.Reshape(dy, split), axes), None
 
 

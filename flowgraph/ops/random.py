@@ -77,15 +77,14 @@ def get_seed(op_seed: int | None) -> tuple[int | None, int | None]:
     return (0, _MAX_SEED) if seeds == (0, 0) else seeds
 
 
-def _seeds(op_seed: int | None, type: str) -> dict[str, int]:
+def _seeds(op_seed: int | None, type: str) -> dict[str, Any]:
     """Attrs seed and seed2 of an operation of ``type`` about to be made under its own name."""
     graph = get_default_graph()
     if op_seed is None:
         name = graph.unique_name(type, mark_as_used=False)
         seed = DEFAULT_GRAPH_SEED if graph.seed is None else graph.seed
         return {"seed": seed, "seed2": _hash_of(name)}
-    seed, seed2 = get_seed(op_seed)
-    return {"seed": seed or 0, "seed2": seed2 or 0}
+    return dict(zip(("seed", "seed2"), get_seed(op_seed), strict=True))
 
 
 def _stream(call_: Call, counter: Any) -> Stream:

@@ -16,7 +16,6 @@ import numpy as np
 from flowgraph.dtypes import BOOL, INDEX, REAL, as_dtype, int32, int64
 from flowgraph.graph.apply import apply_op, call
 from flowgraph.graph.convert import convert_to_tensor, make_constant
-from flowgraph.graph.default import name_scope
 from flowgraph.graph.export import export
 from flowgraph.graph.node import Tensor
 from flowgraph.graph.opdef import (
@@ -135,7 +134,7 @@ def reduction(
             return grad(op, dy), None
 
     kind = "bool" if dtypes is None else "T"
-    attrs = {} if dtypes is None else {"T": dtypes_of(dtypes)}
+    attrs: dict[str, Any] = {} if dtypes is None else {"T": dtypes_of(dtypes)}
     define(
         type,
         f"input: {kind}, reduction_indices: Tidx -> output: {kind}",
@@ -206,8 +205,7 @@ def every_axis(x: Tensor) -> Tensor:
     """All axes of ``x``: a constant when its rank is known."""
     if x.dims is not None:
         return make_constant(np.arange(len(x.dims), dtype=np.int32))
-    with name_scope("range") as scope:
-        return apply_op("Range", 0, call.Rank(x), 1, name=scope)
+    return apply_op("Range", 0, call.Rank(x), 1, name="range")
 
 
 def _samples(*more: Sample, smooth_when_empty: bool = True) -> tuple[Sample, ...]:

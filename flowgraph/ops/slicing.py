@@ -308,7 +308,7 @@ def _known_axes(
         raise invalid(error.headline) from None
 
 
-_MASKS = {
+_MASKS: dict[str, Any] = {
     "begin_mask": 0,
     "end_mask": 0,
     "ellipsis_mask": 0,

@@ -226,16 +226,24 @@ def _backprop_grad(op: Any, dbackprop: Any) -> Any:
 
 def _cross_grad(op: Any, dloss: Any, dbackprop: Any) -> tuple[Any, Any]:
     # d loss / d logits = softmax - labels = backprop;  d loss / d labels = -log_softmax
-    dlogits = dlabels = None
+    features, labels = op.features, op.labels
+    to_features, to_labels = [], []
     if dloss is not None:
         rows = call.ExpandDims(dloss, -1)
-        dlogits = rows * op.backprop
-        dlabels = rows * call.Neg(call.LogSoftmax(op.features))
+        to_features.append(rows * op.backprop)
+        if op.wants(labels):
+            to_labels.append(rows * call.Neg(call.LogSoftmax(features)))
     if dbackprop is not None:
-        further = _backprop_grad(op, dbackprop)
-        dlogits = further if dlogits is None else dlogits + further
-        dlabels = call.Neg(dbackprop) if dlabels is None else dlabels - dbackprop
-    return sum_to(dlogits, op.features, op.labels), sum_to(dlabels, op.labels, op.features)
+        to_features.append(_backprop_grad(op, dbackprop))
+        to_labels.append(call.Neg(dbackprop))
+    return (
+        sum_to(_total(to_features), features, labels),
+        sum_to(_total(to_labels), labels, features) if to_labels and op.wants(labels) else None,
+    )
+
+
+def _total(parts: list[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else call.AddV2(*parts)
 
 
 _PROBABILITIES = np.array([[0.2, 0.3, 0.5], [1.0, 0.0, 0.0]], np.float32)

@@ -6,7 +6,8 @@ references is the oracle; kernels, plans and devices are compared with it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -41,16 +42,22 @@ from flowgraph.graph.opdef import (
 from flowgraph.shapes import is_compatible
 
 EVERY = [op for op in records() if op.type not in SOURCES]
-CASES = [
-    pytest.param(op, sample, id=f"{op.type}-{i}")
-    for op in EVERY
-    for i, sample in enumerate(op.samples)
-]
-ERRORS = [
-    pytest.param(op, sample, id=f"{op.type}-{i}")
-    for op in records()
-    for i, sample in enumerate(op.errors)
-]
+
+
+def by_op(ops: list[OpDef]) -> pytest.MarkDecorator:
+    """One test for each op; its samples are a loop inside, which names the one that fails."""
+    return pytest.mark.parametrize("op", ops, ids=[op.type for op in ops])
+
+
+@contextmanager
+def naming(op: OpDef, number: int, detail: object = "") -> Iterator[None]:
+    """Tell which sample it was."""
+    try:
+        yield
+    except BaseException as error:
+        error.add_note(f"{op.type}, sample {number} {detail}")
+        raise
+
 
 #: (relative, absolute) by dtype of the result: kernels and references may round differently.
 TOLERANCE = {
@@ -78,11 +85,15 @@ def expected_of(case: Case) -> list[np.ndarray]:
 # -------------------------------------------------------------------------------- shapes and dtypes
 
 
-@pytest.mark.parametrize(("op", "sample"), CASES)
-@pytest.mark.parametrize("shape", [known, first_unknown, unknown_sizes, unknown_rank])
-def test_inferred_shape_and_dtype_are_right(
-    op: OpDef, sample: Sample, shape: Callable[..., Any]
-) -> None:
+@by_op(EVERY)
+def test_inferred_shape_and_dtype_are_right(op: OpDef) -> None:
+    for i, sample in enumerate(op.samples):
+        for shape in (known, first_unknown, unknown_sizes, unknown_rank):
+            with naming(op, i, shape.__name__):
+                _check_inference(op, sample, shape)
+
+
+def _check_inference(op: OpDef, sample: Sample, shape: Callable[..., Any]) -> None:
     for all_fed in (False, True):
         case = build(op, sample, shape=shape, all_fed=all_fed)
         results = expected_of(case)
@@ -111,8 +122,14 @@ def _const_needed(op: OpDef, sample: Sample) -> bool:
     return bool(integer)
 
 
-@pytest.mark.parametrize(("op", "sample"), CASES)
-def test_other_float_dtypes(op: OpDef, sample: Sample) -> None:
+@by_op(EVERY)
+def test_other_float_dtypes(op: OpDef) -> None:
+    for i, sample in enumerate(op.samples):
+        with naming(op, i):
+            _check_dtypes(op, sample)
+
+
+def _check_dtypes(op: OpDef, sample: Sample) -> None:
     base = expected_of(build(op, sample))
     for dtype in float_dtypes(op, sample):
         case = build(op, sample, dtype=dtype)
@@ -135,7 +152,7 @@ TARGETS: dict[str, Callable[[tf.Graph], Callable[..., Any]]] = {"cpu": _session_
 
 
 @pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize("op", EVERY, ids=lambda op: op.type)
+@by_op(EVERY)
 def test_targets_agree_with_the_references(op: OpDef, target: str) -> None:
     for i, sample in enumerate(op.samples):
         for dtype in ("float32", *(d for d in float_dtypes(op, sample) if d == "float64")):
@@ -161,12 +178,10 @@ def _differentiable(op: OpDef, sample: Sample) -> list[int]:
     ]
 
 
-GRADIENTS = [
-    pytest.param(op, sample, id=f"{op.type}-{i}")
+DIFFERENTIABLE = [
+    op
     for op in EVERY
     if not isinstance(op.grad, NotDifferentiable) and op.effect not in (WRITE, RANDOM, HOST)
-    for i, sample in enumerate(op.samples)
-    if _differentiable(op, sample)
 ]
 
 
@@ -235,23 +250,36 @@ def _dense(gradient: Any) -> Any:
     return None if gradient is None else tf.convert_to_tensor(gradient)
 
 
-@pytest.mark.parametrize(("op", "sample"), GRADIENTS)
-@pytest.mark.parametrize("shape", [known, unknown_sizes])
-def test_gradient_is_the_slope(op: OpDef, sample: Sample, shape: Callable[..., Any]) -> None:
+@by_op(DIFFERENTIABLE)
+def test_gradient_is_the_slope(op: OpDef) -> None:
+    for i, sample in enumerate(op.samples):
+        for shape in (known, unknown_sizes):
+            with naming(op, i, shape.__name__):
+                if _differentiable(op, sample):
+                    _check_first(op, sample, shape)
+
+
+def _check_first(op: OpDef, sample: Sample, shape: Callable[..., Any]) -> None:
     scalar = _Scalar(op, sample, shape)
     with scalar.case.graph.as_default():
         grads = [_dense(g) for g in tf.gradients(scalar.total, scalar.by)]
     _check(scalar, scalar.total, grads, op.type)
 
 
-#: Where a record promises first derivatives only (Prod's rule divides by what a zero leaves).
+#: Samples on which a record promises first derivatives only (Prod's rule divides by what a zero
+#: leaves).
 FIRST_ORDER_ONLY = {("Prod", 9)}
 
 
-@pytest.mark.parametrize(("op", "sample"), GRADIENTS)
-def test_second_gradient_is_the_slope_of_the_first(op: OpDef, sample: Sample) -> None:
-    if (op.type, [s is sample for s in op.samples].index(True)) in FIRST_ORDER_ONLY:
-        return
+@by_op(DIFFERENTIABLE)
+def test_second_gradient_is_the_slope_of_the_first(op: OpDef) -> None:
+    for i, sample in enumerate(op.samples):
+        if _differentiable(op, sample) and (op.type, i) not in FIRST_ORDER_ONLY:
+            with naming(op, i):
+                _check_second(op, sample)
+
+
+def _check_second(op: OpDef, sample: Sample) -> None:
     scalar = _Scalar(op, sample, known)
     rng = np.random.default_rng(11)
     with scalar.case.graph.as_default():
@@ -271,8 +299,14 @@ def test_second_gradient_is_the_slope_of_the_first(op: OpDef, sample: Sample) ->
 # ------------------------------------------------------------------------------------------- errors
 
 
-@pytest.mark.parametrize(("op", "sample"), ERRORS)
-def test_error_samples(op: OpDef, sample: ErrorSample) -> None:
+@by_op([op for op in records() if op.errors])
+def test_error_samples(op: OpDef) -> None:
+    for i, sample in enumerate(op.errors):
+        with naming(op, i, "of the errors"):
+            _check_error(op, sample)
+
+
+def _check_error(op: OpDef, sample: ErrorSample) -> None:
     if sample.stage == "build":
         with pytest.raises(sample.error, match=sample.match) as raised:
             build(op, sample)
