@@ -18,11 +18,11 @@ from pathlib import Path
 
 from flowgraph import config
 
-#: Missing kernels from which worker processes are started (measured on two cores).
-WORKERS_FROM = 32
+#: Seconds that a worker takes to start (numba), and that a kernel takes to compile (Cascade Lake).
+START, COMPILE = 0.9, 0.045
 
-#: Kernels per worker at least.
-SHARE = 12
+#: Kernels per worker at least: processor time counts too.
+SHARE = 16
 
 #: Seconds that one kernel may take a worker before it is given up.
 PATIENCE = 20
@@ -36,7 +36,8 @@ def compile_all(texts: Mapping[str, str]) -> dict[str, bytes]:
     """
     made: dict[str, bytes] = {}
     count = min(config.get("NUM_THREADS"), len(texts) // SHARE)
-    if len(texts) >= WORKERS_FROM and count > 1:
+    here = COMPILE * len(texts)
+    if count > 1 and START + here / count < here:
         made = _by_workers(texts, count)
     rest = {symbol: text for symbol, text in texts.items() if symbol not in made}
     if rest:

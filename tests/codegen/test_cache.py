@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from flowgraph import config
 from flowgraph.codegen import cache, compile, workers
 from flowgraph.codegen.cache import Cache
 from flowgraph.kernel.ir import TextKernel
@@ -196,19 +197,18 @@ def kernel_text(number):
     return f"def kernel(block, start, stop):\n    return start * {number}\n"
 
 
-def test_worker_processes_make_the_same_code(monkeypatch):
+def test_worker_processes_make_the_same_code():
     from flowgraph.codegen.compiler import object_code
 
-    monkeypatch.setattr(workers, "WORKERS_FROM", 4)
-    monkeypatch.setattr(workers, "SHARE", 2)
     texts = {f"k{n}": kernel_text(n) for n in range(5)}
     by_workers = workers._by_workers(texts, 2)
     assert by_workers == {symbol: object_code(text, symbol) for symbol, text in texts.items()}
 
 
 def test_broken_workers_are_replaced_by_this_process(monkeypatch):
-    monkeypatch.setattr(workers, "WORKERS_FROM", 2)
+    monkeypatch.setattr(workers, "START", 0)
     monkeypatch.setattr(workers, "SHARE", 1)
+    monkeypatch.setitem(config._values, "NUM_THREADS", 2)
     monkeypatch.setattr(sys, "executable", "/nonexistent/python")
     texts = {f"k{n}": kernel_text(n) for n in range(3)}
     assert sorted(workers.compile_all(texts)) == ["k0", "k1", "k2"]
