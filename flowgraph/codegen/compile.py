@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 
 from flowgraph.codegen import cache, cpu
 from flowgraph.kernel.ir import Kernel, TextKernel
 
 _lock = threading.Lock()
-_by_kernel: dict[Kernel | TextKernel, int] = {}
+_by_kernel: dict[Hashable, int] = {}
 _by_key: dict[bytes, int] = {}
 
 
@@ -46,16 +46,24 @@ def addresses(kernels: Sequence[Kernel | TextKernel]) -> list[int]:
     Raises:
         KernelTextError: a text that cannot be compiled (a bug in a lowering rule).
     """
-    found = [_by_kernel.get(kernel) for kernel in kernels]
-    if None in found:
+    names = [_name(kernel) for kernel in kernels]
+    if any(name not in _by_kernel for name in names):
         with _lock:
-            _find([kernel for kernel in dict.fromkeys(kernels) if kernel not in _by_kernel])
-    return [_by_kernel[kernel] for kernel in kernels]
+            pairs = zip(names, kernels, strict=True)
+            _find({name: kernel for name, kernel in pairs if name not in _by_kernel})
+    return [_by_kernel[name] for name in names]
 
 
-def _find(kernels: Sequence[Kernel | TextKernel]) -> None:
+def _name(kernel: Kernel | TextKernel) -> Hashable:
+    """What tells kernels apart.  NB: equal kernels may differ in the sign of a zero."""
+    if isinstance(kernel, TextKernel):
+        return kernel.source
+    return kernel, tuple([repr(stmt.imm) for stmt in kernel.body if stmt.imm == 0])
+
+
+def _find(kernels: Mapping[Hashable, Kernel | TextKernel]) -> None:
     """Enter ``kernels`` into the tables."""
-    texts = {kernel: source(kernel) for kernel in kernels}
+    texts = {name: source(kernel) for name, kernel in kernels.items()}
     keys = {text: cache.key_of(text) for text in dict.fromkeys(texts.values())}
     store = cache.current()
     code: dict[bytes, bytes] = {}
@@ -77,8 +85,8 @@ def _find(kernels: Sequence[Kernel | TextKernel]) -> None:
         loaded = loader.load({cache.symbol_of(key): made for key, made in code.items()})
         for key in code:
             _by_key[key] = loaded[cache.symbol_of(key)]
-    for kernel, text in texts.items():
-        _by_kernel[kernel] = _by_key[keys[text]]
+    for name, text in texts.items():
+        _by_kernel[name] = _by_key[keys[text]]
 
 
 def _compiled(missing: Mapping[bytes, str]) -> dict[bytes, bytes]:

@@ -322,6 +322,18 @@ def test_negative_and_gapped_strides():
     np.testing.assert_array_equal(got, expected)
 
 
+def test_constants_that_differ_in_the_sign_of_zero_are_different_kernels():
+    signs = []
+    for zero in (0.0, -0.0):
+        s = BodyBuilder()
+        s.store(0, s.const(zero, "float64"))
+        kernel = s.build(("map",), (Buffer("float64", "out", ("1",)),))
+        out = np.ones(1)
+        run(kernel, [out], (1,), [[1]])
+        signs.append(np.signbit(out[0]))
+    assert signs == [False, True]
+
+
 def test_kernel_without_axes():
     s = BodyBuilder()
     s.store(1, s.load(0, "int64") + 1)
