@@ -1,7 +1,8 @@
 """What op records share: inference rules, the gradient of broadcasting, messages, sample arrays.
 
-Op files import this module and graph/, never one another: a gradient or a public function reaches
-other ops with ``call.Mul(a, b)``.
+Files of records import this module and graph/, never one another: a gradient reaches other ops with
+``call.Mul(a, b)``.  Files that only compose (norms.py, losses.py, checks.py, operators.py) may import
+them.
 
 Read next: elementwise.py.
 """

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import doctest
-import importlib
 import inspect
-import pkgutil
 from typing import Any
 
 import numpy as np
 import pytest
 
 import flowgraph as tf
-import flowgraph.ops
 from flowgraph.graph.export import EXPORTS
 
 FUNCTIONS = {
@@ -20,7 +17,6 @@ FUNCTIONS = {
     for name, f in sorted(EXPORTS.items())
     if inspect.isfunction(f) and f.__module__.startswith("flowgraph.ops.")
 }
-MODULES = [f"flowgraph.ops.{m.name}" for m in pkgutil.iter_modules(flowgraph.ops.__path__)]
 
 
 def _failures(examples: list[doctest.DocTest]) -> list[str]:
@@ -42,17 +38,4 @@ def test_public_functions_are_documented(name: str, function: Any) -> None:
     finder = doctest.DocTestFinder(recurse=False)
     globs = {"tf": tf, "np": np}
     failures = _failures(finder.find(function, name, module=False, globs=globs))
-    assert not failures, "".join(failures)
-
-
-@pytest.mark.parametrize("module", MODULES)
-def test_examples_of_helpers_run(module: str) -> None:
-    loaded = importlib.import_module(module)
-    public = {f.__name__ for _, f in FUNCTIONS.values()}
-    examples = [
-        t
-        for t in doctest.DocTestFinder().find(loaded, globs={"tf": tf, **vars(loaded)})
-        if t.name.rpartition(".")[2] not in public
-    ]
-    failures = _failures(examples)
     assert not failures, "".join(failures)

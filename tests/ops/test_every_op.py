@@ -263,7 +263,34 @@ def _check_first(op: OpDef, sample: Sample, shape: Callable[..., Any]) -> None:
     scalar = _Scalar(op, sample, shape)
     with scalar.case.graph.as_default():
         grads = [_dense(g) for g in tf.gradients(scalar.total, scalar.by)]
+        alone = [_dense(tf.gradients(scalar.total, x)[0]) for x in scalar.by]
     _check(scalar, scalar.total, grads, op.type)
+    # A rule may leave out what nobody wants; what it gives must not depend on that.
+    made = [g for g in grads if g is not None]
+    again = [g for g in alone if g is not None]
+    feeds = scalar.feeds()
+    run = Interpreter().run
+    for one, other in zip(run(made, feeds), run(again, feeds), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@by_op(DIFFERENTIABLE)
+def test_targets_agree_on_gradients(op: OpDef, target: str) -> None:
+    """Gradient graphs fuse in ways that single ops do not."""
+    for i, sample in enumerate(op.samples):
+        if not _differentiable(op, sample):
+            continue
+        with naming(op, i):
+            case = build(op, sample, shape=first_unknown)
+            by = [case.inputs[k] for k in _differentiable(op, sample)]
+            with case.graph.as_default():
+                sums = [tf.reduce_sum(tf.sin(y)) for y in case.outputs if y.dtype.is_floating]
+                total = tf.add_n([tf.cast(y, tf.float32) for y in sums])
+                grads = [_dense(g) for g in tf.gradients(total, by) if g is not None]
+            got = TARGETS[target](case.graph)(grads, case.feeds)
+            for y, expected in zip(got, Interpreter().run(grads, case.feeds), strict=True):
+                assert_close(np.asarray(y), np.asarray(expected), f"{op.type} sample {i}")
 
 
 #: Samples on which a record promises first derivatives only (Prod's rule divides by what a zero
