@@ -7,7 +7,7 @@ from typing import Any
 
 from flowgraph.graph.apply import call
 from flowgraph.graph.convert import convert_to_tensor
-from flowgraph.graph.default import control_dependencies, name_scope
+from flowgraph.graph.default import control_dependencies
 from flowgraph.graph.export import export
 from flowgraph.graph.gradients import IndexedSlices
 from flowgraph.graph.node import Operation, Tensor
@@ -92,12 +92,11 @@ class AdamOptimizer(Optimizer):
         # the dense update with zeros elsewhere.
         return self._apply_dense(convert_to_tensor(grad), var)
 
-    def _finish(self, update_ops: list[Operation], name_scope_: str) -> Operation:
+    def _finish(self, update_ops: list[Operation], name_scope: str) -> Operation:
         with control_dependencies(update_ops):
             powers = []
             for name in ("beta1", "beta2"):
                 power = self._get_non_slot(f"{name}_power")
-                with name_scope(name_scope_):
-                    powers.append(power.assign(power * _cast(self._tensors[name], power)).op)
-        return group(*update_ops, *powers, name=name_scope_)
+                powers.append(power.assign(power * _cast(self._tensors[name], power)).op)
+        return group(*update_ops, *powers, name=name_scope)
 
