@@ -123,6 +123,8 @@ def _may_be_known(tensor: Tensor) -> bool:
     opdef = OPDEFS.get(tensor.op.type)
     if opdef is None or opdef.effect != PURE or not tensor.op.inputs:
         return False
+    if tensor.op.type == "PlaceholderWithDefault":
+        return False  # it is there to be fed another value
     if any(t.dtype.is_ref for t in tensor.op.inputs):
         return tensor.op.type in _SHAPE_ONLY
     if tensor.dims is None:

@@ -131,6 +131,19 @@ def test_placeholder_with_default() -> None:
         tf.placeholder_with_default([1.0], [2])
 
 
+def test_a_default_is_no_constant() -> None:
+    """Sizes and probabilities that default to something may still be fed."""
+    sizes = tf.placeholder_with_default([2, 3], [2])
+    keep = tf.placeholder_with_default(1.0, [])
+    x, y = tf.zeros(sizes), tf.nn.dropout(tf.ones([100]), keep, seed=1)
+    assert x.shape.as_list() == [None, None]
+    for run in (evaluate, tf.Session().run):
+        assert run(x).shape == (2, 3)
+        assert run(x, {sizes: [4, 5]}).shape == (4, 5)
+        assert (run(y) == 1).all()
+        assert (run(y, {keep: 0.5}) == 0).any()
+
+
 def test_where() -> None:
     rows = tf.constant([[1.0, 2.0], [3.0, 4.0]])
     zeros = tf.zeros([2, 2])
