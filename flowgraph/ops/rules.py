@@ -1,8 +1,8 @@
 """What op records share: inference rules, the gradient of broadcasting, messages, sample arrays.
 
-Files of records import this module and graph/, never one another: a gradient reaches other ops with
-``call.Mul(a, b)``.  Files that only compose (norms.py, losses.py, checks.py, operators.py) may import
-them.
+Files of records import this module and graph/, never one another: a gradient reaches other ops
+with ``call.Mul(a, b)``.  Files that only compose (norms.py, losses.py, checks.py, operators.py)
+may import them.
 
 Read next: elementwise.py.
 """
