@@ -64,7 +64,10 @@ def host_error(plan: Plan, row: int, error: Exception) -> OpError:
     """The error to raise for an exception of a host instruction or a reference."""
     node = plan.instrs[row].nodes[-1]
     if isinstance(error, OpError):
-        return error
+        if error.op is not None or type(error) is OpError:
+            return error
+        # References know the words, and only here is known whose they are.
+        return _error(type(error), plan, row, node, error.message)
     kind: type[OpError] = UnknownError
     for classes, mapped in _CLASS_OF:
         if isinstance(error, classes):

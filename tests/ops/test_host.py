@@ -85,6 +85,18 @@ def test_static_assertions_on_rank_and_dtype() -> None:
         tf.assert_scalar(x)
 
 
+def test_errors_of_host_ops_name_the_op_and_its_line() -> None:
+    x = tf.placeholder(tf.float32, [None], name="rates")
+    check = tf.Assert(tf.reduce_all(x > 0), [x], name="check")
+    with pytest.raises(tf.errors.InvalidArgumentError) as raised:
+        tf.Session().run(check, {x: [1, -2]})
+    text = str(raised.value)
+    assert text.startswith("Assert: assertion failed: [1 -2]")
+    assert "'rates:0'" in text
+    assert "test_host.py:" in text
+    assert raised.value.op is check
+
+
 # -------------------------------------------------------------------------------- Python functions
 
 
