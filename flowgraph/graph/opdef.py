@@ -321,16 +321,16 @@ class OpDef:
     infer: ``infer(call) -> [Dims, ...]``, one per output; raises ShapeError.
     kernel: a KernelRule, or None: the reference runs as a host instruction (strings, py_func).
     grad: ``grad(op, *dys) -> one Tensor | IndexedSlices | None per input`` where ``dys`` has one
-    entry
-        per output (None when nothing flows there) and ``op.x`` is the input or output
+        entry per output (None when nothing flows there) and ``op.x`` is the input or output
         named x in the signature; or NotDifferentiable.
     reference: ``reference(call, *arrays) -> array or tuple of arrays``, NumPy only: oracle,
-    constant
-        folding, reference target.  For effect ``write`` it gets the variables' current values for
-        the Ref inputs and returns their new values, in order; kernels of such ops do the same.
+        constant folding, reference target.  For effect ``write`` it gets the variables' current
+        values for the Ref inputs and returns their new values, in order; kernels of such ops do
+        the same.  For effect ``random`` its first array is the op's counter: int64[1], how much of
+        its stream is used up, which it advances.  Values that do not suit:
+        InvalidArgumentError(None, None, what is wrong); who runs it adds op and line.
     effect: PURE; RANDOM (keeps a counter per session; never merged or folded); WRITE (updates its
-    Ref
-        inputs); HOST (acts on the outside world, in program order).
+        Ref inputs); HOST (acts on the outside world, in program order).
     """
 
     type: str
