@@ -33,9 +33,9 @@ from flowgraph.shapes import is_fully_known
 if TYPE_CHECKING:
     from flowgraph.session import BaseSession
 
-#: Initialisation (writes of freshly made values, no feeds) up to this many elements runs on the
-#: reference target: it runs once, so compiling kernels for it never pays.  The rule looks at the
-#: plan only, never at clocks or caches, so results are the same in every process.
+#: Initialisation (writes of freshly made values: no feeds, nothing read) up to this many random
+#: numbers runs on the reference target: it runs once, so compiling kernels for it never pays.  The
+#: rule looks at the plan only, never at clocks or caches: results are the same in every process.
 MAX_REFERENCE_INITIAL_ELEMENTS = 4_000_000
 
 #: Runs an Executable whose feeds are loaded: ``Executable.run``, or the profiler's timed way.
@@ -102,7 +102,7 @@ class Stage:
 
 def is_initialization(graph: FrozenGraph, plan: Plan) -> bool:
     """True when a run only gives variables first values (MAX_REFERENCE_INITIAL_ELEMENTS)."""
-    if graph.feeds or graph.fetches or not plan.writes:
+    if graph.feeds or graph.fetches or plan.reads or not plan.writes:
         return False
     elements = 0
     for node in graph.nodes:

@@ -487,3 +487,22 @@ def test_an_unavailable_target_is_refused():
         pytest.raises(tf.errors.UnimplementedError, match="cuda"),
     ):
         sess.run(tf.constant(1.0) + 1.0)
+
+
+def test_only_first_values_are_made_by_the_reference():
+    """The rule looks at the plan: nothing fed, nothing read, nothing fetched."""
+    v = tf.Variable(tf.random_uniform([3]))
+    w = tf.Variable(v.initialized_value() * 2.0)
+    double = v.assign(v * 2.0).op
+    add = v.assign_add([1.0, 1.0, 1.0]).op
+    with tf.Session() as sess:
+        sess.run(tf.global_variables_initializer())
+        targets = {}
+        for op in (double, add):
+            sess.run(op)
+        for entry in sess._plans.values():
+            stage = entry.plan.current
+            targets[stage.executable.plan.writes] = stage.executable.target
+        assert targets[(v.op.name, w.op.name)] == "reference"
+        assert targets[(v.op.name,)] == "cpu"
+        np.testing.assert_allclose(sess.run(v), sess.run(w) + 1.0, rtol=1e-6)
