@@ -34,7 +34,17 @@ from flowgraph.runtime.cuda import CudaDevice
 from flowgraph.runtime.device import Device
 
 FUNCTIONS = (
-    "exp", "expm1", "log", "log1p", "sqrt", "rsqrt", "sin", "cos", "tanh", "sigmoid", "rint",
+    "exp",
+    "expm1",
+    "log",
+    "log1p",
+    "sqrt",
+    "rsqrt",
+    "sin",
+    "cos",
+    "tanh",
+    "sigmoid",
+    "rint",
 )
 
 # --------------------------------------------------------------------------------------- kernels
@@ -367,7 +377,9 @@ def compile_all(folder: Path, capability: tuple[int, int]) -> Result:
         cubin_file(folder, stage, capability).write_bytes(code)
         size += len(code)
     return {
-        "step": "compile", "stages": len(stages), "bytes": size,
+        "step": "compile",
+        "stages": len(stages),
+        "bytes": size,
         "seconds": time.perf_counter() - start,
     }
 

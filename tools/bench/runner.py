@@ -40,6 +40,9 @@ _THREAD_VARIABLES = (
 #: Would change what is measured: another path, and every import compiling its source again.
 _NOT_INHERITED = ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE")
 
+#: A process that takes longer, in seconds, is started twice only.
+_SLOW = 8.0
+
 #: Metric of a process -> its name in a worker's report.
 _ANSWERS = {CPU_SECONDS: "cpu", CPU_AFTER_IMPORT: "cpu_after_import", PEAK_BYTES: "peak"}
 
@@ -290,7 +293,8 @@ def _measure_processes(
                 settings.show(f"{row.id} {case.name}: {result.library} {result.failure or 'ready'}")
             for _ in range(settings.rounds):
                 for result in here:
-                    if not result.failure:
+                    slow = len(result.samples) >= 2 and result.extra["wall"][-1] > _SLOW
+                    if not result.failure and not slow:
                         result.failure = _once(row, case, result, expected, settings, scratch)
             done += here
     return done
