@@ -132,6 +132,21 @@ def test_wrong_results_are_found(tmp_path, got, wrong):
     assert found == "" if not wrong else wrong in found
 
 
+def test_rounds_go_on_while_the_core_is_slow():
+    """One library met a slow core twice: two more rounds, but never more than four times as many."""
+    settings = runner.Settings(interpreters={}, cores=[0], rounds=3)
+    paces = {"jax": iter([2.0, 1.0, 1.0, 2.0, 1.1]), "torch": iter([1.0] * 5)}
+    here = [measurement("jax"), measurement("torch"), measurement("tensorflow", failure="x")]
+    count = 0
+    for _ in runner.rounds(here, settings):
+        count += 1
+        for result in here[:2]:
+            result.paces.append(next(paces[result.library]))
+    assert count == 5
+    settings.best_pace[0] = 0.5
+    assert len(list(runner.rounds(here, settings))) == 3 * runner.PERSISTENCE
+
+
 def test_quantities():
     assert report.quantity(1.234e-6, SECONDS) == "1.23 µs"
     assert report.quantity(2.5e-8, SECONDS) == "0.025 µs"

@@ -16,7 +16,7 @@ from typing import TextIO
 from tools.bench.libraries import LIBRARIES
 from tools.bench.machine import Machine
 from tools.bench.row import PEAK_BYTES, SECONDS, Figure, Row
-from tools.bench.runner import Measurement
+from tools.bench.runner import TOLERATED_PACE, Measurement
 
 #: Share of the core that others took, from which on a sample is called disturbed.
 DISTURBED = 0.1
@@ -117,6 +117,17 @@ def notes(rows: Mapping[str, Row], results: Sequence[Measurement], machine: Mach
         found.append(
             f"WARNING: other work took more than {DISTURBED:.0%} of the core in a sample of "
             f"{disturbed} of the {len(results)} measurements."
+        )
+    best_pace = min((pace for m in results for pace in m.paces), default=0.0)
+    slow = sorted({
+        f"{m.row} {m.case}"
+        for m in results
+        if m.paces and min(m.paces) > TOLERATED_PACE * best_pace
+    })  # fmt: skip
+    if slow:
+        found.append(
+            "WARNING: every sample of some library was taken while the core ran slower than it can "
+            f"(others share its hardware): {', '.join(slow)}"
         )
     found += [f"{m.row} {m.case}: {m.library}: {m.failure}" for m in results if m.failure]
     for row in rows.values():

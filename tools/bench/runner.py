@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,12 +54,13 @@ class Settings:
     Attributes:
         interpreters: library name -> Python that has it.
         cores: CPUs that workers are pinned to.
-        rounds: samples per case and library.   seconds: least length of a sample.
+        rounds: samples per case and library; up to PERSISTENCE times as many while the core runs
+            slower than it has shown it can.   seconds: least length of a sample.
         patience: seconds that a library may take to answer before it is given up.
         quick: measure only the cases that are marked quick.
         clock: "wall", or "cpu" for a machine that others use: CPU seconds of all threads, which on
             one core are what the wall clock would show if nobody else ran.
-        show: told about progress.
+        show: told about progress.   best_pace: the best of all samples so far, in a list of one.
     """
 
     interpreters: Mapping[str, str]
@@ -70,6 +71,7 @@ class Settings:
     quick: bool = False
     clock: str = "wall"
     show: Any = print
+    best_pace: list[float] = field(default_factory=lambda: [1.0])
 
 
 @dataclass(slots=True)
@@ -78,8 +80,9 @@ class Measurement:
 
     Attributes:
         samples: one number a round.
-        busy: largest share of a sample's wall time in which this process did not run: other work
-            on the core.  Empty-handed waiting (compile workers, input) counts too.
+        busy: largest share of a sample's wall time in which this process did not run, since other
+            work had the core.
+        paces: of the samples, see worker.py.
         extra: further numbers: "loop", "first" (seconds to build and call first), "wall".
         failure: why there are no samples.
     """
@@ -90,6 +93,7 @@ class Measurement:
     metric: str
     samples: list[float] = field(default_factory=list)
     busy: float = 0.0
+    paces: list[float] = field(default_factory=list)
     extra: dict[str, Any] = field(default_factory=dict)
     failure: str = ""
 
@@ -102,6 +106,29 @@ class Measurement:
     def median(self) -> float:
         """Of the samples."""
         return statistics.median(self.samples) if self.samples else float("nan")
+
+
+#: Rounds are repeated up to so many times as often, and then taken as they are.
+PERSISTENCE = 4
+
+#: A sample is slow when its pace is this much worse than the best seen.
+TOLERATED_PACE = 1.15
+
+
+def rounds(here: Sequence[Measurement], settings: Settings) -> Iterator[int]:
+    """Count rounds until every library has ``settings.rounds`` samples taken at full speed."""
+    limit = settings.rounds * (1 if settings.quick else PERSISTENCE)
+    for number in range(limit):
+        full_speed = [
+            sum(pace <= TOLERATED_PACE * settings.best_pace[0] for pace in m.paces)
+            for m in here
+            if not m.failure
+        ]
+        if number >= settings.rounds and min(full_speed, default=limit) >= settings.rounds:
+            return
+        yield number
+        paces = [pace for m in here for pace in m.paces]
+        settings.best_pace[0] = min([settings.best_pace[0], *paces])
 
 
 class WorkerError(Exception):
@@ -236,9 +263,8 @@ def _measure_calls(
                 if library.name in workers and workers[library.name].process.poll() is not None:
                     dead[library.name] = result.failure
             del expected
-            alive = [m for m in here if not m.failure]
-            for _ in range(settings.rounds):
-                for result in alive:
+            for _ in rounds(here, settings):
+                for result in here:
                     _sample(workers[result.library], result, settings.clock)
             done += here
     return done
@@ -272,6 +298,7 @@ def _sample(worker: Worker, result: Measurement, clock: str) -> None:
         result.failure = str(error)
         return
     result.samples.append(answer[clock] / result.extra["loop"])
+    result.paces.append(answer["pace"])
     result.busy = max(result.busy, 1 - answer["cpu"] / answer["wall"])
 
 
@@ -291,7 +318,7 @@ def _measure_processes(
             for result in here:  # writes bytecode and, where wanted, fills the compile cache
                 result.failure = _once(row, case, result, expected, settings, scratch, keep=False)
                 settings.show(f"{row.id} {case.name}: {result.library} {result.failure or 'ready'}")
-            for _ in range(settings.rounds):
+            for _ in rounds(here, settings):
                 for result in here:
                     slow = len(result.samples) >= 2 and result.extra["wall"][-1] > _SLOW
                     if not result.failure and not slow:
@@ -325,6 +352,7 @@ def _once(
     if wrong or not keep:
         return wrong
     result.samples.append(answer[_ANSWERS[row.metric]])
+    result.paces.append(answer["pace"])
     walls = result.extra.setdefault("wall", [])
     walls.append(answer["wall"])
     return ""
