@@ -15,11 +15,15 @@ import numpy as np
 
 from flowgraph.errors import did_you_mean, format_message
 from flowgraph.graph.core import Graph
-from flowgraph.graph.gradients import IndexedSlices, IndexedSlicesValue
+from flowgraph.graph.indexed_slices import IndexedSlices, IndexedSlicesValue
 from flowgraph.graph.node import Operation, Tensor, describe
+from flowgraph.graph.sparse_tensor import SparseTensor, SparseTensorValue
 from flowgraph.shapes import format_dims
 
 Leaf = Tensor | Operation
+
+#: Several tensors under one name, which are fed and fetched together.
+COMPOSITES = (IndexedSlices, SparseTensor)
 
 #: Puts results (one per leaf, None for operations) into the structure the user fetched.
 Rebuild = Callable[[list[Any]], Any]
@@ -52,20 +56,63 @@ def _flatten(graph: Graph, fetch: Any, leaves: list[Leaf]) -> Rebuild:
         if hasattr(fetch, "_fields"):  # a named tuple takes its fields one by one
             return lambda results: kind(*(part(results) for part in members))
         return lambda results: kind([part(results) for part in members])
-    if isinstance(fetch, IndexedSlices):
-        inner = [fetch.values, fetch.indices]
-        if fetch.dense_shape is not None:
-            inner.append(fetch.dense_shape)
-        slices = [_flatten(graph, t, leaves) for t in inner]
+    if isinstance(fetch, COMPOSITES):
+        inner = [_flatten(graph, t, leaves) for t in _parts(fetch)]
 
-        def rebuild_slices(results: list[Any]) -> IndexedSlicesValue:
-            values = [part(results) for part in slices]
+        def rebuild_composite(results: list[Any]) -> Any:
+            values = [part(results) for part in inner]
+            if isinstance(fetch, SparseTensor):
+                return SparseTensorValue(*values)
             return IndexedSlicesValue(*values, *([None] * (3 - len(values))))
 
-        return rebuild_slices
+        return rebuild_composite
     position = len(leaves)
     leaves.append(_leaf(graph, fetch))
     return lambda results: results[position]
+
+
+def _parts(composite: IndexedSlices | SparseTensor) -> list[Tensor]:
+    """The tensors of a composite, in the order of its value."""
+    if isinstance(composite, SparseTensor):
+        return [composite.indices, composite.values, composite.dense_shape]
+    parts = [composite.values, composite.indices]
+    return parts if composite.dense_shape is None else [*parts, composite.dense_shape]
+
+
+def expand_feeds(feed_dict: Any) -> Any:
+    """``feed_dict`` with the parts of composite keys in their place; itself when it has none.
+
+    Raises:
+        TypeError: the value for a composite is not a sequence.
+        ValueError: it has the wrong number of parts.
+    """
+    if not isinstance(feed_dict, dict) or not any(isinstance(k, COMPOSITES) for k in feed_dict):
+        return feed_dict
+    expanded: dict[Any, Any] = {}
+    for key, value in feed_dict.items():
+        if isinstance(key, COMPOSITES):
+            expanded.update(expand_feed(key, value))
+        else:
+            expanded[key] = value
+    return expanded
+
+
+def expand_feed(key: IndexedSlices | SparseTensor, value: Any) -> dict[Tensor, Any]:
+    """The feeds of the parts of one composite: see expand_feeds."""
+    parts = _parts(key)
+    kind = type(key).__name__
+    if isinstance(value, COMPOSITES) or not isinstance(value, (tuple, list)):
+        raise TypeError(
+            f"feed: the value for the {kind} {key.name!r} must be a {kind}Value or a tuple of its "
+            f"parts, got {value!r}"
+        )
+    given = value[: len(parts)] if isinstance(key, IndexedSlices) else value
+    if len(given) != len(parts):
+        raise ValueError(
+            f"feed: the value for the {kind} {key.name!r} must have {len(parts)} parts, it has "
+            f"{len(given)}"
+        )
+    return dict(zip(parts, given, strict=True))
 
 
 def _leaf(graph: Graph, fetch: Any) -> Leaf:

@@ -20,8 +20,7 @@ import numpy as np
 from flowgraph import compile as compiler
 from flowgraph import config
 from flowgraph.errors import UnimplementedError
-from flowgraph.fetching import Leaf, check_feed_shape, feed_converter
-from flowgraph.graph.indexed_slices import IndexedSlices
+from flowgraph.fetching import COMPOSITES, Leaf, check_feed_shape, feed_converter
 from flowgraph.graph.node import Operation, Tensor
 from flowgraph.optimize.frozen import HOST, RANDOM, VARIABLE, WRITE, FrozenGraph
 from flowgraph.optimize.specialize import Staged, continue_with
@@ -219,7 +218,7 @@ class RunPlan:
 
 def quick_rebuild(fetches: Any, rebuild: Callable) -> Callable | None:
     """A cheaper equal of ``rebuild`` for the usual fetches: one thing, or a flat list (None)."""
-    structures = (list, tuple, Mapping, IndexedSlices)
+    structures = (list, tuple, Mapping, *COMPOSITES)
     if not isinstance(fetches, structures):
         return FIRST
     if type(fetches) is list and not any(isinstance(f, structures) for f in fetches):

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from flowgraph.fetching import Leaf, flatten_fetches, resolve_feed_key
+from flowgraph.fetching import Leaf, expand_feeds, flatten_fetches, resolve_feed_key
 from flowgraph.graph.core import Graph
 from flowgraph.graph.default import get_default_graph
 from flowgraph.graph.export import export
@@ -114,8 +114,8 @@ class BaseSession:
             fetches: a tensor, operation, variable, name, or any nesting of lists, tuples, named
                 tuples and dicts of them.
             feed_dict: tensor (or its name) -> value, cast as ``np.asarray(value, dtype)``.  Any
-            tensor
-                can be fed; nothing upstream of it runs.
+                tensor can be fed; nothing upstream of it runs.  A SparseTensor is fed by a
+                SparseTensorValue or a tuple of its parts.
             options: RunOptions; ``trace_level=FULL_TRACE`` fills ``run_metadata``.
             run_metadata: RunMetadata that receives the trace.
         Returns:
@@ -139,6 +139,9 @@ class BaseSession:
             else:
                 entry = self._plans[(fetches, *feed_dict) if feed_dict else (fetches,)]
         except (KeyError, TypeError):  # not seen yet, or not hashable
+            expanded = expand_feeds(feed_dict)
+            if expanded is not feed_dict:
+                return self.run(fetches, expanded, options, run_metadata)
             entry = self._plan_for(fetches, feed_dict)
         values = tuple(feed_dict.values()) if feed_dict else ()
         with self._lock:
