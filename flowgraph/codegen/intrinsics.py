@@ -36,6 +36,8 @@ Calls
     ``call(kernel, block, start, stop)``: run a kernel by address, its int64 status.
     ``sgemm(function, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)`` and ``dgemm``: a cblas
     ?gemm by address, row-major; ``ta``, ``tb`` nonzero to transpose; a, b, c are addresses.
+    ``call_addresses(function, a, b, ...)``: a C or Fortran routine by address that takes
+    addresses only (all of LAPACK) and returns nothing.
     ``cycles()``: a steady counter of the processor, in units of its own.
 Constants
     ``inf``, ``nan``.
@@ -282,6 +284,17 @@ def _call(f: FunctionText, dtypes: tuple[str, ...], values: list[str]) -> str:
     return f.let(f"call i64 {kernel}(i64 {values[1]}, i64 {values[2]}, i64 {values[3]})")
 
 
+def _call_addresses_result(*dtypes: str) -> str:
+    _check(len(dtypes) > 1 and set(dtypes) == {"int64"}, f"call_addresses given {dtypes}")
+    return "void"
+
+
+def _call_addresses(f: FunctionText, dtypes: tuple[str, ...], values: list[str]) -> str:
+    function, *given = [f.let(f"inttoptr i64 {value} to ptr") for value in values]
+    f.do(f"call void {function}({', '.join('ptr ' + value for value in given)})")
+    return ""
+
+
 ROW_MAJOR, NO_TRANSPOSE, TRANSPOSE = 101, 111, 112  # cblas.h
 
 
@@ -352,6 +365,7 @@ def _rows() -> list[Primitive]:
         _bytes("move_bytes", "llvm.memmove.p0.p0.i64"),
         _bytes("fill_bytes", "llvm.memset.p0.i64"),
         Primitive("call", _fixed("call", "int64 int64 int64 int64", "int64"), _call),
+        Primitive("call_addresses", _call_addresses_result, _call_addresses),
         _gemm("sgemm", "float32"),
         _gemm("dgemm", "float64"),
         Primitive("cycles", _fixed("cycles", "", "int64"), _cycles),

@@ -232,7 +232,55 @@ class Custom:
     name: str
 
 
-KernelRule = Loops | View | Custom
+@dataclass(frozen=True, slots=True)
+class Procedure:
+    """One kernel written as text: for what is no loop nest over its operands (sort, scan, pooling).
+
+    ``text`` is the body of ``def kernel(block, start, stop)`` (codegen/intrinsics.py has the
+    vocabulary), not indented.  It ends with a status: ``return 0``, or 1 division by zero, 2 index
+    out of range, 3 invalid argument.  It finds these names bound:
+
+        every size that ``sizes(call)`` gives, and every word of ``symbols``     int64
+        every input and output of the signature, by its name there              typed pointer
+        every scratch buffer that ``scratch(call)`` gives                        typed pointer
+
+    Pointers address row-major elements.  Of a list argument (``values: N*T``) the name is the
+    position in the block of the first address: ``{T}_pointer(slot(block, values + i))``.
+    ``{T}`` stands for the dtype of attr ``T``, ``{x}`` for that of the argument ``x``, and every
+    key of ``choices(call)`` for its text; other braces are doubled.
+
+    Args:
+        text: see above.
+        sizes: named numbers: extents, flags.
+        steps: the kernel is called for ``range(start, stop)`` of this many independent steps, and
+            must only write what belongs to them; 1: one call does all.
+        known: positions of the inputs whose values ``sizes`` and the like look at (an axis, a
+            size).  The kernel does not get them.  Where only the run knows one, the reference does
+            it all, as a host instruction.
+        scratch: name -> (dtype name, number of elements) of memory that lives for one call.
+        fill: output position -> number that every element has at the start.
+        updates: output position -> input position whose value it has at the start (in the same
+            memory where the output is a new version of a variable).
+        choices: parts of the text that attrs decide.
+        symbols: routines of the BLAS library, by name (``dpotrf_``: LAPACK, all by address).
+        flops: floating-point operations of a call, for the profile.
+        natively: False where the reference must do it as a host instruction.
+    """
+
+    text: str
+    sizes: Callable[[Call], Mapping[str, int]]
+    steps: Callable[[Call], int] | None = None
+    known: tuple[int, ...] = ()
+    scratch: Callable[[Call], Mapping[str, tuple[str, int]]] | None = None
+    fill: Mapping[int, float] = field(default_factory=dict)
+    updates: Mapping[int, int] = field(default_factory=dict)
+    choices: Callable[[Call], Mapping[str, str]] | None = None
+    symbols: tuple[str, ...] = ()
+    flops: Callable[[Call], int] | None = None
+    natively: Callable[[Call], bool] | None = None
+
+
+KernelRule = Loops | View | Custom | Procedure
 
 
 def elementwise(function: Callable[..., Any]) -> Loops:

@@ -17,12 +17,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from flowgraph.dtypes import int64
-from flowgraph.graph.opdef import RANDOM, View
+from flowgraph.graph.opdef import RANDOM, Procedure, View
 from flowgraph.kernel.ir import TextKernel
 from flowgraph.lower import gemm, rows  # noqa: F401  they register lowering rules
 from flowgraph.lower.copies import copy_kernel
 from flowgraph.lower.custom import CUSTOM_LOWERINGS
 from flowgraph.lower.operands import anonymous
+from flowgraph.lower.procedures import lower_procedure
 from flowgraph.lower.regions import lower_region
 from flowgraph.optimize.frozen import (
     FEED,
@@ -185,6 +186,7 @@ class Lowering:
         stop: int = 1,
         flops: int = 0,
         bytes_moved: int | None = None,
+        scratch: tuple[Slot, ...] = (),
     ) -> None:
         """Append an instruction that runs a TextKernel; every operand counts once by default."""
         if bytes_moved is None:
@@ -200,6 +202,7 @@ class Lowering:
                 outputs,
                 flops=flops,
                 bytes_moved=bytes_moved,
+                scratch=scratch,
             )
         )
 
@@ -237,9 +240,12 @@ class Lowering:
         return target
 
     def lower_custom(self, node: Node) -> None:
-        rule = CUSTOM_LOWERINGS[node.opdef.kernel.name]  # type: ignore[union-attr]
+        rule = node.opdef.kernel  # type: ignore[union-attr]
+        if isinstance(rule, Procedure):
+            lower_procedure(self, node, rule)
+            return
         inputs = [self.operand(v) for v in node.inputs]
-        rule(self, node, inputs)
+        CUSTOM_LOWERINGS[rule.name](self, node, inputs)  # type: ignore[union-attr]
 
     def lower_host(self, node: Node) -> None:
         """A host instruction: the reference runs on arrays that view the operands."""

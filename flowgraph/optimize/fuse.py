@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from flowgraph.graph.opdef import Custom, Loops, OpDef, View
+from flowgraph.graph.opdef import Custom, Loops, OpDef, Procedure, View
 from flowgraph.kernel.ir import KERNEL_DTYPES
 from flowgraph.optimize.frozen import FEED, HOST, RESIZES, VARIABLE, FrozenGraph, Node, Value
 from flowgraph.optimize.order import Edges
@@ -93,7 +93,14 @@ def runs_on_host(opdef: OpDef, node: Node) -> bool:
         return True  # its sizes are data
     if isinstance(opdef.kernel, View):
         return not is_view(node)
-    return any(v.dtype.name not in KERNEL_DTYPES for v in values)
+    if any(v.dtype.name not in KERNEL_DTYPES for v in values):
+        return True
+    rule = opdef.kernel
+    if not isinstance(rule, Procedure):
+        return False
+    if any(node.inputs[i].node.const is None for i in rule.known):
+        return True
+    return rule.natively is not None and not rule.natively(node.call())
 
 
 def fuse(graph: FrozenGraph, earlier: Edges, max_members: int = MAX_MEMBERS) -> list[Region]:
@@ -117,7 +124,7 @@ class _Fuser:
                 source = self.region_of.get(view_source(node).node)
                 if source is not None:
                     self.region_of[node] = source
-            elif isinstance(node.opdef.kernel, Custom):
+            elif isinstance(node.opdef.kernel, (Custom, Procedure)):
                 self.open(CUSTOM, node)
             else:
                 self.add_loops(node)

@@ -6,7 +6,7 @@ A View node's output lies in its input's buffer.  A Loops rule may take inputs t
 
 from __future__ import annotations
 
-from flowgraph.graph.opdef import Loops, View
+from flowgraph.graph.opdef import Loops, Procedure, View
 from flowgraph.optimize.frozen import Node, Value
 from flowgraph.optimize.strides import contiguous_strides
 
@@ -44,4 +44,8 @@ def inputs_read(node: Node) -> tuple[Value, ...]:
     rule = None if node.opdef is None else node.opdef.kernel
     if isinstance(rule, Loops) and rule.reads is not None:
         return tuple(node.inputs[i] for i in rule.reads)
+    if isinstance(rule, Procedure) and rule.known:
+        return tuple(
+            v for i, v in enumerate(node.inputs) if i not in rule.known or v.node.const is None
+        )
     return node.inputs

@@ -114,6 +114,7 @@ class Instr:
     target). inputs, outputs: memory operands by Value; members that stay in registers are in
     neither.
     reuse: (output slot, input slot) pairs that may share memory if the input dies here.
+    scratch: memory that the kernel uses while it runs.
     """
 
     kernel: Kernel | TextKernel | None
@@ -127,6 +128,7 @@ class Instr:
     flops: int = 0
     bytes_moved: int = 0
     is_copy: bool = False
+    scratch: tuple[Slot, ...] = ()
 
     @property
     def label(self) -> str:
@@ -142,7 +144,7 @@ class Instr:
 
     def writes(self) -> list[Slot]:
         """Slots it writes."""
-        return [o.slot for o in self.outputs.values()]
+        return [*(o.slot for o in self.outputs.values()), *self.scratch]
 
 
 @dataclass(slots=True, eq=False)

@@ -43,14 +43,15 @@ def _library() -> ctypes.CDLL:
 
 @cache
 def address(routine: str) -> int:
-    """The address of a cblas routine, by its BLAS name: ``sgemm``, ``dgemm``.
+    """The address of a cblas routine (``sgemm``) or of a Fortran one (``spotrf_``).
 
     Raises:
         ImportError: the wheel is not installed.
         AttributeError: no such routine.
     """
     with _lock:
-        function = getattr(_library(), f"scipy_cblas_{routine}")
+        fortran = routine.endswith("_")
+        function = getattr(_library(), f"scipy_{'' if fortran else 'cblas_'}{routine}")
     value = ctypes.cast(function, ctypes.c_void_p).value
     assert value is not None
     return value

@@ -80,9 +80,7 @@ def run_host(instr: Instr, window: Window, state: State) -> dict[Value, np.ndarr
         name = node.inputs[0].node.attrs["variable"]
         return {node.outputs[0]: np.array(name in state.initialized)}
     read = set(inputs_read(node))
-    arrays = [
-        window(instr.inputs[v]) if v in read else np.zeros((), v.dtype.np) for v in node.inputs
-    ]
+    arrays = [_host_input(instr, v, v in read, window) for v in node.inputs]
     if node.effect == RANDOM:
         arrays.insert(0, _counter(instr, window))
     results = run_node(node, arrays)
@@ -90,6 +88,12 @@ def run_host(instr: Instr, window: Window, state: State) -> dict[Value, np.ndarr
         for name, array in zip(node.writes, results, strict=True):
             state.replace(name, array)
     return dict(zip(node.outputs, results, strict=True))
+
+
+def _host_input(instr: Instr, value: Value, read: bool, window: Window) -> np.ndarray:
+    if value.node.const is not None:
+        return value.node.const
+    return window(instr.inputs[value]) if read else np.zeros((), value.dtype.np)
 
 
 def _counter(instr: Instr, window: Window) -> np.ndarray:

@@ -1,0 +1,145 @@
+"""Procedure rules -> one TextKernel each: names bound, buffers made, one instruction.
+
+    Procedure("for i in range(start, stop): ...", sizes={"row": 3})
+      ==>  def kernel(block, start, stop):
+               row = slot(block, 0)
+               x = float32_pointer(slot(block, 1))
+               y = float32_pointer(slot(block, 2))
+               for i in range(start, stop): ...
+
+Words of the block, in order: sizes, inputs, outputs, scratch, symbols.
+
+Read next: graph/opdef.py (what the text may say), lowering.py.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+from functools import cache
+from typing import TYPE_CHECKING
+
+from flowgraph.dtypes import as_dtype
+from flowgraph.graph.opdef import Arg, Procedure
+from flowgraph.kernel.ir import TextKernel
+from flowgraph.lower.operands import by_value, pointer
+from flowgraph.optimize.frozen import Node
+from flowgraph.plan.plan import ARENA, Operand, Pointer, Symbol, Word
+
+if TYPE_CHECKING:
+    from flowgraph.lower.lowering import Lowering
+
+
+def lower_procedure(lowering: Lowering, node: Node, rule: Procedure) -> None:
+    """Append the instruction of a node whose kernel is a Procedure."""
+    assert node.opdef is not None
+    call, signature = node.call(), node.opdef.signature
+    sizes = rule.sizes(call)
+    names, words = list(sizes), list(sizes.values())
+    binder = _Binder([f"{name} = slot(block, {i})" for i, name in enumerate(names)], list(words))
+
+    read: list[Operand] = []
+    values = []
+    dtypes: dict[str, str] = {}
+    for i, (arg, places) in enumerate(_positions(signature.inputs, node)):
+        if places:
+            dtypes[arg.name] = call.dtypes[places[0]].base_dtype.name
+        if places and places[0] in rule.known:
+            continue
+        operands = [lowering.contiguous(lowering.operand(node.inputs[k]), node) for k in places]
+        if i not in rule.updates.values():
+            binder.bind(arg, operands)
+        values += [node.inputs[k] for k in places]
+        read += operands
+    outputs = {value: lowering.output(value) for value in node.outputs}
+    for place, start in rule.fill.items():
+        lowering.fill(outputs[node.outputs[place]], start, node)
+    for place, source in rule.updates.items():
+        (k,) = _positions(signature.inputs, node)[source][1]
+        before, out = lowering.operand(node.inputs[k]), outputs[node.outputs[place]]
+        if out.slot is not before.slot:
+            lowering.copy(before, out, node)
+    made = list(outputs.values())
+    for arg, count in _counted(signature.outputs, node):
+        own = [made.pop(0) for _ in range(count)]
+        if own:
+            dtypes[arg.name] = own[0].dtype.base_dtype.name
+        binder.bind(arg, own)
+    scratch = []
+    for name, (dtype, count) in (rule.scratch(call) if rule.scratch else {}).items():
+        slot = lowering.new_slot(ARENA, max(1, count) * as_dtype(dtype).np.itemsize)
+        binder.bind_pointer(name, dtype, Pointer(slot))
+        scratch.append(slot)
+    for symbol in rule.symbols:
+        binder.bind_word(symbol, Symbol(symbol))
+    for name, attr in signature.attrs.items():
+        if attr.kind == "type":
+            dtypes[name] = node.attrs[name].base_dtype.name
+    choices = tuple((rule.choices(call) if rule.choices else {}).items())
+    source = _source(rule.text, tuple(binder.lines), tuple(dtypes.items()), choices)
+    label = "_".join([node.type, *dict.fromkeys(dtypes.values())])
+    lowering.emit_text(
+        TextKernel(label, source),
+        binder.words,
+        node,
+        by_value(values, read),
+        outputs,
+        stop=1 if rule.steps is None else rule.steps(call),
+        flops=rule.flops(call) if rule.flops else 0,
+        scratch=tuple(scratch),
+    )
+
+
+class _Binder:
+    """The first lines of a kernel and the words they read."""
+
+    def __init__(self, lines: list[str], words: list[Word]) -> None:
+        self.lines, self.words = lines, words
+
+    def bind_word(self, name: str, word: Word) -> None:
+        self.lines.append(f"{name} = slot(block, {len(self.words)})")
+        self.words.append(word)
+
+    def bind_pointer(self, name: str, dtype: str, word: Word) -> None:
+        self.lines.append(f"{name} = {dtype}_pointer(slot(block, {len(self.words)}))")
+        self.words.append(word)
+
+    def bind(self, arg: Arg, operands: Sequence[Operand]) -> None:
+        """A pointer, or for a list the position of its first address."""
+        if not arg.is_list:
+            (operand,) = operands
+            self.bind_pointer(arg.name, operand.dtype.base_dtype.name, pointer(operand))
+            return
+        self.lines.append(f"{arg.name} = int64({len(self.words)})")
+        self.words += [pointer(operand) for operand in operands]
+
+
+def _counted(args: Sequence[Arg], node: Node) -> Iterator[tuple[Arg, int]]:
+    """Every argument with the number of its tensors."""
+    for arg in args:
+        if not arg.is_list:
+            yield arg, 1
+        elif arg.count_attr:
+            yield arg, int(node.attrs[arg.count_attr])
+        else:
+            yield arg, len(node.attrs[arg.dtype_attr])
+
+
+def _positions(args: Sequence[Arg], node: Node) -> list[tuple[Arg, list[int]]]:
+    """Every input argument with the positions of its tensors among the node's inputs."""
+    found, start = [], 0
+    for arg, count in _counted(args, node):
+        found.append((arg, list(range(start, start + count))))
+        start += count
+    return found
+
+
+@cache
+def _source(
+    text: str,
+    lines: tuple[str, ...],
+    dtypes: tuple[tuple[str, str], ...],
+    choices: tuple[tuple[str, str], ...],
+) -> str:
+    body = textwrap.dedent(text).strip("\n").format(**{**dict(dtypes), **dict(choices)})
+    return "def kernel(block, start, stop):\n" + textwrap.indent("\n".join((*lines, body)), "    ")
