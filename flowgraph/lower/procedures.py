@@ -54,8 +54,8 @@ def lower_procedure(lowering: Lowering, node: Node, rule: Procedure) -> None:
     outputs = {value: lowering.output(value) for value in node.outputs}
     for place, start in rule.fill.items():
         lowering.fill(outputs[node.outputs[place]], start, node)
-    for place, source in rule.updates.items():
-        (k,) = _positions(signature.inputs, node)[source][1]
+    for place, begins_as in rule.updates.items():
+        (k,) = _positions(signature.inputs, node)[begins_as][1]
         before, out = lowering.operand(node.inputs[k]), outputs[node.outputs[place]]
         if out.slot is not before.slot:
             lowering.copy(before, out, node)
@@ -72,9 +72,9 @@ def lower_procedure(lowering: Lowering, node: Node, rule: Procedure) -> None:
         scratch.append(slot)
     for symbol in rule.symbols:
         binder.bind_word(symbol, Symbol(symbol))
-    for name, attr in signature.attrs.items():
+    for attr_name, attr in signature.attrs.items():
         if attr.kind == "type":
-            dtypes[name] = node.attrs[name].base_dtype.name
+            dtypes[attr_name] = node.attrs[attr_name].base_dtype.name
     choices = tuple((rule.choices(call) if rule.choices else {}).items())
     source = _source(rule.text, tuple(binder.lines), tuple(dtypes.items()), choices)
     label = "_".join([node.type, *dict.fromkeys(dtypes.values())])
