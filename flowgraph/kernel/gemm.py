@@ -1,10 +1,10 @@
-"""Matrix products as TextKernels: one that calls BLAS, one for small matrices of any strides.
+"""Matrix products as TextKernels: BLAS calls, and loops for small matrices of any strides.
 
     c[i, j] = sum_p a[i, p] * b[p, j]        a: (m, k)   b: (k, n)   c: (m, n)
 
 A BLAS call costs as much as a few hundred multiplications (80 ns with AVX-512 kernels, 190 ns with
 AVX2 ones): up to SMALL_GEMM_LIMIT of them, for integers, and where an axis has no extent, the loops
-are used.
+are used.  Each comes twice: for one product, and for one product per index of batch axes.
 
 Read next: lower/gemm.py (who picks one), codegen/intrinsics.py (the names used in the text).
 """
@@ -18,19 +18,9 @@ from flowgraph.kernel.ir import TextKernel
 #: Products m * n * k up to which small_gemm is the faster one.
 SMALL_GEMM_LIMIT = 256
 
-_SMALL = """\
-def kernel(block, start, stop):
-    n = slot(block, 0)
-    k = slot(block, 1)
-    a = {dtype}_pointer(slot(block, 2))
-    a_row = slot(block, 3)
-    a_col = slot(block, 4)
-    b = {dtype}_pointer(slot(block, 5))
-    b_row = slot(block, 6)
-    b_col = slot(block, 7)
-    c = {dtype}_pointer(slot(block, 8))
-    c_row = slot(block, 9)
-    c_col = slot(block, 10)
+#: Rows start to stop of c; all addresses are of element 0.
+_ROWS = """\
+def rows(n, k, a, a_row, a_col, b, b_row, b_col, c, c_row, c_col, start, stop):
     if (n >= 32) & (b_col == 1) & (c_col == 1):
         # rows of b, scaled, added up in rows of c
         for i in range(start, stop):
@@ -66,6 +56,66 @@ def kernel(block, start, stop):
                 for p in range(k):
                     s0 += load(a, i * a_row + p * a_col) * load(b, p * b_row + j * b_col)
                 store(c, i * c_row + j * c_col, s0)
+    return int64(0)
+"""
+
+_SMALL = """\
+def kernel(block, start, stop):
+    n = slot(block, 1)
+    k = slot(block, 2)
+    a = {dtype}_pointer(slot(block, 3))
+    a_row = slot(block, 4)
+    a_col = slot(block, 5)
+    b = {dtype}_pointer(slot(block, 6))
+    b_row = slot(block, 7)
+    b_col = slot(block, 8)
+    c = {dtype}_pointer(slot(block, 9))
+    c_row = slot(block, 10)
+    c_col = slot(block, 11)
+    return rows(n, k, a, a_row, a_col, b, b_row, b_col, c, c_row, c_col, start, stop)
+"""
+
+#: Offsets of the matrices at index ``batch``, counted through the batch axes, innermost first.
+_AT_BATCH = """\
+        rest = batch
+        a_at = int64(0)
+        b_at = int64(0)
+        c_at = int64(0)
+        word = int64({words})
+        for axis in range(axes):
+            index = rest
+            if axis < axes - 1:
+                size = slot(block, word)
+                index = rest % size
+                rest = rest // size
+            a_at += index * slot(block, word + 1)
+            b_at += index * slot(block, word + 2)
+            c_at += index * slot(block, word + 3)
+            word += 4
+"""
+
+_SMALL_BATCH = """\
+def kernel(block, start, stop):
+    m = slot(block, 0)
+    n = slot(block, 1)
+    k = slot(block, 2)
+    a = {dtype}_pointer(slot(block, 3))
+    a_row = slot(block, 4)
+    a_col = slot(block, 5)
+    b = {dtype}_pointer(slot(block, 6))
+    b_row = slot(block, 7)
+    b_col = slot(block, 8)
+    c = {dtype}_pointer(slot(block, 9))
+    c_row = slot(block, 10)
+    c_col = slot(block, 11)
+    axes = slot(block, 12)
+    zero = int64(0)
+    for batch in range(start, stop):
+{at_batch}
+        x = offset(a, a_at)
+        y = offset(b, b_at)
+        z = offset(c, c_at)
+        rows(n, k, x, a_row, a_col, y, b_row, b_col, z, c_row, c_col, zero, m)
     return 0
 """
 
@@ -92,6 +142,33 @@ def kernel(block, start, stop):
     return 0
 """
 
+_BLAS_BATCH = """\
+def kernel(block, start, stop):
+    m = slot(block, 0)
+    n = slot(block, 1)
+    k = slot(block, 2)
+    a = slot(block, 3)
+    a_row = slot(block, 4)
+    a_transposed = slot(block, 5)
+    b = slot(block, 6)
+    b_row = slot(block, 7)
+    b_transposed = slot(block, 8)
+    c = slot(block, 9)
+    c_row = slot(block, 10)
+    function = slot(block, 11)
+    axes = slot(block, 12)
+    one = {dtype}(1)
+    zero = {dtype}(0)
+    for batch in range(start, stop):
+{at_batch}
+        {routine}(
+            function, a_transposed, b_transposed, m, n, k,
+            one, a + a_at * {nbytes}, a_row, b + b_at * {nbytes}, b_row, zero, c + c_at * {nbytes},
+            c_row,
+        )
+    return 0
+"""
+
 #: dtype -> the BLAS routine of blas_gemm, also the Symbol of its address.
 BLAS_ROUTINES = {"float32": "sgemm", "float64": "dgemm"}
 
@@ -100,10 +177,22 @@ BLAS_ROUTINES = {"float32": "sgemm", "float64": "dgemm"}
 def small_gemm(dtype: str) -> TextKernel:
     """Loops over any strides, any number dtype; the outer loop runs over rows of ``c``.
 
-    Block: ``[n, k, a, its row and column stride, b, row, column, c, row, column]``, strides in
+    Block: ``[m, n, k, a, its row and column stride, b, row, column, c, row, column]``, strides in
     elements. With ``k = 0`` the result is zero.  Integers wrap.
     """
-    return TextKernel(f"small_gemm_{dtype}", _SMALL.format(dtype=dtype))
+    text = (_ROWS + _SMALL).format(dtype=dtype)
+    return TextKernel(f"small_gemm_{dtype}", text)
+
+
+@cache
+def small_gemm_batch(dtype: str) -> TextKernel:
+    """As small_gemm, for every index of batch axes, over which the outer loop runs.
+
+    Block: the words of small_gemm, then the number of batch axes, and for each, the innermost
+    first, ``[size, stride in a, in b, in c]``.
+    """
+    text = (_ROWS + _SMALL_BATCH).format(dtype=dtype, at_batch=_AT_BATCH.format(words=13))
+    return TextKernel(f"small_gemm_batch_{dtype}", text)
 
 
 @cache
@@ -115,3 +204,18 @@ def blas_gemm(dtype: str) -> TextKernel:
     """
     text = _BLAS.format(dtype=dtype, routine=BLAS_ROUTINES[dtype])
     return TextKernel(f"blas_gemm_{dtype}", text)
+
+
+@cache
+def blas_gemm_batch(dtype: str) -> TextKernel:
+    """As blas_gemm, for every index of batch axes, over which the outer loop runs.
+
+    Block: the words of blas_gemm, then the batch axes as in small_gemm_batch.
+    """
+    text = _BLAS_BATCH.format(
+        dtype=dtype,
+        routine=BLAS_ROUTINES[dtype],
+        nbytes=int(dtype.removeprefix("float")) // 8,
+        at_batch=_AT_BATCH.format(words=13),
+    )
+    return TextKernel(f"blas_gemm_batch_{dtype}", text)

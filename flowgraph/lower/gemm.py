@@ -1,108 +1,229 @@
-"""Matrix products: which GEMM kernel, in which order of arguments.
+"""Matrix products: which GEMM kernel, in which order of arguments, over how many batches.
 
     out[b] = op(x[b]) @ op(y[b])      op: transposed (and conjugated) or not, by attrs
 
-A transposed operand costs nothing: BLAS takes a flag, the small kernel takes strides.
+A transposed operand costs nothing: BLAS takes a flag, the small kernel takes strides.  Batches are
+one instruction.  Where one operand is the same for all indices of a batch axis and the strides of
+the others allow it, that axis becomes more rows (or columns) of one product:
+
+    (8, 32, 64) @ (64, 10)  ==>  (256, 64) @ (64, 10)
 """
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from flowgraph.kernel.gemm import BLAS_ROUTINES, SMALL_GEMM_LIMIT, blas_gemm, small_gemm
+from flowgraph.kernel.gemm import (
+    BLAS_ROUTINES,
+    SMALL_GEMM_LIMIT,
+    blas_gemm,
+    blas_gemm_batch,
+    small_gemm,
+    small_gemm_batch,
+)
 from flowgraph.lower.custom import custom_lowering
 from flowgraph.lower.operands import by_value, pointer
-from flowgraph.optimize.frozen import Node, Value
-from flowgraph.plan.plan import Operand, Symbol, Word
+from flowgraph.optimize.frozen import Node
+from flowgraph.optimize.strides import contiguous_strides
+from flowgraph.plan.plan import ARENA, Operand, Symbol, Word
 
 if TYPE_CHECKING:
     from flowgraph.lower.lowering import Lowering
+
+
+@dataclass(slots=True)
+class _Axis:
+    """An axis of the product: its size, and its stride in x, y and out (0 where they lack it)."""
+
+    size: int
+    x: int
+    y: int
+    out: int
+
+
+@dataclass(slots=True)
+class _Product:
+    """out[batch, row, col] = sum over inner of x[batch, row, inner] * y[batch, inner, col]."""
+
+    x: Operand
+    y: Operand
+    out: Operand
+    row: _Axis
+    col: _Axis
+    inner: _Axis
+    batch: list[_Axis]  # outermost first
+
+    @property
+    def multiplications(self) -> int:
+        """Of one index of the batch."""
+        return self.row.size * self.col.size * self.inner.size
+
+    def transposed(self) -> _Product:
+        """The same product as out^T = y^T @ x^T."""
+
+        def swap(axis: _Axis) -> _Axis:
+            return _Axis(axis.size, axis.y, axis.x, axis.out)
+
+        batch = [swap(axis) for axis in self.batch]
+        row, col, inner = swap(self.col), swap(self.row), swap(self.inner)
+        return _Product(self.y, self.x, self.out, row, col, inner, batch)
 
 
 @custom_lowering("matmul")
 def lower_matmul(lowering: Lowering, node: Node, inputs: list[Operand]) -> None:
     """MatMul (transpose_a, transpose_b), BatchMatMul and BatchMatMulV2 (adj_x, adj_y)."""
     attrs = node.attrs
+    swaps = (
+        bool(attrs.get("transpose_a") or attrs.get("adj_x")),
+        bool(attrs.get("transpose_b") or attrs.get("adj_y")),
+    )
     x, y = inputs
-    if attrs.get("transpose_a") or attrs.get("adj_x"):
-        x = _transposed(x)
-    if attrs.get("transpose_b") or attrs.get("adj_y"):
-        y = _transposed(y)
     out = lowering.output(node.outputs[0])
-    batch = out.shape[:-2]
-    if not batch:
-        emit_gemm(lowering, node, x, y, out)
-        return
-    x, y = (_broadcast(o, batch) for o in (x, y))
-    for index in np.ndindex(*batch):
-        emit_gemm(lowering, node, _at_index(x, index), _at_index(y, index), _at_index(out, index))
-
-
-def _transposed(operand: Operand) -> Operand:
-    shape, strides = operand.shape, operand.strides
-    return operand.with_view(
-        0, (*shape[:-2], shape[-1], shape[-2]), (*strides[:-2], strides[-1], strides[-2])
+    product = _product(x, y, out, swaps)
+    blas = x.dtype.name in BLAS_ROUTINES and product.multiplications > SMALL_GEMM_LIMIT
+    if blas and (_layout_of_x(product) is None or _layout_of_y(product) is None):
+        x = x if _layout_of_x(product) else _copied(lowering, x, node)
+        y = y if _layout_of_y(product) else _copied(lowering, y, node)
+        product = _product(x, y, out, swaps)
+    dtype, count = x.dtype.name, math.prod(axis.size for axis in product.batch)
+    words = _blas_words(product) if blas else _small_words(product)
+    if product.batch:
+        kernel = (blas_gemm_batch if blas else small_gemm_batch)(dtype)
+        words = [*words, len(product.batch)]
+        for axis in reversed(product.batch):
+            words += [axis.size, axis.x, axis.y, axis.out]
+        stop = count
+    else:
+        kernel = (blas_gemm if blas else small_gemm)(dtype)
+        stop = 1 if blas else product.row.size
+    lowering.emit_text(
+        kernel,
+        words,
+        node,
+        by_value(node.inputs, (x, y)),
+        {node.outputs[0]: out},
+        stop=stop,
+        flops=2 * count * product.multiplications,
     )
 
 
-def _broadcast(operand: Operand, batch: tuple[int, ...]) -> Operand:
-    own = operand.shape[:-2]
-    missing = len(batch) - len(own)
-    strides = [0] * missing + [
-        0 if size == 1 else stride for size, stride in zip(own, operand.strides, strict=False)
-    ]
-    return operand.with_view(0, batch + operand.shape[-2:], (*strides, *operand.strides[-2:]))
+def _product(x: Operand, y: Operand, out: Operand, swaps: tuple[bool, bool]) -> _Product:
+    """The axes of the product, as few batch axes as strides allow; out has columns of stride 1."""
+    (x_row, x_inner), (y_inner, y_col) = x.strides[-2:], y.strides[-2:]
+    inner = x.shape[-1]
+    if swaps[0]:
+        x_row, x_inner, inner = x_inner, x_row, x.shape[-2]
+    if swaps[1]:
+        y_inner, y_col = y_col, y_inner
+    (m, n), (out_row, out_col) = out.shape[-2:], out.strides[-2:]
+    product = _Product(
+        x,
+        y,
+        out,
+        _Axis(m, x_row, 0, out_row),
+        _Axis(n, 0, y_col, out_col),
+        _Axis(inner, x_inner, y_inner, 0),
+        _batch_axes(x, y, out),
+    )
+    _into_matrix(product)
+    rows_are_columns = product.col.size > 1 and product.col.out != 1
+    return product.transposed() if rows_are_columns else product
 
 
-def _at_index(operand: Operand, index: tuple[int, ...]) -> Operand:
-    offset = sum(i * s for i, s in zip(index, operand.strides, strict=False))
-    return operand.with_view(offset, operand.shape[-2:], operand.strides[-2:])
+def _batch_axes(x: Operand, y: Operand, out: Operand) -> list[_Axis]:
+    """The batch axes; neighbours that all three operands can walk as one are one."""
+    rank = len(out.shape) - 2
+    strides = (_broadcast_strides(x, rank), _broadcast_strides(y, rank), out.strides[:rank])
+    axes: list[_Axis] = []
+    for size, *own in zip(out.shape[:rank], *strides, strict=True):
+        axis = _Axis(size, *own)
+        if size == 1:
+            continue
+        if axes and _continues(axes[-1], axis):
+            axis.size *= axes.pop().size
+        axes.append(axis)
+    return axes
 
 
-def emit_gemm(lowering: Lowering, node: Node, x: Operand, y: Operand, out: Operand) -> None:
-    """Append out = x @ y; the operands are matrices as multiplied (transposed already)."""
-    (m, k), n = x.shape, y.shape[1]
-    dtype = x.dtype.name
-    flops = 2 * m * n * k
-    if dtype not in BLAS_ROUTINES or m * n * k <= SMALL_GEMM_LIMIT or 0 in (m, n, k):
-        words: list[Word] = [n, k]
-        for operand in (x, y, out):
-            words += [pointer(operand), *operand.strides]
-        inputs = _as_given(node, x, y)
-        lowering.emit_text(
-            small_gemm(dtype), words, node, inputs, {node.outputs[0]: out}, stop=m, flops=flops
-        )
-        return
-    x, *x_words = _blas_form(lowering, node, x)
-    y, *y_words = _blas_form(lowering, node, y)
-    words = [m, n, k, pointer(x), *x_words, pointer(y), *y_words, pointer(out), max(n, 1)]
-    words.append(Symbol(BLAS_ROUTINES[dtype]))
-    inputs = _as_given(node, x, y)
-    lowering.emit_text(blas_gemm(dtype), words, node, inputs, {node.outputs[0]: out}, flops=flops)
+def _broadcast_strides(operand: Operand, rank: int) -> list[int]:
+    """Strides of its batch axes, 0 for those it lacks or has with size 1."""
+    shape, strides = operand.shape[:-2], operand.strides[:-2]
+    own = [0 if size == 1 else stride for size, stride in zip(shape, strides, strict=True)]
+    return [0] * (rank - len(own)) + own
 
 
-def _as_given(node: Node, x: Operand, y: Operand) -> dict[Value, Operand]:
-    """The operands in the orientation of the op's inputs, for the reference."""
-    attrs = node.attrs
-    if attrs.get("transpose_a") or attrs.get("adj_x"):
-        x = _transposed(x)
-    if attrs.get("transpose_b") or attrs.get("adj_y"):
-        y = _transposed(y)
-    return by_value(node.inputs, (x, y))
+def _into_matrix(product: _Product) -> None:
+    """Turn inner batch axes that one operand lacks into rows or columns of one product."""
+    while product.batch:
+        axis = product.batch[-1]
+        if axis.y == 0 and _continues(axis, product.row):
+            target = product.row
+        elif axis.x == 0 and _continues(axis, product.col):
+            target = product.col
+        else:
+            return
+        if target.size == 1:
+            target.x, target.y, target.out = axis.x, axis.y, axis.out
+        target.size *= axis.size
+        product.batch.pop()
 
 
-def _blas_form(lowering: Lowering, node: Node, operand: Operand) -> tuple[Operand, int, int]:
-    """The operand (copied if no axis is contiguous), its leading dimension, transposed or not."""
-    (rows, cols), (row_stride, col_stride) = operand.shape, operand.strides
-    if col_stride == 1 and row_stride >= cols:
-        return operand, max(row_stride, 1), 0
-    if row_stride == 1 and col_stride >= rows:
-        return operand, max(col_stride, 1), 1
-    if cols == 1 and row_stride >= 1:
-        return operand, row_stride, 0
-    copy = lowering.contiguous(operand, node)
-    if not copy.is_contiguous() or copy.strides != (cols, 1):
-        copy = copy.with_view(0, copy.shape, (cols, 1))
-    return copy, max(cols, 1), 0
+def _continues(outer: _Axis, inner: _Axis) -> bool:
+    """True when both can be walked as one axis."""
+    pairs = ((outer.x, inner.x), (outer.y, inner.y), (outer.out, inner.out))
+    return inner.size == 1 or all(a == inner.size * b for a, b in pairs)
+
+
+def _small_words(product: _Product) -> list[Word]:
+    row, col, inner = product.row, product.col, product.inner
+    return [
+        row.size, col.size, inner.size,
+        pointer(product.x), row.x, inner.x,
+        pointer(product.y), inner.y, col.y,
+        pointer(product.out), row.out, col.out,
+    ]  # fmt: skip
+
+
+def _blas_words(product: _Product) -> list[Word]:
+    row, col, inner = product.row, product.col, product.inner
+    x, y = _layout_of_x(product), _layout_of_y(product)
+    assert x is not None and y is not None
+    leading = row.out if row.size > 1 else col.size
+    return [
+        row.size, col.size, inner.size,
+        pointer(product.x), *x, pointer(product.y), *y, pointer(product.out), leading,
+        Symbol(BLAS_ROUTINES[product.x.dtype.name]),
+    ]  # fmt: skip
+
+
+def _layout_of_x(product: _Product) -> tuple[int, int] | None:
+    row, inner = product.row, product.inner
+    return _layout(row.size, inner.size, row.x, inner.x)
+
+
+def _layout_of_y(product: _Product) -> tuple[int, int] | None:
+    inner, col = product.inner, product.col
+    return _layout(inner.size, col.size, inner.y, col.y)
+
+
+def _layout(rows: int, cols: int, row: int, col: int) -> tuple[int, int] | None:
+    """Leading dimension and whether stored transposed, of a matrix with these strides.
+
+    None when BLAS cannot read it.
+    """
+    if (col == 1 or cols == 1) and (row >= cols or rows == 1):
+        return (row if rows > 1 else cols), 0
+    if (row == 1 or rows == 1) and (col >= rows or cols == 1):
+        return (col if cols > 1 else rows), 1
+    return None
+
+
+def _copied(lowering: Lowering, operand: Operand, node: Node) -> Operand:
+    """A row-major copy, also of an operand whose repeated elements count as row-major."""
+    slot = lowering.new_slot(ARENA, operand.size * operand.dtype.np.itemsize)
+    strides = contiguous_strides(operand.shape)
+    copy = Operand(slot, operand.dtype, operand.shape, strides)
+    lowering.copy(operand, copy, node)
+    return copy
