@@ -34,7 +34,10 @@ def tuning() -> Tuning:
     """
     _, _, features = host()
     wide = {"+avx512f", "+avx512vl", "+avx512bw", "+avx512dq"} <= set(features.split(","))
-    return Tuning(vector_bits=512, masked_tails=True) if wide else Tuning()
+    if wide:
+        return Tuning(vector_bits=512, masked_tails=True, tile_bits=512)
+    avx2 = {"+avx2", "+fma"} <= set(features.split(","))
+    return Tuning(tile_bits=256 if avx2 else 128)
 
 
 @cache

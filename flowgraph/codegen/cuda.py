@@ -233,9 +233,7 @@ def emit(kernel: Kernel) -> CudaSource:
     return CudaSource(kernel, schedules, columns)
 
 
-def _split(
-    kernel: Kernel, schedule: list[Pass], reducing: list[int], columns: bool
-) -> list[Stage]:
+def _split(kernel: Kernel, schedule: list[Pass], reducing: list[int], columns: bool) -> list[Stage]:
     """For every reducing pass a partial and a joining stage, then what remains to be stored."""
     stages: list[Stage] = []
     ending = _ending(kernel, schedule)

@@ -38,9 +38,12 @@ Calls
     ?gemm by address, row-major; ``ta``, ``tb`` nonzero to transpose; a, b, c are addresses.
     ``call_addresses(function, a, b, ...)``: a C or Fortran routine by address that takes
     addresses only (all of LAPACK) and returns nothing.
+    ``multiply_rows(a, b, k, c, c_row, columns, add)``: a register tile of a matrix product, of
+    ``tile_rows(c, columns)`` rows and ``tile_columns(c, columns)`` columns; ``multiply_columns(a,
+    step, b, ...)`` reads ``a`` transposed: see tiles.py.
     ``cycles()``: a steady counter of the processor, in units of its own.
 Constants
-    ``inf``, ``nan``.
+    ``inf``, ``nan``; ``PITCH``, ``DEPTH`` of the panels of ``multiply_rows``.
 
 Read next: arithmetic.py and vector_math.py (the math), target.py (numba IR -> LLVM), compiler.py.
 """
@@ -54,6 +57,7 @@ import platform
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from flowgraph.codegen import tiles
 from flowgraph.codegen.arithmetic import emit_cast, emit_scalar
 from flowgraph.codegen.llvm_text import (
     ACCESS_GROUP,
@@ -64,6 +68,7 @@ from flowgraph.codegen.llvm_text import (
     llvm_type,
     memory_type,
 )
+from flowgraph.kernel.conv import DEPTH, PITCH
 from flowgraph.kernel.scalar import SCALAR_OPS
 
 
@@ -327,6 +332,32 @@ def _gemm(name: str, dtype: str) -> Primitive:
     return Primitive(name, _fixed(name, takes, "void"), emit)
 
 
+def _tile_size(name: str, what: int) -> Primitive:
+    def result(*dtypes: str) -> str:
+        ok = len(dtypes) == 2 and dtypes[0] in ("float32*", "float64*") and dtypes[1] == "int64"
+        _check(ok, f"{name}(pointer, int64) given {dtypes}")
+        return "int64"
+
+    return Primitive(name, result, lambda f, d, v: tiles.pick(f, d[0][:-1], v[1], what))
+
+
+def _multiply(name: str, *, adjacent: bool) -> Primitive:
+    def result(*dtypes: str) -> str:
+        p = dtypes[0] if dtypes else ""
+        step = ("int64",) if adjacent else ()
+        takes = (p, *step, p, "int64", p, "int64", "int64", "int64")
+        ok = p in ("float32*", "float64*") and dtypes == takes
+        _check(ok, f"{name}({', '.join(takes)}) given {dtypes}")
+        return "void"
+
+    def emit(f: FunctionText, dtypes: tuple[str, ...], values: list[str]) -> str:
+        given = values if adjacent else [values[0], "1", *values[1:]]
+        tiles.multiply(f, dtypes[0][:-1], adjacent, given)
+        return ""
+
+    return Primitive(name, result, emit)
+
+
 def _cycles(f: FunctionText, dtypes: tuple[str, ...], values: list[str]) -> str:
     # elsewhere than on x86 the cycle counter is not for user programs; the timer is
     x86 = platform.machine().lower() in ("x86_64", "amd64")
@@ -368,6 +399,10 @@ def _rows() -> list[Primitive]:
         Primitive("call_addresses", _call_addresses_result, _call_addresses),
         _gemm("sgemm", "float32"),
         _gemm("dgemm", "float64"),
+        _tile_size("tile_rows", 0),
+        _tile_size("tile_columns", 1),
+        _multiply("multiply_rows", adjacent=False),
+        _multiply("multiply_columns", adjacent=True),
         Primitive("cycles", _fixed("cycles", "", "int64"), _cycles),
         Primitive("sum_in_any_order", _any_order_result, _any_order),
     ]
@@ -388,5 +423,7 @@ NAMES: dict[str, object] = {
     "range": range,
     "inf": math.inf,
     "nan": math.nan,
+    "PITCH": PITCH,
+    "DEPTH": DEPTH,
     "__builtins__": {"range": builtins.range},
 }

@@ -92,10 +92,12 @@ class Tuning:
 
     vector_bits: the vector width to prefer, 0 for LLVM's own choice.
     masked_tails: run the last, incomplete vector of a loop under a mask, in place of a scalar loop.
+    tile_bits: the widest vectors that multiply at full speed (tiles.py writes them itself).
     """
 
     vector_bits: int = 0
     masked_tails: bool = False
+    tile_bits: int = 128
 
     @property
     def attributes(self) -> str:

@@ -46,9 +46,7 @@ def find_spills(kernel: Kernel, passes: list[Pass]) -> Spills:
     return spills
 
 
-def _spill_into(
-    kernel: Kernel, passes: list[Pass], spills: Spills, buffer: int, last: int
-) -> None:
+def _spill_into(kernel: Kernel, passes: list[Pass], spills: Spills, buffer: int, last: int) -> None:
     target = kernel.buffers[buffer]
     if target.mode != OUT or BROADCAST in target.strides:
         return
@@ -115,9 +113,7 @@ def _remaining(kernel: Kernel, p: Pass, spills: Spills, level: int) -> tuple[int
     return _needed(kernel, p, spills.full[level], set(spills.reloads[level]))
 
 
-def _needed(
-    kernel: Kernel, p: Pass, full: Iterable[int], cut: set[int]
-) -> tuple[int, ...]:
+def _needed(kernel: Kernel, p: Pass, full: Iterable[int], cut: set[int]) -> tuple[int, ...]:
     """What the loop of ``p`` computes when the values of ``cut`` come from memory."""
     inside = set(full)
     found: set[int] = set()
