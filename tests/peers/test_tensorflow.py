@@ -1,0 +1,190 @@
+"""Every op record against real TensorFlow: values, dtypes, static shapes, gradients.
+
+    FLOWGRAPH_TENSORFLOW=/path/to/python pytest -m peers tests/peers
+
+names the interpreter of an environment with TensorFlow 2 (its compat.v1 is the oracle); the default
+run leaves these tests out.  All samples of the op table travel to one TensorFlow process at once.
+What differs on purpose stands in DIFFERENT, with its reason.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent / "ops"))
+
+from cases import SOURCES, build, evaluate, first_unknown, positions, records
+
+import flowgraph as tf
+from flowgraph.dtypes import DType
+from flowgraph.errors import OpError
+from flowgraph.graph.opdef import HOST, RANDOM, WRITE, NotDifferentiable, OpDef, Sample
+
+pytestmark = pytest.mark.peers
+
+PEER = os.environ.get("FLOWGRAPH_TENSORFLOW", "")
+
+#: Ops whose results depend on random bits or on the outside world.
+UNCOMPARED = {
+    "PyFunc": "calls Python", "PyFuncStateless": "calls Python", "EagerPyFunc": "calls Python",
+    "Print": "writes", "PrintV2": "writes", "Assert": "no result", "Timestamp": "the time",
+    "Abort": "ends the process", "Const": "its value is an attr",
+}  # fmt: skip
+
+#: (op type, what) -> why it differs on purpose; what: values, dtypes, shapes, gradients, error.
+DIFFERENT: dict[tuple[str, str], str] = {
+    ("GatherNd", "error"): "an index vector that names one element has a gradient here",
+    ("PadV2", "gradients"): "the padding value has a gradient here",
+    ("Round", "values"): "integers stay as they are; TensorFlow 2.21 gives zeros",
+    ("SoftmaxCrossEntropyWithLogits", "gradients"): "output 1 depends on the labels too, and labels "
+    "that were broadcast get their sum",
+}
+
+#: (relative, absolute) by dtype.
+TOLERANCE = {"float64": (1e-7, 1e-9), "float32": (1e-4, 1e-5), "float16": (2e-2, 2e-2)}
+
+
+def _plain(value: Any) -> Any:
+    """An attr as TensorFlow's generated functions take it; dtypes by name on the other side."""
+    if isinstance(value, DType):
+        return np.dtype(object if value.name == "string" else value.name)
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    return value
+
+
+def case_of(op: OpDef, sample: Sample, shape: Any) -> dict[str, Any]:
+    """What travels."""
+    found: list[tuple[str, bool, list]] = [(a.name, a.is_list, []) for a in op.signature.inputs]
+    wanted = []
+    for k, (i, array, is_ref) in enumerate(positions(op, sample)):
+        const = i in sample.const
+        found[i][2].append((array, const, is_ref, shape(array.shape)))
+        if array.dtype.kind == "f" and not const and not is_ref:
+            if sample.differentiable is None or i in sample.differentiable:
+                wanted.append(k)
+    if isinstance(op.grad, NotDifferentiable) or op.effect in (WRITE, RANDOM, HOST):
+        wanted = []
+    attrs = {}
+    for name, value in sample.attrs.items():
+        attrs[name] = _plain(value)
+    return {"type": op.type, "inputs": found, "attrs": attrs, "gradients": tuple(wanted)}
+
+
+def _compared() -> list[OpDef]:
+    return [o for o in records() if o.type not in UNCOMPARED and o.type not in SOURCES]
+
+
+@cache
+def answers() -> dict[tuple[str, int], dict[str, Any]]:
+    """TensorFlow's answers, by op type and number of the sample."""
+    keys, cases = [], []
+    for op in _compared():
+        for number, sample in enumerate(op.samples):
+            keys.append((op.type, number))
+            cases.append(case_of(op, sample, first_unknown))
+    with tempfile.NamedTemporaryFile() as file:
+        done = subprocess.run(
+            [PEER, str(HERE / "tensorflow_worker.py"), file.name],
+            input=pickle.dumps(cases),
+            stderr=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr.decode()[-2000:]
+        return dict(zip(keys, pickle.loads(Path(file.name).read_bytes()), strict=True))
+
+
+def differences(op: OpDef, number: int, sample: Sample) -> list[tuple[str, str]]:
+    """(what, how) for everything that is not as TensorFlow has it."""
+    peer = answers()[op.type, number]
+    gradients: list[Any] = []
+    try:
+        case = build(op, sample, shape=first_unknown)
+        wanted = case_of(op, sample, first_unknown)["gradients"]
+        with case.graph.as_default():
+            if wanted:
+                floats = [y for y in case.outputs if y.dtype.is_floating]
+                total = tf.add_n([tf.cast(tf.reduce_sum(tf.sin(y)), tf.float64) for y in floats])
+                by = [case.inputs[k] for k in wanted]
+                gradients = [
+                    None if g is None else tf.convert_to_tensor(g) for g in tf.gradients(total, by)
+                ]
+        session = tf.Session(graph=case.graph)
+        values = evaluate(case, session.run)
+        slopes = session.run([g for g in gradients if g is not None], case.feeds)
+    except (OpError, ValueError, TypeError, NotImplementedError) as error:
+        if "error" in peer:
+            return []
+        return [("error", f"{type(error).__name__} here: {error}")]
+    if "error" in peer:
+        return [("error", f"in TensorFlow: {' '.join(peer['error'])[:200]}")]
+    found = []
+    for k, (mine, theirs) in enumerate(zip(values, peer["values"], strict=False)):
+        if case.outputs and op.effect != RANDOM:
+            found += _unequal("values", k, mine, theirs)
+    dtypes = [y.dtype.base_dtype.name for y in case.outputs]
+    if dtypes != peer["dtypes"]:
+        found.append(("dtypes", f"{dtypes} for {peer['dtypes']}"))
+    for k, (y, theirs) in enumerate(zip(case.outputs, peer["shapes"], strict=False)):
+        if _knows_less(y.dims, theirs):
+            found.append(("shapes", f"output {k}: {y.dims}, TensorFlow knows {theirs}"))
+    rest = iter(slopes)
+    if peer["gradients"] is None:  # no gradient there; ours is checked against the slope
+        return found
+    for k, (g, theirs) in enumerate(zip(gradients, peer["gradients"], strict=True)):
+        mine = None if g is None else next(rest)
+        if (mine is None) != (theirs is None):
+            found.append(("gradients", f"{k}: {mine} for {theirs}"))
+        elif mine is not None:
+            found += _unequal("gradients", k, np.asarray(mine), theirs)
+    return found
+
+
+def _unequal(what: str, k: int, mine: np.ndarray, theirs: np.ndarray) -> list[tuple[str, str]]:
+    if mine.shape != theirs.shape:
+        return [(what, f"{k}: shape {mine.shape} for {theirs.shape}")]
+    try:
+        if theirs.dtype.kind in "fc":
+            rtol, atol = TOLERANCE.get(theirs.real.dtype.name, (0, 0))
+            np.testing.assert_allclose(mine, theirs, rtol, atol, equal_nan=True)
+        else:
+            np.testing.assert_array_equal(mine, theirs)
+    except AssertionError as error:
+        return [(what, f"{k}: " + " ".join(str(error).split())[:300])]
+    return []
+
+
+def _knows_less(mine: Any, theirs: Any) -> bool:
+    if theirs is None:
+        return False
+    if mine is None or len(mine) != len(theirs):
+        return True
+    return any(t is not None and m != t for m, t in zip(mine, theirs, strict=True))
+
+
+@pytest.mark.parametrize("op", _compared(), ids=lambda op: op.type)
+def test_is_as_in_tensorflow(op: OpDef) -> None:
+    if not PEER:
+        pytest.skip("FLOWGRAPH_TENSORFLOW names no interpreter with TensorFlow")
+    missing = answers()[op.type, 0].get("error", ("",))[0] == "Missing"
+    if missing:
+        pytest.skip(f"TensorFlow 2 has no raw op {op.type}")
+    told = []
+    for number, sample in enumerate(op.samples):
+        for what, how in differences(op, number, sample):
+            if (op.type, what) not in DIFFERENT:
+                told.append(f"sample {number}, {what}: {how}")
+    if told:
+        pytest.fail("\n".join(told), pytrace=False)
