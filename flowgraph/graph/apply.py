@@ -51,7 +51,7 @@ def apply_op(type: str, *inputs: Any, name: str | None = None, **attrs: Any) -> 
     """
     opdef = OPDEFS.get(type)
     if opdef is None:
-        raise TypeError(f"there is no op type {type!r}{did_you_mean(type, OPDEFS)}")
+        raise TypeError(f"there is no op type {type!r}{did_you_mean(type, OPDEFS.known())}")
     graph, current = _graph_of(inputs), get_default_graph()
     if graph is None or graph is current:
         return _apply(opdef, current, inputs, name or type, attrs)

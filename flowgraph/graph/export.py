@@ -5,12 +5,14 @@ A function says next to its definition where users find it::
     @export("nn.relu", "relu")
     def relu(features, name=None): ...
 
-``export`` only writes into the table EXPORTS; flowgraph/__init__.py turns the table into the
-attributes and namespace modules (``tf.nn``, ``tf.math`` ...) that programs see.
+``export`` only writes into the table EXPORTS.  ``install`` makes the namespace modules (``tf.nn``,
+``tf.math`` ...) that programs see; an attribute is looked up in the table when it is first used,
+which loads the file that exports it (families.py).
 """
 
 from __future__ import annotations
 
+import functools
 import importlib
 import sys
 import types
@@ -19,11 +21,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from flowgraph.errors import did_you_mean
+from flowgraph.graph.families import Table
 
 T = TypeVar("T")
 
 #: Dotted public name -> object, e.g. ``"nn.relu" -> relu``.
-EXPORTS: dict[str, Any] = {}
+EXPORTS: Table[Any] = Table("names")
 
 
 def export_value(value: Any, *names: str) -> None:
@@ -58,46 +61,55 @@ def export_all(values: Mapping[str, Any], *prefixes: str) -> None:
 # ------------------------------------------------------------------------- from table to modules
 
 
-class Namespace(types.ModuleType):
-    """A module of the public API without a file of its own: ``tf.nn``, ``tf.math``."""
+def attribute(module: str, name: str) -> Any:
+    """``module.name`` by the table, for the ``__getattr__`` of a public module.
 
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        prefix = self.__name__.removeprefix("flowgraph.")
-        raise AttributeError(did_you_mean_public(self.__name__, prefix + ".", name))
+    Raises:
+        AttributeError: nothing is exported under that name.
+    """
+    prefix = module.removeprefix("flowgraph").removeprefix(".")
+    path = f"{prefix}.{name}" if prefix else name
+    if name.startswith("__") or path not in EXPORTS:
+        raise AttributeError(_no_such_name(module, prefix + "." if prefix else "", name))
+    value = vars(sys.modules[module])[name] = EXPORTS[path]
+    return value
 
 
-def did_you_mean_public(module: str, prefix: str, name: str) -> str:
-    """The text of the AttributeError for ``module.name``, where ``prefix`` leads its exports."""
-    known = {path.removeprefix(prefix).split(".")[0] for path in EXPORTS if path.startswith(prefix)}
+def _no_such_name(module: str, prefix: str, name: str) -> str:
+    known = {p.removeprefix(prefix).split(".")[0] for p in EXPORTS.known() if p.startswith(prefix)}
     return f"module {module!r} has no attribute {name!r}{did_you_mean(name, known)}"
 
 
-def install(root: dict[str, Any], folder: Path) -> None:
-    """Make every exported name an attribute of the flowgraph module or one of its namespaces.
+def names_of(module: str) -> list[str]:
+    """What ``dir`` of a public module shows."""
+    prefix = module.removeprefix("flowgraph").removeprefix(".")
+    lead = prefix + "." if prefix else ""
+    found = {p.removeprefix(lead).split(".")[0] for p in EXPORTS.known() if p.startswith(lead)}
+    return sorted(found | set(vars(sys.modules[module])))
 
-    A namespace that exists as a real module (``tf.errors``, ``tf.train``) gets the names as
-    attributes; the others become Namespace modules, so that ``from flowgraph.nn import relu`` works
-    too.
+
+def install(folder: Path) -> None:
+    """Make the namespaces of all public names, under the flowgraph module.
+
+    A namespace that is a real module (``tf.errors``, ``tf.train``) stays one; the others become
+    modules without a file, so that ``from flowgraph.nn import relu`` works too.  Either looks up
+    what it does not have in the table.
 
     Args:
-        root: the globals of the flowgraph module.
-        folder: its directory.
+        folder: the directory of the flowgraph package.
     """
-    for path, value in EXPORTS.items():
-        *parents, name = path.split(".")
-        target = root
+    spaces = {path.rpartition(".")[0] for path in EXPORTS.known()}
+    for space in sorted(spaces):
         dotted = "flowgraph"
-        for depth, parent in enumerate(parents):
-            dotted += f".{parent}"
+        for name in space.split(".") if space else ():
+            parent, dotted = dotted, f"{dotted}.{name}"
             module = sys.modules.get(dotted)
             if module is None:
-                place = folder.joinpath(*parents[: depth + 1])
+                place = folder.joinpath(*dotted.split(".")[1:])
                 if place.is_dir() or place.with_suffix(".py").exists():
                     module = importlib.import_module(dotted)
                 else:
-                    module = sys.modules[dotted] = Namespace(dotted, f"tf.{dotted[10:]}")
-            target.setdefault(parent, module)
-            target = vars(module)
-        target[name] = value
+                    module = sys.modules[dotted] = types.ModuleType(dotted, f"tf.{dotted[10:]}")
+            vars(sys.modules[parent]).setdefault(name, module)
+            vars(module).setdefault("__getattr__", functools.partial(attribute, dotted))
+            vars(module).setdefault("__dir__", functools.partial(names_of, dotted))

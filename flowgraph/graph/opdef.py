@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from flowgraph.dtypes import DType
+from flowgraph.graph.families import Table
 from flowgraph.shapes import Dims
 
 # ------------------------------------------------------------------------------------ signature
@@ -393,8 +394,8 @@ class OpDef:
     doc: str
 
 
-#: The op table: type -> OpDef.  Filled by importing flowgraph.ops.
-OPDEFS: dict[str, OpDef] = {}
+#: The op table: type -> OpDef.  Looking up a type loads the file that defines it (families.py).
+OPDEFS: Table[OpDef] = Table("ops")
 
 
 def define(
@@ -412,7 +413,7 @@ def define(
     **attrs: Any,
 ) -> OpDef:
     """Register an op type; attrs are keywords (``T=dtypes_of(FLOAT), transpose_a=False``)."""
-    if type in OPDEFS:
+    if dict.__contains__(OPDEFS, type):
         raise ValueError(f"op type {type} is defined twice")
     if not samples:
         raise ValueError(f"op type {type} has no samples")

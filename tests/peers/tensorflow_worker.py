@@ -5,7 +5,8 @@ argument (TensorFlow writes to stdout as it likes).  Shares no code with flowgra
 
     case    {"type", "inputs": [(argument, is list, [(array, const, is ref, static shape)])],
              "attrs", "gradients": positions of the inputs to differentiate by, or ()}
-    answer  {"values", "dtypes", "shapes", "gradients" (None: undefined)} or {"error": (class name, text)}
+    answer  {"values", "dtypes", "shapes", "gradients" (None: undefined)}
+             or {"error": (class name, text)}
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")  # its own summation orders are less exact
 
 import numpy as np
-import tensorflow as tf2
+import tensorflow as tf2  # noqa: ICN001  tf is its compat.v1
 from tensorflow.python.framework import op_def_library, op_def_registry
 
 tf = tf2.compat.v1
@@ -92,7 +93,7 @@ def answer(case):
         elif isinstance(result, tf.Tensor):
             outputs = [result]
         else:
-            outputs = [t for t in result]
+            outputs = list(result)
         gradients = []
         if case["gradients"]:
             floats = [y for y in outputs if y.dtype.base_dtype.is_floating]
@@ -125,7 +126,7 @@ def main():
     for case in cases:
         try:
             answers.append(answer(case))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  whatever it is, it is the answer
             text = str(error).splitlines()
             answers.append({"error": (type(error).__name__, text[0] if text else "")})
     with open(sys.argv[1], "wb") as file:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import os
 import pickle
 import subprocess
-import sys
 import tempfile
 from functools import cache
 from pathlib import Path
@@ -20,10 +19,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent / "ops"))
-
 from cases import SOURCES, build, evaluate, first_unknown, positions, records
 
 import flowgraph as tf
@@ -47,8 +42,8 @@ DIFFERENT: dict[tuple[str, str], str] = {
     ("GatherNd", "error"): "an index vector that names one element has a gradient here",
     ("PadV2", "gradients"): "the padding value has a gradient here",
     ("Round", "values"): "integers stay as they are; TensorFlow 2.21 gives zeros",
-    ("SoftmaxCrossEntropyWithLogits", "gradients"): "output 1 depends on the labels too, and labels "
-    "that were broadcast get their sum",
+    ("SoftmaxCrossEntropyWithLogits", "gradients"): "output 1 depends on the labels too, and "
+    "labels that were broadcast get their sum",
 }
 
 #: (relative, absolute) by dtype.
@@ -96,7 +91,7 @@ def answers() -> dict[tuple[str, int], dict[str, Any]]:
             cases.append(case_of(op, sample, first_unknown))
     with tempfile.NamedTemporaryFile() as file:
         done = subprocess.run(
-            [PEER, str(HERE / "tensorflow_worker.py"), file.name],
+            [PEER, str(Path(__file__).with_name("tensorflow_worker.py")), file.name],
             input=pickle.dumps(cases),
             stderr=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
