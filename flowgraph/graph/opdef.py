@@ -247,6 +247,8 @@ class Procedure:
 
     Pointers address row-major elements.  Of a list argument (``values: N*T``) the name is the
     position in the block of the first address: ``{T}_pointer(slot(block, values + i))``.
+    An op of effect ``random`` also finds ``counter``: a pointer to its one int64, how much of its
+    stream is used up, which the kernel advances.
     ``{T}`` stands for the dtype of attr ``T``, ``{x}`` for that of the argument ``x``, and every
     key of ``choices(call)`` for its text; other braces are doubled.
 
@@ -264,6 +266,7 @@ class Procedure:
             memory where the output is a new version of a variable).
         choices: parts of the text that attrs decide.
         symbols: routines of the BLAS library, by name (``dpotrf_``: LAPACK, all by address).
+        helpers: functions that ``text`` calls, as text; ``{T}`` and the like as there.
         flops: floating-point operations of a call, for the profile.
         natively: False where the reference must do it as a host instruction.
     """
@@ -277,6 +280,7 @@ class Procedure:
     updates: Mapping[int, int] = field(default_factory=dict)
     choices: Callable[[Call], Mapping[str, str]] | None = None
     symbols: tuple[str, ...] = ()
+    helpers: str = ""
     flops: Callable[[Call], int] | None = None
     natively: Callable[[Call], bool] | None = None
 

@@ -140,7 +140,6 @@ def lower_strided_slice_grad(lowering: Lowering, node: Node, inputs: list[Operan
 
 
 @custom_lowering("host")
-@custom_lowering("random")
 def lower_on_host(lowering: Lowering, node: Node, inputs: list[Operand]) -> None:
     """Run the reference as a host instruction."""
     lowering.lower_host(node)

@@ -7,7 +7,7 @@
                y = float32_pointer(slot(block, 2))
                for i in range(start, stop): ...
 
-Words of the block, in order: sizes, inputs, outputs, scratch, symbols.
+Words of the block, in order: sizes, inputs, counter, outputs, scratch, symbols.
 
 Read next: graph/opdef.py (what the text may say), lowering.py.
 """
@@ -20,9 +20,9 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from flowgraph.dtypes import as_dtype
-from flowgraph.graph.opdef import Arg, Procedure
+from flowgraph.graph.opdef import RANDOM, Arg, Procedure
 from flowgraph.kernel.ir import TextKernel
-from flowgraph.lower.operands import by_value, pointer
+from flowgraph.lower.operands import anonymous, by_value, pointer
 from flowgraph.optimize.frozen import Node
 from flowgraph.plan.plan import ARENA, Operand, Pointer, Symbol, Word
 
@@ -51,6 +51,11 @@ def lower_procedure(lowering: Lowering, node: Node, rule: Procedure) -> None:
             binder.bind(arg, operands)
         values += [node.inputs[k] for k in places]
         read += operands
+    inputs = by_value(values, read)
+    if node.effect == RANDOM:
+        counter = lowering.counter(node)
+        binder.bind_pointer("counter", "int64", pointer(counter))
+        inputs.update(anonymous(counter))
     outputs = {value: lowering.output(value) for value in node.outputs}
     for place, start in rule.fill.items():
         lowering.fill(outputs[node.outputs[place]], start, node)
@@ -76,13 +81,13 @@ def lower_procedure(lowering: Lowering, node: Node, rule: Procedure) -> None:
         if attr.kind == "type":
             dtypes[attr_name] = node.attrs[attr_name].base_dtype.name
     choices = tuple((rule.choices(call) if rule.choices else {}).items())
-    source = _source(rule.text, tuple(binder.lines), tuple(dtypes.items()), choices)
+    source = _source(rule.helpers, rule.text, tuple(binder.lines), tuple(dtypes.items()), choices)
     label = "_".join([node.type, *dict.fromkeys(dtypes.values())])
     lowering.emit_text(
         TextKernel(label, source),
         binder.words,
         node,
-        by_value(values, read),
+        inputs,
         outputs,
         stop=1 if rule.steps is None else rule.steps(call),
         flops=rule.flops(call) if rule.flops else 0,
@@ -136,10 +141,14 @@ def _positions(args: Sequence[Arg], node: Node) -> list[tuple[Arg, list[int]]]:
 
 @cache
 def _source(
+    helpers: str,
     text: str,
     lines: tuple[str, ...],
     dtypes: tuple[tuple[str, str], ...],
     choices: tuple[tuple[str, str], ...],
 ) -> str:
-    body = textwrap.dedent(text).strip("\n").format(**{**dict(dtypes), **dict(choices)})
-    return "def kernel(block, start, stop):\n" + textwrap.indent("\n".join((*lines, body)), "    ")
+    words = {**dict(dtypes), **dict(choices)}
+    above = textwrap.dedent(helpers).lstrip("\n").format(**words)
+    body = textwrap.dedent(text).strip("\n").format(**words)
+    head = f"{above}def kernel(block, start, stop):\n"
+    return head + textwrap.indent("\n".join((*lines, body)), "    ")

@@ -1,23 +1,15 @@
 """Random numbers: random_uniform, random_normal, truncated_normal, random_shuffle.
 
-An op draws from its own stream (philox.py), chosen by attrs ``seed`` and ``seed2``; each run of it
-takes the next numbers.  Where the stream comes from::
+An op draws from its own stream (philox.py), chosen by attrs ``seed`` and ``seed2``
+(random_seeds.py); each run of it takes the next numbers.
 
-    graph seed   op seed    stream
-    given        given      (graph seed, op seed)                 TensorFlow's numbers
-    -            given      (87654321, op seed)                   TensorFlow's numbers
-    given        -          (graph seed, hash of the op's name)
-    -            -          (87654321, hash of the op's name)
-
-NB: without an op seed TensorFlow counts the operations made before, or takes the clock.  Here every
-process draws the same, and adding an operation elsewhere changes nothing.
-
-Read next: philox.py, initializers.py.
+Read next: philox_text.py (the kernels), random_distributions.py, initializers.py.
 """
 
 from __future__ import annotations
 
-import hashlib
+import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -25,71 +17,24 @@ import numpy as np
 from flowgraph.dtypes import ALL, FLOAT, INDEX, as_dtype, float32
 from flowgraph.graph.apply import apply_op
 from flowgraph.graph.convert import convert_to_tensor
-from flowgraph.graph.default import get_default_graph, name_scope
+from flowgraph.graph.default import name_scope
 from flowgraph.graph.export import export
 from flowgraph.graph.node import Tensor
 from flowgraph.graph.opdef import (
     RANDOM,
     Call,
-    Custom,
+    Procedure,
     define,
     dtypes_of,
     error_sample,
     not_differentiable,
     sample,
 )
-from flowgraph.ops.philox import Stream
+from flowgraph.ops import philox_text
+from flowgraph.ops.philox import RESERVED_PER_NUMBER, STRETCH_PER_NUMBER
+from flowgraph.ops.random_seeds import NO_GRADIENT, seeds_of, stream_of
 from flowgraph.ops.rules import f32, i32, invalid, require_rank, size_vector
 from flowgraph.shapes import Dims, ShapeError
-
-#: The graph seed of a graph that was given none.
-DEFAULT_GRAPH_SEED = 87654321
-
-_MAX_SEED = 2**31 - 1
-_NO_GRADIENT = not_differentiable("random numbers do not depend on anything")
-
-# ------------------------------------------------------------------------------------------ seeds
-
-
-def _hash_of(name: str) -> int:
-    """63 bits that depend on ``name`` alone, the same in every process."""
-    digest = hashlib.blake2b(name.encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "little") >> 1
-
-
-@export("get_seed", "random.get_seed")
-def get_seed(op_seed: int | None) -> tuple[int | None, int | None]:
-    """The pair of seeds that a random operation made now would use, given its own seed.
-
-    Args:
-        op_seed: the operation's seed, or None.
-
-    Returns:
-        (graph seed, operation seed); (None, None) when neither is given, and the operation's name
-        decides.
-    """
-    graph_seed = get_default_graph().seed
-    if graph_seed is None and op_seed is None:
-        return None, None
-    if op_seed is None:
-        return graph_seed, _hash_of(get_default_graph().get_name_scope())
-    seeds = DEFAULT_GRAPH_SEED if graph_seed is None else graph_seed, op_seed % _MAX_SEED
-    return (0, _MAX_SEED) if seeds == (0, 0) else seeds
-
-
-def _seeds(op_seed: int | None, type: str) -> dict[str, Any]:
-    """Attrs seed and seed2 of an operation of ``type`` about to be made under its own name."""
-    graph = get_default_graph()
-    if op_seed is None:
-        name = graph.unique_name(type, mark_as_used=False)
-        seed = DEFAULT_GRAPH_SEED if graph.seed is None else graph.seed
-        return {"seed": seed, "seed2": _hash_of(name)}
-    return dict(zip(("seed", "seed2"), get_seed(op_seed), strict=True))
-
-
-def _stream(call_: Call, counter: Any) -> Stream:
-    return Stream(call_.attrs["seed"], call_.attrs["seed2"], counter)
-
 
 # ---------------------------------------------------------------------------------------- records
 
@@ -108,9 +53,35 @@ def _count(shape: np.ndarray[Any, Any]) -> int:
     return int(np.prod(shape, dtype=np.int64))
 
 
-def _floats(type: str, draw: str, doc: str) -> None:
+def _draw_sizes(call_: Call) -> Mapping[str, int]:
+    n = math.prod(call_.out_shapes[0])  # type: ignore[arg-type]
+    return {
+        "n": n,
+        "seed": call_.attrs["seed"],
+        "seed2": call_.attrs["seed2"],
+        "reserve": n * RESERVED_PER_NUMBER,
+    }
+
+
+def _draw_choices(draw: str, each: int) -> Mapping[str, str]:
+    return {"draw": draw, "each": str(each), "stretch": str(each * STRETCH_PER_NUMBER)}
+
+
+def _float_kernel(distribution: str, draws: str) -> Procedure:
+    return Procedure(
+        philox_text.RESERVE + draws + "return 0\n",
+        sizes=_draw_sizes,
+        known=(0,),
+        helpers=philox_text.PHILOX + "{draw}",
+        choices=lambda call_: _draw_choices(
+            *philox_text.DRAW[distribution, call_.out_dtypes[0].name]
+        ),
+    )
+
+
+def _floats(type: str, draw: str, kernel: Procedure, doc: str) -> None:
     def reference(call_: Call, counter: Any, shape: Any) -> Any:
-        numbers = getattr(_stream(call_, counter), draw)(_count(shape), call_.attrs["dtype"].np)
+        numbers = getattr(stream_of(call_, counter), draw)(_count(shape), call_.attrs["dtype"].np)
         return numbers.reshape(shape)
 
     define(
@@ -121,8 +92,8 @@ def _floats(type: str, draw: str, doc: str) -> None:
         seed=0,
         seed2=0,
         infer=_sizes_infer,
-        kernel=Custom("random"),
-        grad=_NO_GRADIENT,
+        kernel=kernel,
+        grad=NO_GRADIENT,
         reference=reference,
         samples=(
             sample(i32([3, 5]), dtype=float32, seed=1, seed2=2, const=(0,)),
@@ -139,10 +110,16 @@ def _floats(type: str, draw: str, doc: str) -> None:
     )
 
 
-_floats("RandomUniform", "uniform", "Floats uniform in [0, 1).")
-_floats("RandomStandardNormal", "normal", "Floats of the standard normal distribution.")
 _floats(
-    "TruncatedNormal", "truncated_normal",
+    "RandomUniform", "uniform", _float_kernel("uniform", philox_text.DRAWS),
+    "Floats uniform in [0, 1).",
+)  # fmt: skip
+_floats(
+    "RandomStandardNormal", "normal", _float_kernel("normal", philox_text.DRAWS),
+    "Floats of the standard normal distribution.",
+)  # fmt: skip
+_floats(
+    "TruncatedNormal", "truncated_normal", _float_kernel("normal", philox_text.TRUNCATED_DRAWS),
     "Floats of the standard normal distribution, those beyond 2 drawn again.",
 )  # fmt: skip
 
@@ -156,9 +133,24 @@ def _integers_infer(call_: Call) -> list[Dims]:
 def _integers_reference(call_: Call, counter: Any, shape: Any, minval: Any, maxval: Any) -> Any:
     if minval >= maxval:
         raise invalid(f"minval must be below maxval: {minval} >= {maxval}")
-    stream = _stream(call_, counter)
+    stream = stream_of(call_, counter)
     numbers = stream.integers(_count(shape), int(minval), int(maxval), minval.dtype)
     return numbers.reshape(shape)
+
+
+_INTEGERS = (
+    """
+low = u{Tout}(load(minval, 0))
+span = u{Tout}(load(maxval, 0)) - low
+if load(minval, 0) >= load(maxval, 0):
+    return 3
+"""
+    + philox_text.RESERVE
+    + philox_text.DRAWS.replace("draw(words, ", "draw(low, span, words, ").replace(
+        "{dtype}", "{Tout}"
+    )
+    + "return 0\n"
+)
 
 
 define(
@@ -169,8 +161,14 @@ define(
     seed=0,
     seed2=0,
     infer=_integers_infer,
-    kernel=Custom("random"),
-    grad=_NO_GRADIENT,
+    kernel=Procedure(
+        _INTEGERS,
+        sizes=_draw_sizes,
+        known=(0,),
+        helpers=philox_text.PHILOX + "{draw}",
+        choices=lambda call_: _draw_choices(*philox_text.INTEGERS[call_.out_dtypes[0].name]),
+    ),
+    grad=NO_GRADIENT,
     reference=_integers_reference,
     samples=(
         sample(i32([3, 5]), i32(-3), i32(9), seed=1, seed2=2, const=(0,)),
@@ -186,10 +184,42 @@ define(
 )  # fmt: skip
 
 
+_SHUFFLE = """
+position = uint64(load(counter, 0))
+store(counter, 0, load(counter, 0) + (n + 2) // 4)
+words = uint32_stack(4)
+for i in range(n):
+    store(order, i, i)
+for i in range(n - 1):
+    if i % 4 == 0:
+        philox(position + uint64(i // 4), uint64(seed), uint64(seed2), words)
+    j = i + int64(uint64(load(words, i % 4)) % uint64(n - i))
+    chosen = load(order, j)
+    store(order, j, load(order, i))
+    store(order, i, chosen)
+for i in range(n):
+    source = address(offset(value, load(order, i) * row))
+    copy_bytes(address(offset(output, i * row)), source, row_bytes)
+return 0
+"""
+
+
+def _shuffle_sizes(call_: Call) -> Mapping[str, int]:
+    n, *rest = call_.shapes[0] or (1,)
+    row = math.prod(rest)  # type: ignore[arg-type]
+    return {
+        "n": n,
+        "row": row,
+        "row_bytes": row * call_.dtypes[0].np.itemsize,
+        "seed": call_.attrs["seed"],
+        "seed2": call_.attrs["seed2"],
+    }
+
+
 def _shuffle_reference(call_: Call, counter: Any, value: Any) -> Any:
     if value.ndim == 0 or len(value) <= 1:
         return value
-    return value[_stream(call_, counter).permutation(len(value))]
+    return value[stream_of(call_, counter).permutation(len(value))]
 
 
 define(
@@ -199,7 +229,12 @@ define(
     seed=0,
     seed2=0,
     infer=lambda call_: [call_.shapes[0]],
-    kernel=Custom("random"),
+    kernel=Procedure(
+        _SHUFFLE,
+        sizes=_shuffle_sizes,
+        helpers=philox_text.PHILOX,
+        scratch=lambda call_: {"order": ("int64", _shuffle_sizes(call_)["n"])},
+    ),
     grad=not_differentiable("TensorFlow defines none"),
     reference=_shuffle_reference,
     samples=(
@@ -259,9 +294,9 @@ def random_uniform(
         low = convert_to_tensor(minval, dtype=target, name="min")
         high = convert_to_tensor(maxval, dtype=target, name="max")
         if target.is_integer:
-            seeds = _seeds(seed, "RandomUniformInt")
+            seeds = seeds_of(seed, "RandomUniformInt")
             return apply_op("RandomUniformInt", sizes, low, high, name=scope, **seeds)
-        numbers = apply_op("RandomUniform", sizes, dtype=target, **_seeds(seed, "RandomUniform"))
+        numbers = apply_op("RandomUniform", sizes, dtype=target, **seeds_of(seed, "RandomUniform"))
         return apply_op("Add", numbers * (high - low), low, name=scope)
 
 
@@ -275,7 +310,7 @@ def _scaled(
         sizes = convert_to_tensor(size_vector(shape), name="shape")
         mean = convert_to_tensor(mean, dtype=target, name="mean")
         stddev = convert_to_tensor(stddev, dtype=target, name="stddev")
-        numbers = apply_op(type, sizes, dtype=target, **_seeds(seed, type))
+        numbers = apply_op(type, sizes, dtype=target, **seeds_of(seed, type))
         return apply_op("Add", numbers * stddev, mean, name=scope)
 
 
@@ -353,5 +388,5 @@ def random_shuffle(value: Any, seed: int | None = None, name: str | None = None)
     Source: with an op seed, TensorFlow 1.15's order.
     """
     value = convert_to_tensor(value, name="value")
-    seeds = _seeds(seed, name or "RandomShuffle")
+    seeds = seeds_of(seed, name or "RandomShuffle")
     return apply_op("RandomShuffle", value, name=name, **seeds)

@@ -415,7 +415,13 @@ class Checker:
             if instr.kernel is None:
                 executable._run_host_row(row)
                 continue
+            counters = [
+                executable.window(o) for o in instr.inputs.values() if o.slot.kind == COUNTER
+            ]
+            before = [counter.copy() for counter in counters]
             expected = run_instr(instr, executable.window)
+            for counter, start in zip(counters, before, strict=True):
+                counter[...] = start  # the kernel advances it too
             self.table[0] = executable.table[row]
             code = native.execute(self.table.ctypes.data, 0)
             if code != -1:

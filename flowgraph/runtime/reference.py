@@ -16,7 +16,7 @@ import numpy as np
 from flowgraph.graph.opdef import RANDOM
 from flowgraph.optimize.frozen import RESIZES, Node, Value
 from flowgraph.optimize.views import inputs_read, is_view
-from flowgraph.plan.plan import Instr, Operand
+from flowgraph.plan.plan import COUNTER, Instr, Operand
 from flowgraph.runtime.state import State
 
 Window = Callable[[Operand], np.ndarray]
@@ -97,4 +97,4 @@ def _host_input(instr: Instr, value: Value, read: bool, window: Window) -> np.nd
 
 
 def _counter(instr: Instr, window: Window) -> np.ndarray:
-    return window(next(o for v, o in instr.inputs.items() if v.node is None))
+    return window(next(o for o in instr.inputs.values() if o.slot.kind == COUNTER))

@@ -15,6 +15,7 @@ import pytest
 from interpret import Interpreter, evaluate
 
 import flowgraph as tf
+from flowgraph import config
 from flowgraph.ops.philox import Stream, philox
 
 #: (graph seed, op seed, which run) -> first numbers of each kind.
@@ -112,10 +113,10 @@ def test_large_draws_are_tensorflows() -> None:
         ["bf33f60d798ccf9f", "0cfd03fbe6991cf9", "831b5782356234c5"],
         ["548bab5a2374a45d", "31c801dc0c7ca4bc", "4d2ed464d1634f39"],
     ]
-    runs = Interpreter()
-    for expected in digests:
-        values = runs.run(ops)
-        assert [hashlib.sha256(v.tobytes()).hexdigest()[:16] for v in values] == expected
+    for runs in (Interpreter(), tf.Session()):
+        for expected in digests:
+            values = runs.run(ops)
+            assert [hashlib.sha256(v.tobytes()).hexdigest()[:16] for v in values] == expected
 
 
 @pytest.mark.parametrize(
@@ -126,11 +127,12 @@ def test_large_draws_are_tensorflows() -> None:
     ],
 )
 def test_large_normal_draws_are_tensorflows(make: Any, sums: list[tuple[float, float]]) -> None:
-    op, runs = make([100003], seed=5), Interpreter()
-    for total, size in sums:
-        value = runs.run([op])[0].astype(np.float64)
-        assert abs(value.sum() - total) < 2e-2
-        assert abs(np.abs(value).sum() - size) < 2e-2
+    op = make([100003], seed=5)
+    for runs in (Interpreter(), tf.Session()):
+        for total, size in sums:
+            value = runs.run([op])[0].astype(np.float64)
+            assert abs(value.sum() - total) < 2e-2
+            assert abs(np.abs(value).sum() - size) < 2e-2
 
 
 def test_philox_known_answer() -> None:
@@ -231,6 +233,27 @@ def test_shuffle_is_a_permutation_of_rows() -> None:
     value = evaluate(tf.random_shuffle(rows, seed=4))
     assert not np.array_equal(value, rows)
     np.testing.assert_array_equal(value[np.argsort(value[:, 0])], rows)
+
+
+def test_draws_run_natively() -> None:
+    """Nothing of a draw returns to Python; with FLOWGRAPH_CHECK kernels are compared."""
+    x = [
+        tf.random_uniform([5]),
+        tf.random_normal([5], dtype=tf.float64),
+        tf.truncated_normal([5]),
+        tf.random_uniform([5], 0, 9, dtype=tf.int32),
+        tf.random_shuffle(tf.range(5)),
+        tf.nn.dropout(tf.ones([5]), 0.5),
+    ]
+    session = tf.Session()
+    session.run(x)
+    (entry,) = session._entries
+    assert all(i.kernel is not None for i in entry.plan.current.executable.plan.instrs)
+    with config.override(CHECK=1):
+        checked = tf.Session()
+        first = checked.run(x)
+    for one, other in zip(tf.Session().run(x), first, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_counter_counts_reserved_blocks() -> None:
