@@ -1,4 +1,4 @@
-"""Pass ``fold``: what is known before running becomes a Const.
+"""Pass ``fold``: what is known before running becomes a Const; IdentityN is seen through.
 
     %0 = Shape(x)  with x float32[?, 3] known as float32[8, 3]   ==>   %0 = Const {value: [8, 3]}
 
@@ -9,6 +9,8 @@ Read next: specialize.py, which folds again once sizes are known.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -30,7 +32,9 @@ _KEPT = ("Const", "Placeholder")
 def fold(graph: FrozenGraph) -> FrozenGraph:
     """Replace nodes whose value is known; see the module docstring."""
 
-    def visit(node: Node, out: list[Node]) -> list[Value] | None:
+    def visit(node: Node, out: list[Node]) -> Sequence[Value] | None:
+        if node.type == "IdentityN":
+            return node.inputs
         values = known_outputs(node)
         if values is not None:
             out.extend(v.node for v in values)

@@ -32,7 +32,7 @@ def test_a_name_loads_its_file(tmp_path):
 
 
 def test_op_types_load_their_file(tmp_path):
-    code = "import flowgraph; from flowgraph.graph.opdef import OPDEFS; print(OPDEFS['Cumsum'].type)"
+    code = "from flowgraph.graph.opdef import OPDEFS; print(OPDEFS['Cumsum'].type)"
     run("import flowgraph", tmp_path)
     assert run(code, tmp_path) == "Cumsum"
     assert run(code, "") == "Cumsum"
