@@ -72,7 +72,6 @@ _COMBINE = {
     "ScatterAdd": "x + y",
     "ScatterSub": "x - y",
     "ScatterUpdate": "y",
-    "UnsortedSegmentSum": "x + y",
 }
 
 
@@ -121,9 +120,8 @@ def gather_kernel(dtype: str, index: str) -> TextKernel:
 
 @cache
 def scatter_kernel(op: str, dtype: str, index: str) -> TextKernel:
-    """table[indices[i]] = combine(that, rows[i]), in order; segments drop negative ids."""
-    skip = "" if op == "UnsortedSegmentSum" else "k < 0 or "
-    source = _SCATTER.format(dtype=dtype, index=index, skip=skip, combine=_COMBINE[op])
+    """table[indices[i]] = combine(that, rows[i]), in order."""
+    source = _SCATTER.format(dtype=dtype, index=index, skip="k < 0 or ", combine=_COMBINE[op])
     return TextKernel(f"{op}_{dtype}_{index}", source)
 
 
@@ -172,16 +170,6 @@ def lower_scatter(lowering: Lowering, node: Node, inputs: list[Operand]) -> None
     if out.slot is not ref.slot:
         lowering.copy(ref, out, node)
     _emit_scatter(lowering, node, out, indices, updates)
-
-
-@custom_lowering("segment_sum")
-@custom_lowering("unsorted_segment_sum")
-def lower_segment_sum(lowering: Lowering, node: Node, inputs: list[Operand]) -> None:
-    """UnsortedSegmentSum(data, segment_ids, num_segments): zeros, then add rows."""
-    data, ids = (lowering.contiguous(o, node) for o in inputs[:2])
-    out = lowering.output(node.outputs[0])
-    lowering.fill(out, 0, node)
-    _emit_scatter(lowering, node, out, ids, data)
 
 
 @custom_lowering("gather_nd")
@@ -234,10 +222,7 @@ def _emit_scatter(
     row = int(np.prod(table.shape[1:], dtype=np.int64))
     words: list[Word] = [1, table.shape[0], row, pointer(indices), pointer(table), pointer(rows)]
     kernel = scatter_kernel(node.type, table.dtype.name, indices.dtype.name)
-    if node.type == "UnsortedSegmentSum":
-        values = by_value(node.inputs[:2], (rows, indices))
-    else:
-        values = by_value(node.inputs, (table, indices, rows))
+    values = by_value(node.inputs, (table, indices, rows))
     lowering.emit_text(
         kernel,
         words,

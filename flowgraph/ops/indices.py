@@ -1,4 +1,4 @@
-"""Index tensors: what gathering.py and scattering.py both ask of them."""
+"""Index tensors: what gathering.py, scattering.py and segments.py ask of them."""
 
 from __future__ import annotations
 
@@ -18,6 +18,18 @@ def check_indices(indices: np.ndarray[Any, Any], size: int) -> None:
         place = tuple(int(i) for i in np.argwhere(wrong)[0])
         at = f"indices{list(place)} = " if place else "index "
         raise invalid(f"{at}{indices[place]} is not in [0, {size})")
+
+
+def check_sorted_ids(ids: np.ndarray[Any, Any]) -> None:
+    """InvalidArgumentError naming the first id that is negative or smaller than its predecessor."""
+    if ids.size and ids[0] < 0:
+        raise invalid(f"segment_ids[0] = {ids[0]} is negative")
+    falls = np.flatnonzero(np.diff(ids) < 0)
+    if falls.size:
+        i = int(falls[0]) + 1
+        raise invalid(
+            f"segment_ids[{i}] = {ids[i]} is smaller than the one before it, {ids[i - 1]}"
+        )
 
 
 def index_depth(indices: Dims) -> int | None:
