@@ -4,7 +4,7 @@
                                                   +---+---+---+
 A window covers ``span = (taps - 1) * dilation + 1`` elements.  VALID: windows lie inside.  SAME:
 ceil(size / stride) of them, zeros where they stick out, the odd one behind.  EXPLICIT: as many
-zeros as given.  Shared by convolutions, pooling and their kin; holds no records.
+zeros as given.  Shared by convolutions, depthwise ones and dilations; holds no records.
 
 Read next: convolution.py.
 """
