@@ -52,9 +52,19 @@ host.
 #: Ops that leave no work for the run: sources, sizes, and what the compiler sees through.
 _PLANNED = frozenset(
     (
-        "BroadcastArgs", "BroadcastGradientArgs", "Const", "IdentityN", "IsVariableInitialized",
-        "NoOp", "Placeholder", "Rank", "Shape", "ShapeN", "Size", "VariableV2",
-    )  # fmt: skip
+        "BroadcastArgs",
+        "BroadcastGradientArgs",
+        "Const",
+        "IdentityN",
+        "IsVariableInitialized",
+        "NoOp",
+        "Placeholder",
+        "Rank",
+        "Shape",
+        "ShapeN",
+        "Size",
+        "VariableV2",
+    )
 )
 
 
