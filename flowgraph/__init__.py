@@ -20,12 +20,15 @@ from flowgraph.graph import gradients as _gradients  # noqa: F401  its names are
 from flowgraph.graph.core import Graph as _Graph
 from flowgraph.graph.export import attribute as _attribute
 from flowgraph.graph.export import export_all as _export_all
+from flowgraph.graph.export import export_value as _export_value
 from flowgraph.graph.export import install as _install
 from flowgraph.graph.export import names_of as _names_of
 from flowgraph.graph.families import find as _find_families
 from flowgraph.profile import run_metadata as _run_metadata  # noqa: F401  its names are exported
 
-__version__ = "0.1.0"
+#: The TensorFlow release whose API this is, so that programs which ask for one find it; behind the
+#: ``+`` flowgraph's own version.
+__version__ = "1.15.0+flowgraph.0.1.0"
 
 _FOLDER = _Path(__file__).parent
 
@@ -33,6 +36,8 @@ _export_all(_dtypes.PUBLIC, "", "dtypes.")
 _export_all(_errors.PUBLIC, "errors.")
 _export_all(_tensor_shape.PUBLIC, "")
 
+_export_value(_errors.OpError, "OpError")
+_export_value(__version__, "VERSION", "version.VERSION")
 _find_families(_FOLDER)
 # What other files would miss without: the operators of Tensor, and the Variable class.
 for _family in ("operators", "slicing", "variables"):

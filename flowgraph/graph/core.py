@@ -57,6 +57,8 @@ class _Scopes(threading.local):
         self.devices: list[DeviceScope] = []
         self.colocation: list[Operation] = []
         self.gradient_overrides: dict[str, str] = {}
+        self.variable_creators: tuple[Callable[..., Any], ...] = ()
+        self.container = ""
 
 
 class Graph:
@@ -320,6 +322,31 @@ class Graph:
             yield
         finally:
             scopes.gradient_overrides = before
+
+    @property
+    def _variable_creators(self) -> tuple[Callable[..., Any], ...]:
+        return self._scopes.variable_creators
+
+    @contextmanager
+    def _variable_creator_scope(self, creator: Callable[..., Any]) -> Iterator[None]:
+        """Variables made inside are made by ``creator(next_creator, **arguments)``."""
+        scopes = self._scopes
+        before = scopes.variable_creators
+        scopes.variable_creators = (*before, creator)
+        try:
+            yield
+        finally:
+            scopes.variable_creators = before
+
+    @contextmanager
+    def container(self, container_name: str) -> Iterator[str]:
+        """Name the container of variables and queues made inside; kept, without effect."""
+        scopes = self._scopes
+        before, scopes.container = scopes.container, container_name
+        try:
+            yield container_name
+        finally:
+            scopes.container = before
 
     # -------------------------------------------------------------------------------- collections
 

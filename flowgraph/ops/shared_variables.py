@@ -23,6 +23,7 @@ from flowgraph.graph.export import export_value
 from flowgraph.graph.node import describe
 from flowgraph.graph.site import find_site, format_site
 from flowgraph.ops.initializers import glorot_uniform_initializer, zeros_initializer
+from flowgraph.ops.partitioners import refuse_pieces
 from flowgraph.ops.variables import Variable
 from flowgraph.tensor_shape import TensorShape, as_shape
 
@@ -94,6 +95,8 @@ def get_or_make(
             f"reuses variables; set reuse=tf.AUTO_REUSE to make it{did_you_mean(name, known)}"
         )
     value, dtype = _initial(name, shape, as_dtype(dtype), initializer, validate_shape)
+    if partitioner is not None and shape is not None and as_shape(shape).ndims:
+        refuse_pieces(name, partitioner(shape=as_shape(shape), dtype=dtype))
     variable = known[name] = Variable(
         value,
         name=name,
@@ -103,6 +106,9 @@ def get_or_make(
         dtype=dtype,
         validate_shape=validate_shape,
         constraint=constraint,
+        use_resource=use_resource,
+        synchronization=synchronization,
+        aggregation=aggregation,
     )
     if regularizer is not None:
         graph = variable.graph

@@ -115,6 +115,10 @@ class VariableScope:
         """Set the default custom getter."""
         self.custom_getter = custom_getter
 
+    def set_partitioner(self, partitioner: Callable[..., Any] | None) -> None:
+        """Set the default partitioner."""
+        self.partitioner = partitioner
+
     def set_use_resource(self, use_resource: bool | None) -> None:
         """Accepted; every variable has a defined order of effects."""
         self.use_resource = use_resource
@@ -232,12 +236,13 @@ def get_variable(
         regularizer: ``f(variable)``; its result joins ``GraphKeys.REGULARIZATION_LOSSES``.
         trainable, collections, caching_device, validate_shape, constraint: as in ``tf.Variable``.
         custom_getter: ``f(getter, name, **arguments)``, called in place of making the variable.
-        partitioner, use_resource, synchronization, aggregation: accepted.
+        partitioner: ``f(shape, dtype)``, pieces per axis; more than one is refused.
+        use_resource, synchronization, aggregation: accepted.
 
     Raises:
         ValueError: the variable exists and the scope does not reuse; or does not exist and the
             scope only reuses; or has another shape or dtype; or a new one has neither shape nor
-            initializer.
+            initializer; or a partitioner asks for several pieces.
 
     Source: tf.get_variable (TensorFlow 1.15).
     """
@@ -375,3 +380,34 @@ class variable_scope(AbstractContextManager[VariableScope]):
             custom_getter=_wrap_getter(self._custom_getter, base.custom_getter),
             **self._changes,
         )
+
+
+@export("variable_op_scope")
+def variable_op_scope(
+    values: Sequence[Any],
+    name_or_scope: str | VariableScope | None,
+    default_name: str | None = None,
+    **settings: Any,
+) -> variable_scope:
+    """``variable_scope`` with its arguments in an older order.
+
+    Args:
+        values: tensors that say which graph is meant.
+        name_or_scope, default_name: as in ``tf.variable_scope``.
+        settings: further arguments of ``tf.variable_scope``, by name.
+    """
+    return variable_scope(name_or_scope, default_name, values, **settings)
+
+
+@export("op_scope")
+def op_scope(
+    values: Sequence[Any], name: str | None, default_name: str | None = None
+) -> AbstractContextManager[Any]:
+    """``name_scope`` with its arguments in an older order.
+
+    Args:
+        values: tensors that say which graph is meant.
+        name: of the scope, or None for ``default_name``.
+        default_name: the name when there is none.
+    """
+    return name_scope(name, default_name, values)

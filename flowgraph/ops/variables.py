@@ -17,7 +17,9 @@ Read next: variable_scope.py (get_variable), state.py (the op records).
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -48,8 +50,24 @@ from flowgraph.shapes import Dims, format_tuple
 from flowgraph.tensor_shape import TensorShape, as_dims
 
 
+class _Creatable(type):
+    """Calling the class asks the graph's ``variable_creator_scope`` blocks first."""
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        creators = get_default_graph()._variable_creators
+        if not creators:
+            return super().__call__(*args, **kwargs)
+        make: Callable[..., Any] = super().__call__
+        for creator in creators:
+            make = partial(creator, make)
+        given = inspect.signature(cls.__init__).bind(None, *args, **kwargs)  # type: ignore[misc]
+        given.apply_defaults()
+        del given.arguments["self"]
+        return make(**given.arguments)
+
+
 @export("Variable")
-class Variable:
+class Variable(metaclass=_Creatable):
     """A value that lives in a Session, is initialised by an operation and changed by others.
 
     Args:
@@ -60,7 +78,8 @@ class Variable:
         validate_shape: False leaves the shape open, so that other shapes can be assigned.
         caching_device: device of the read.
         name: ``"Variable"`` when None; made unique.
-        variable_def, import_scope, synchronization, aggregation: accepted.
+        variable_def, import_scope: accepted.
+        synchronization, aggregation: kept.
         dtype: the dtype to convert the initial value to.
         expected_shape: accepted (it is deprecated in TensorFlow).
         constraint: function applied to the variable after an optimiser's update; kept for the
@@ -109,6 +128,7 @@ class Variable:
         self._trainable = trainable is None or bool(trainable)
         self._constraint = constraint
         self._caching_device = caching_device
+        self._synchronization, self._aggregation = synchronization, aggregation
         wanted = None if dtype is None else as_dtype(dtype).base_dtype
         with control_dependencies(None):
             self._build(initial_value, wanted, name, validate_shape, shape)
@@ -207,6 +227,10 @@ class Variable:
     def sparse_read(self, indices: Any, name: str | None = None) -> Tensor:
         """``tf.gather(v, indices)``."""
         return call.GatherV2(self, indices, 0, name=name or "Gather")
+
+    def gather_nd(self, indices: Any, name: str | None = None) -> Tensor:
+        """``tf.gather_nd(v, indices)``."""
+        return call.GatherNd(self, indices, name=name)
 
     # ------------------------------------------------------------------------------------ writing
 
@@ -351,6 +375,16 @@ class Variable:
     def constraint(self) -> Callable[[Any], Any] | None:
         """The function to apply after an optimiser's update, or None."""
         return self._constraint
+
+    @property
+    def synchronization(self) -> Any:
+        """What was given; a VariableSynchronization or None."""
+        return self._synchronization
+
+    @property
+    def aggregation(self) -> Any:
+        """What was given; a VariableAggregation or None."""
+        return self._aggregation
 
     # ------------------------------------------------------------------------------------ protocol
 
