@@ -332,7 +332,8 @@ class _Lowering:
                 raise KernelTextError(f"line {inst.loc.line}: a condition must be bool")
             self.f.do(f"br i1 {condition}, label %B{inst.truebr}, label %B{inst.falsebr}")
         elif isinstance(inst, ir.Jump):
-            self.f.do(f"br label %B{inst.target}{self._loop_note(inst.target)}")
+            target = self._behind_jumps(inst.target)
+            self.f.do(f"br label %B{target}{self._loop_note(target)}")
         elif isinstance(inst, ir.Return):
             dtype = self.dtype(inst.value.name)
             self.f.do(f"ret {llvm_type(dtype)} {self.get(inst.value.name)}")
@@ -410,6 +411,16 @@ class _Lowering:
             self.put(target, value)
 
     # -------------------------------------------------------------------------------------- loops
+
+    def _behind_jumps(self, target: int) -> int:
+        """Where a jump to block ``target`` arrives.
+
+        NB: a long loop is closed by a jump to the EXTENDED_ARG before its head, a block of its own.
+        """
+        body = [inst for inst in self.func_ir.blocks[target].body if not isinstance(inst, ir.Del)]
+        if len(body) == 1 and isinstance(body[0], ir.Jump) and body[0].target > target:
+            return self._behind_jumps(body[0].target)
+        return target
 
     def _loop_note(self, target: int) -> str:
         """What a jump to block ``target`` says when it closes a vector loop."""

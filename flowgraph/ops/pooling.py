@@ -112,20 +112,22 @@ def _max_grad_kernel(call_: Call, loops: Mapping[str, int]) -> str:
         add = "store(output, found, load(output, found) + load(grad, to + c))"
         return every_window(loops, _first_greatest(add), clear)
     # NB: >= rather than ==, so that a window of NaN has a first maximum too
+    direct, places = is_tiled(loops), taps(loops)
     body = [
         "for c in independent(C):",
         "    y = load(orig_output, to + c)",
-        "    dy = load(grad, to + c)",
-        "    free = True",
+        "    free_0 = True",
     ]
-    direct = is_tiled(loops)
-    for place in taps(loops):
-        before = "" if direct else f"load(output, {place} + c) + "
+    for k, place in enumerate(places):
         body += [
-            f"    hit = free & (not (load(orig_input, {place} + c) < y))",
-            "    free = free & (not hit)",
-            f"    store(output, {place} + c, {before}select(hit, dy, {dtype.name}(0)))",
+            f"    below_{k} = load(orig_input, {place} + c) < y",
+            f"    hit_{k} = free_{k} & (not below_{k})",
+            f"    free_{k + 1} = free_{k} & below_{k}",
         ]
+    body.append("    dy = load(grad, to + c)")
+    for k, place in enumerate(places):
+        before = "" if direct else f"load(output, {place} + c) + "
+        body.append(f"    store(output, {place} + c, {before}select(hit_{k}, dy, {dtype.name}(0)))")
     return every_window(loops, body, () if direct else clear)
 
 

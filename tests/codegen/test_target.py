@@ -108,6 +108,19 @@ return int64(total)
     assert evaluate(text, 0, 2) == sum(i * i for i in range(2, 10))
 
 
+def test_long_loops_keep_their_note():
+    """Jumps over more than 255 code units start one unit before their target."""
+    lines = "\n".join(f"    store(p, i, load(p, i) + {k})" for k in range(60))
+    body = f"p = int64_pointer(a)\nfor i in independent(stop):\n{lines}\nreturn 0"
+    text = "def kernel(a, start, stop):\n" + body.replace("\n", "\n    ").replace(
+        "p =", "    p =", 1
+    )
+    assert "!llvm.loop !" in lowered(text, "kernel", Tuning())[0]
+    data = np.zeros(5, np.int64)
+    evaluate(text, data.ctypes.data, 0, 4)
+    assert data.tolist() == [1770] * 4 + [0]
+
+
 def test_variable_of_the_first_block_is_seen_in_later_ones():
     text = "x = 5\nif start > 0:\n    x = 6\nelse:\n    y = 1\nreturn x"
     assert evaluate(text, 0, 1) == 6
