@@ -12,11 +12,14 @@ from flowgraph.optimize.strides import contiguous_strides
 
 
 def is_view(node: Node) -> bool:
-    """True when the node only reads an input with other offset and strides (shapes are known)."""
+    """True when the node only reads an input with other offset and strides (shapes are known).
+
+    Strings have no buffers to look into: their views are made by the references.
+    """
     if node.view is None:
         rule = None if node.opdef is None else node.opdef.kernel
         node.view = False
-        if isinstance(rule, View):
+        if isinstance(rule, View) and not node.inputs[rule.source].dtype.np.hasobject:
             known = all(v.shape is not None and None not in v.shape for v in node.outputs)
             if known:
                 shape = node.inputs[rule.source].sizes

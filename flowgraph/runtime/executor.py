@@ -96,11 +96,8 @@ class Executable:
             memory = self.state.counter(slot.name).view(np.uint8)
         elif slot.kind == VARIABLE:
             array = self.state.variables.get(slot.name)
-            if array is None:
-                pass  # it has no value yet, and is only asked whether it has one
-            elif array.dtype.hasobject:
-                self.objects[slot] = array
-            else:
+            # One without a value is only asked whether it has one; strings are found by ``window``.
+            if array is not None and not array.dtype.hasobject:
                 memory = array.reshape(-1).view(np.uint8)
         elif slot.kind == FEED and slot.nbytes < DIRECT_NBYTES:
             memory = aligned_empty(slot.nbytes)
@@ -120,7 +117,9 @@ class Executable:
         self.feeders = []
         for operand, convert in zip(self.plan.feeds, converts, strict=True):
             view = self.window(operand) if operand.slot in self.memory else None
-            self.feeders.append((view, operand.dtype.np, operand.shape, operand.slot, convert))
+            # Arrays of objects may hold str and must hold bytes: all are converted.
+            dtype: Any = None if operand.slot.kind == OBJECT else operand.dtype.np
+            self.feeders.append((view, dtype, operand.shape, operand.slot, convert))
 
     def _bind_table(self) -> None:
         instrs = self.plan.instrs
@@ -198,6 +197,8 @@ class Executable:
         if operand.slot in self.objects:
             return self.objects[operand.slot]
         dtype = operand.dtype.np
+        if dtype.hasobject:
+            return self.state.variables[operand.slot.name]
         if not operand.size:
             return np.empty(operand.shape, dtype)  # NumPy refuses offsets into empty memory
         return np.ndarray(

@@ -84,7 +84,7 @@ def run_host(instr: Instr, window: Window, state: State) -> dict[Value, np.ndarr
     if node.effect == RANDOM:
         arrays.insert(0, _counter(instr, window))
     results = run_node(node, arrays)
-    if node.attrs.get(RESIZES):
+    if node.writes and (node.attrs.get(RESIZES) or results[0].dtype.hasobject):
         for name, array in zip(node.writes, results, strict=True):
             state.replace(name, array)
     return dict(zip(node.outputs, results, strict=True))

@@ -50,8 +50,15 @@ class State:
         return array
 
     def replace(self, name: str, value: np.ndarray) -> None:
-        """Set a variable that may change its size."""
-        self.variable(name, value.dtype, value.shape)[...] = value
+        """Set a variable that may change its size.
+
+        NB: an array of strings is never written to, so that results may share it.
+        """
+        array = self.variable(name, value.dtype, value.shape)
+        if value.dtype.hasobject:
+            self.variables[name] = value.copy()
+        else:
+            array[...] = value
 
     def counter(self, name: str) -> np.ndarray:
         """The stream position of a random op."""

@@ -149,4 +149,5 @@ def evaluate(case: Case, run: Callable[..., Sequence[Any]]) -> list[np.ndarray]:
     for op in case.before:
         run([op], {})
     fetches: list[Any] = case.outputs or [case.op]
-    return [np.asarray(v) for v in run(fetches, case.feeds) if v is not None]
+    results = [v for v in run(fetches, case.feeds) if v is not None]
+    return [np.asarray(v, object if isinstance(v, bytes) else None) for v in results]

@@ -111,6 +111,7 @@ def _check_inference(op: OpDef, sample: Sample, shape: Callable[..., Any]) -> No
 #: Ops whose result sizes depend on values, or on nothing the graph knows.
 _SIZED_BY_DATA = frozenset(
     ("BroadcastGradientArgs", "PyFunc", "PyFuncStateless", "PlaceholderWithDefault", "Where")
+    + ("StringSplit", "StringSplitV2")
 )
 
 
