@@ -13,7 +13,8 @@ The order of visits, and with it every name, is TensorFlow's:
 ``gradients/dense/MatMul_grad/MatMul``.  Everything is a loop, so chains of any length work, and
 each operation is visited once.
 
-Read next: gradient_registry.py (overrides, custom_gradient), any file of ops/ for rules.
+Read next: gradient_registry.py (overrides, custom_gradient), ops/jacobians.py (whole matrices of
+derivatives), any file of ops/ for rules.
 """
 
 from __future__ import annotations
@@ -41,11 +42,11 @@ from flowgraph.graph.indexed_slices import (
 from flowgraph.graph.node import Operation, Tensor, describe
 from flowgraph.graph.opdef import OPDEFS, NotDifferentiable
 from flowgraph.graph.site import find_site, format_site
-from flowgraph.shapes import format_dims, is_compatible, is_fully_known, merge, num_elements
+from flowgraph.shapes import format_dims, is_compatible, is_fully_known, merge
 
 __all__ = [
     "AggregationMethod", "IndexedSlices", "IndexedSlicesValue", "UnconnectedGradients",
-    "gradients", "hessians", "why_no_gradient",
+    "gradients", "why_no_gradient",
 ]  # fmt: skip
 
 #: What flows backward: a dense tensor, or some of its rows.
@@ -53,7 +54,11 @@ Gradient = Tensor | IndexedSlices
 
 
 #: Ops whose gradient rule passes IndexedSlices on; others get a dense tensor.
-_SPARSE_OPS = frozenset(("Identity", "IdentityN"))
+_SPARSE_OPS = frozenset(("AddN", "Identity", "IdentityN"))
+
+#: Linear ops that act on each element alone: the gradient of some rows is the gradient of the
+#: others' zeros and theirs.
+_ROWWISE_OPS = frozenset(("Cast", "Neg"))
 
 
 @export("AggregationMethod")
@@ -111,16 +116,23 @@ def gradients(
         ``stop_gradient``.
 
     Raises:
-        ValueError: lengths of ``ys`` and ``grad_ys`` differ, or a gradient has another shape than
-            its tensor.
-        TypeError: a gradient has another dtype than its tensor.
+        ValueError: lengths of ``ys`` and ``grad_ys`` differ, a gradient has another shape than
+            its tensor, or an option has a value that it does not take.
+        TypeError: a gradient has another dtype than its tensor, a complex y has no grad_ys, or a
+            y is a string.
         LookupError: an overriding gradient is not registered.
 
     Source: tf.gradients (TensorFlow 1.15).
     """
     if aggregation_method not in (None, 0, 1, 2):
         raise ValueError(f"aggregation_method must be 0, 1 or 2, got {aggregation_method!r}")
-    unconnected = UnconnectedGradients(unconnected_gradients)
+    try:
+        unconnected = UnconnectedGradients(unconnected_gradients)
+    except ValueError:
+        raise ValueError(
+            f"gradients: unconnected_gradients must be 'none' or 'zero', got "
+            f"{unconnected_gradients!r}"
+        ) from None
     y_list, x_list, stop_list = _as_list(ys), _as_list(xs), _as_list(stop_gradients)
     given = _as_list(grad_ys) if grad_ys is not None else [None] * len(y_list)
     if len(given) != len(y_list):
@@ -141,60 +153,6 @@ def gradients(
             call.ZerosLike(x, name="zeros_like") if dx is None else dx
             for x, dx in zip(x_tensors, results, strict=True)
         ]
-    return results
-
-
-@export("hessians")
-def hessians(
-    ys: Any,
-    xs: Any,
-    name: str = "hessians",
-    colocate_gradients_with_ops: bool = False,
-    gate_gradients: bool = False,
-    aggregation_method: int | None = None,
-) -> list[Tensor]:
-    """Second derivatives of the sum of ``ys`` with respect to each x, paired with itself.
-
-    ``H[a, b] = d^2 sum(ys) / (dx[a] dx[b])`` for multi-indices a, b; the result has shape
-    ``x.shape + x.shape``.
-
-    Args:
-        ys, xs, name, colocate_gradients_with_ops, gate_gradients, aggregation_method: as for
-            gradients.
-
-    Raises:
-        ValueError: the shape of an x is not known, or a y does not depend on it twice.
-
-    Source: tf.hessians (TensorFlow 1.15).  One gradient per element of x is built, so x should be
-    small.
-    """
-    options: dict[str, Any] = {
-        "colocate_gradients_with_ops": colocate_gradients_with_ops,
-        "gate_gradients": gate_gradients,
-        "aggregation_method": aggregation_method,
-    }
-    x_list = _as_list(xs)
-    firsts = gradients(ys, x_list, **options)
-    results = []
-    with name_scope(name, "hessians"):
-        for x, first in zip(x_list, firsts, strict=True):
-            dims = convert_to_tensor(x).dims
-            if dims is None or not is_fully_known(dims):
-                raise ValueError(f"hessians: the shape of {x!r} must be known, it is {x.shape}")
-            if first is None:
-                raise ValueError(f"hessians: ys do not depend on {x!r}")
-            flat = call.Reshape(first, [-1])
-            rows = [
-                gradients(
-                    call.StridedSlice(flat, [i], [i + 1], [1], shrink_axis_mask=1),
-                    x,
-                    unconnected_gradients=UnconnectedGradients.ZERO,
-                    **options,
-                )[0]
-                for i in range(num_elements(dims) or 0)
-            ]
-            matrix = call.Pack([_dense(row, "row") for row in rows])
-            results.append(call.Reshape(matrix, dims + dims))
     return results
 
 
@@ -304,6 +262,15 @@ class _Backward:
         self, op: Operation, dys: list[Gradient | None], user_rule: Any
     ) -> Sequence[Gradient | None]:
         if op.type not in _SPARSE_OPS:
+            if op.type in _ROWWISE_OPS and user_rule is None:
+                (dy,) = dys
+                if isinstance(dy, IndexedSlices):
+                    opdef = OPDEFS[op.type]
+                    rule: Any = opdef.grad
+                    (values,) = rule(OpView(op, opdef, self._wants), dy.values)
+                    if values is None:
+                        return [None]
+                    return [IndexedSlices(values, dy.indices, dy.dense_shape)]
             dys = [convert(dy, None, None) if dy is not None else None for dy in dys]
         if user_rule is None:
             opdef = OPDEFS[op.type]
@@ -418,8 +385,14 @@ def _initial(y: Tensor, dy: Any, i: int) -> Gradient:
         return dy
     if dy is not None:
         gradient = dy if isinstance(dy, Tensor) else convert(dy, y.dtype.base_dtype, f"grad_ys_{i}")
-        _check(f"grad_ys[{i}]", y, gradient)
+        if y.dtype.is_floating or y.dtype.is_complex:
+            _check(f"grad_ys[{i}]", y, gradient)
         return call.Identity(gradient, name=f"grad_ys_{i}")
+    if y.dtype.is_complex:
+        raise TypeError(
+            f"gradients: {y.name!r} is {y.dtype.base_dtype.name}; the derivative of a complex y "
+            f"depends on its direction, so grad_ys[{i}] must be given"
+        )
     if is_fully_known(y.dims):
         shape = make_constant(np.array(y.dims, np.int32), "Shape")
     else:
@@ -430,6 +403,6 @@ def _initial(y: Tensor, dy: Any, i: int) -> Gradient:
 
 
 def _one(y: Tensor) -> np.ndarray[Any, Any]:
-    if y.dtype.np.kind not in "fciu":
+    if y.dtype.np.kind not in "fiub":
         raise TypeError(f"gradients: {y.name!r} is {y.dtype.name}, which has no derivative")
     return np.array(1, y.dtype.np)

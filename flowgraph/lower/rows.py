@@ -128,15 +128,12 @@ def scatter_kernel(op: str, dtype: str, index: str) -> TextKernel:
 @custom_lowering("gather")
 def lower_gather(lowering: Lowering, node: Node, inputs: list[Operand]) -> None:
     """Gather(params, indices), GatherV2(params, indices, axis)."""
-    params, indices = (lowering.contiguous(o, node) for o in inputs[:2])
-    axis = 0
-    if len(inputs) > 2:
-        array = node.inputs[2].node.const
-        assert array is not None
-        axis = int(array) % len(params.shape)
-    if int(node.attrs.get("batch_dims", 0)):
-        lowering.lower_host(node)
+    place = node.inputs[2].node.const if len(inputs) > 2 else np.zeros((), np.int32)
+    if place is None or int(node.attrs.get("batch_dims", 0)):
+        lowering.lower_host(node)  # an axis that only the run knows, or tables by the batch
         return
+    params, indices = (lowering.contiguous(o, node) for o in inputs[:2])
+    axis = int(place) % len(params.shape)
     out = lowering.output(node.outputs[0])
     outer = int(np.prod(params.shape[:axis], dtype=np.int64))
     row = int(np.prod(params.shape[axis + 1 :], dtype=np.int64))

@@ -107,47 +107,79 @@ def _rows_grad(params: Tensor, indices: Tensor, dy: Tensor) -> IndexedSlices:
 
 def _gather_v2_grad(op: Any, dy: Any) -> tuple[Any, None, None]:
     params, axis = op.params, constant_value(op.axis)
-    if params.dims is None or op.indices.dims is None or axis is None:
-        if axis is not None and int(axis) == 0:
-            return _rows_grad(params, op.indices, dy), None, None
-        raise NotImplementedError("the gradient of a gather needs known ranks and a known axis")
-    rank, width = len(params.dims), len(op.indices.dims)
-    place, batch = normalize_axis(int(axis), rank), max(op.attrs["batch_dims"], 0)
-    if batch:
-        return _batch_gather_grad(op, dy, place, batch), None, None
-    if place == 0:
+    batch = op.attrs["batch_dims"]
+    if not batch and axis is not None and (int(axis) == 0 or _counts_to_first(axis, params)):
         return _rows_grad(params, op.indices, dy), None, None
-    # Bring the chosen axis to the front, add up there, and bring it back.
-    front = [*range(place, place + width), *range(place), *range(place + width, rank - 1 + width)]
-    flat = call.Reshape(op.indices, [-1])
-    turned = call.Transpose(dy, constant_axes(front))
-    sizes = call.Shape(params)
-    others = [i for i in range(rank) if i != place]
-    rest = call.GatherV2(sizes, constant_axes(others), 0)
-    rows = call.Reshape(turned, call.ConcatV2([call.Shape(flat), rest], 0))
-    total = call.UnsortedSegmentSum(rows, flat, call.GatherV2(sizes, place, 0))
-    back = [*range(1, place + 1), 0, *range(place + 1, rank)]
-    return call.Transpose(total, constant_axes(back)), None, None
+    if params.dims is None or op.indices.dims is None or axis is None:
+        return _open_gather_grad(op, dy), None, None
+    rank, width = len(params.dims), len(op.indices.dims)
+    place = normalize_axis(int(axis), rank)
+    batch = batch + width if batch < 0 else batch
+    # Bring the chosen axis behind the batch axes, add up there, and bring it back.
+    front = constant_axes(_moved(rank + width - 1 - batch, place, width - batch, batch))
+    back = constant_axes(_moved(rank, batch, 1, place))
+    sizes = call.GatherV2(shape_of(params), constant_axes(_moved(rank, place, 1, batch)), 0)
+    total = _add_up(op.indices, call.Transpose(dy, front), sizes, batch)
+    return call.Transpose(total, back), None, None
 
 
-def _batch_gather_grad(op: Any, dy: Any, place: int, batch: int) -> Tensor:
-    """Every batch entry is a table of its own: number the rows through, and add up once."""
-    params, indices = op.params, op.indices
-    if place != batch:
-        raise NotImplementedError(
-            "the gradient of a gather with batch_dims needs axis == batch_dims"
-        )
-    sizes = call.Shape(params)
-    leading = call.Slice(sizes, [0], [batch])
+def _counts_to_first(axis: Any, params: Tensor) -> bool:
+    return params.dims is not None and int(axis) == -len(params.dims)
+
+
+def _moved(rank: int, first: int, count: int, to: int) -> list[int]:
+    """The permutation that moves ``count`` axes from ``first`` on so that they start at ``to``."""
+    block = list(range(first, first + count))
+    others = [i for i in range(rank) if i not in block]
+    return others[:to] + block + others[to:]
+
+
+def _add_up(indices: Tensor, dy: Tensor, sizes: Tensor, batch: Any) -> Tensor:
+    """``result[b, indices[b, j], ...] += dy[b, j, ...]`` for b over ``batch`` axes.
+
+    Every batch entry is a table of its own: number the rows through, and add up once.
+
+    Args:
+        sizes: the shape of the result, ``[*b, size, ...]``.
+        batch: a number, or a scalar tensor.
+    """
+    leading = call.Slice(sizes, [0], call.Reshape(batch, [1]))
     tables = call.Prod(leading, [0])
-    size = call.GatherV2(sizes, place, 0)
+    size = call.GatherV2(sizes, batch, 0)
     numbers = call.Range(0, tables, 1) * size
-    per_table = call.Reshape(indices, call.Pack([tables, -1]))
-    shifted = call.Cast(per_table, DstT=int32) + call.ExpandDims(numbers, 1)
-    flat = call.Reshape(shifted, [-1])
-    rest = call.Slice(sizes, [place + 1], [-1])
+    per_table = call.Size(indices) // call.Maximum(tables, 1)
+    shifted = call.Reshape(call.Cast(indices, DstT=int32), call.Pack([tables, per_table]))
+    flat = call.Reshape(shifted + call.ExpandDims(numbers, 1), [-1])
+    rest = call.Slice(sizes, call.Reshape(batch + 1, [1]), [-1])
     rows = call.Reshape(dy, call.ConcatV2([call.Shape(flat), rest], 0))
     return call.Reshape(call.UnsortedSegmentSum(rows, flat, tables * size), sizes)
+
+
+def _open_gather_grad(op: Any, dy: Any) -> Tensor:
+    """The gradient where ranks or the axis are known only when running."""
+    rank, width = call.Rank(op.params), call.Rank(op.indices)
+    given = op.attrs["batch_dims"]
+    batch = width + given if given < 0 else convert_to_tensor(np.array(given, np.int32))
+    axis = call.Cast(op.axis, DstT=int32)
+    place = call.FloorMod(axis, rank)
+
+    def moved(total: Any, first: Any, count: Any, to: Any) -> Tensor:
+        """``_moved`` of numbers that only the run knows."""
+        numbers = call.Range(0, total, 1)
+        inside = call.LogicalAnd(
+            call.GreaterEqual(numbers, first), call.Less(numbers, first + count)
+        )
+        before = call.Select(call.Less(numbers, first), numbers, numbers - count)
+        place_of_other = call.Select(call.Less(before, to), before, before + count)
+        target = call.Select(inside, numbers - first + to, place_of_other)
+        return call.InvertPermutation(target)
+
+    sizes = call.GatherV2(call.Shape(op.params), moved(rank, place, 1, batch), 0)
+    front = moved(rank + width - 1 - batch, place, width - batch, batch)
+    total = _add_up(op.indices, call.Transpose(dy, front), sizes, batch)
+    dx = call.Transpose(total, moved(rank, batch, 1, place))
+    dx.set_shape(op.params.shape)
+    return dx
 
 
 _ROW_ERRORS = (

@@ -114,11 +114,17 @@ def test_hessians():
     assert run(cube).tolist() == [[6, 0], [0, 12]]
     y = tf.constant([[1.0, 2.0]])
     assert tf.hessians(tf.reduce_sum(y * y * y), y)[0].shape == [1, 2, 1, 2]
-    with pytest.raises(ValueError, match="must be known"):
-        p = tf.placeholder(tf.float32, [None])
-        tf.hessians(tf.reduce_sum(p * p), p)
+    p = tf.placeholder(tf.float32, [None])
+    (open_size,) = tf.hessians(tf.reduce_sum(p * p * p[0]), p)
+    assert open_size.shape.as_list() == [None, None]
+    assert run(open_size, {p: [1, 2]}).tolist() == [[6, 4], [4, 2]]
+    q = tf.placeholder(tf.float32, None)
+    (open_rank,) = tf.hessians(tf.reduce_sum(q * q), q)
+    np.testing.assert_array_equal(run(open_rank, {q: np.ones((2, 2))}).reshape(4, 4), 2 * np.eye(4))
     with pytest.raises(ValueError, match="do not depend"):
         tf.hessians(tf.constant(1.0), x)
+    with pytest.raises(ValueError, match="only linearly"):
+        tf.hessians(x * 3.0, x)
 
 
 # ------------------------------------------------------------------------------------------- None
