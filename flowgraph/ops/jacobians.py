@@ -255,8 +255,11 @@ def vectorized_map(fn: Callable[[Any], Any], elems: Any) -> Any:
 
 
 def _stand_in(like: Tensor) -> Tensor:
-    """A tensor that stands for any of this shape; what depends on it is only ever transformed."""
-    return call.Identity(call.ZerosLike(like), name="any")
+    """A tensor that stands for any of this shape; what depends on it is linear in it.
+
+    NB: ones, as some rules are written such that zero is a singular point (logarithms of dy).
+    """
+    return call.Identity(call.OnesLike(like), name="any")
 
 
 def _rows_of_identity(like: Tensor) -> Tensor:
