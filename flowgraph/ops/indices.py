@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -30,6 +31,12 @@ def check_sorted_ids(ids: np.ndarray[Any, Any]) -> None:
         raise invalid(
             f"segment_ids[{i}] = {ids[i]} is smaller than the one before it, {ids[i - 1]}"
         )
+
+
+def rows_of(dims: Dims) -> tuple[int, int]:
+    """(number of rows, elements of one) along the last axis of a known shape."""
+    assert dims is not None
+    return math.prod(dims[:-1]), dims[-1]  # type: ignore[arg-type,return-value]
 
 
 def index_depth(indices: Dims) -> int | None:
