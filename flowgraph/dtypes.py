@@ -205,11 +205,11 @@ _BY_NUMPY: dict[np.dtype[Any], DType] = {
 }
 
 
-def as_dtype(value: Any) -> DType:
-    """The DType meant by ``value``.
+def as_dtype(type_value: Any) -> DType:
+    """The DType meant by ``type_value``.
 
     Args:
-        value: a DType, its name, TensorFlow's enum number, a NumPy dtype or scalar type, or a
+        type_value: a DType, its name, TensorFlow's enum number, a NumPy dtype or scalar type, or a
             Python type (``float`` is float32 as in TensorFlow, ``int`` is int64).
 
     Raises:
@@ -218,6 +218,7 @@ def as_dtype(value: Any) -> DType:
     >>> as_dtype("float32"), as_dtype(np.int64), as_dtype(float)
     (tf.float32, tf.int64, tf.float32)
     """
+    value = type_value
     if isinstance(value, DType):
         return value
     if isinstance(value, np.dtype) and value in _BY_NUMPY:

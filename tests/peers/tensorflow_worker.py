@@ -27,6 +27,10 @@ tf.disable_v2_behavior()
 tf.logging.set_verbosity("FATAL")
 
 
+#: How the lines of a message begin that only say where the operation was made.
+TRACE = ("File ", "Detected at node", "Node: ")
+
+
 def shape_of(tensor):
     dims = tensor.shape
     return None if dims.rank is None else tuple(dims.as_list())
@@ -127,7 +131,9 @@ def main():
         try:
             answers.append(answer(case))
         except Exception as error:  # noqa: BLE001  whatever it is, it is the answer
-            text = str(error).splitlines()
+            text = str(getattr(error, "message", error)).removeprefix("Graph execution error:")
+            lines = [line.strip() for line in text.splitlines()]
+            text = [line for line in lines if line and not line.startswith(TRACE)]
             answers.append({"error": (type(error).__name__, text[0] if text else "")})
     with open(sys.argv[1], "wb") as file:
         pickle.dump(answers, file)
