@@ -27,6 +27,7 @@ from flowgraph.graph.default import name_scope
 from flowgraph.graph.export import export
 from flowgraph.graph.gradients import UnconnectedGradients, gradients
 from flowgraph.graph.node import Tensor
+from flowgraph.ops.nest import map_structure
 from flowgraph.shapes import is_fully_known, num_elements
 
 #: When y has more than so many times as many elements as x, columns are cheaper than rows: a
@@ -234,7 +235,7 @@ def vectorized_map(fn: Callable[[Any], Any], elems: Any) -> Any:
             stacked[row] = tensor
             return row
 
-        rows = _map_structure(first_row, elems)
+        rows = map_structure(first_row, elems)
         if not stacked:
             raise ValueError("vectorized_map: elems holds no tensor")
         sizes = {t.dims[0] for t in stacked.values() if t.dims and t.dims[0] is not None}
@@ -246,9 +247,9 @@ def vectorized_map(fn: Callable[[Any], Any], elems: Any) -> Any:
             results.append(convert(value, None, None))
             return len(results) - 1
 
-        numbered = _map_structure(note, fn(rows))
+        numbered = map_structure(note, fn(rows))
         done = batched(results, stacked, "rows")
-        return _map_structure(lambda number: done[number], numbered)
+        return map_structure(lambda number: done[number], numbered)
 
 
 # ------------------------------------------------------------------------------------- the passes
@@ -332,14 +333,3 @@ def _as_list(value: Any) -> list[Any]:
     if value is None:
         return []
     return list(value) if isinstance(value, (list, tuple)) else [value]
-
-
-def _map_structure(function: Callable[[Any], Any], value: Any) -> Any:
-    """``function`` applied to the leaves of nested lists, tuples, named tuples and dicts."""
-    if isinstance(value, dict):
-        return type(value)((key, _map_structure(function, item)) for key, item in value.items())
-    if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return type(value)(*(_map_structure(function, item) for item in value))
-    if isinstance(value, (list, tuple)):
-        return type(value)([_map_structure(function, item) for item in value])
-    return function(value)

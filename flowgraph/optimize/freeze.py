@@ -175,6 +175,10 @@ class _Freezer:
         if op.type == "Identity" and op.inputs[0].dtype.is_ref:
             self.value.setdefault(op.outputs[0], inputs[0])  # a read is the version itself
             return
+        if op.type == "IdentityN":
+            for tensor, value in zip(op.outputs, inputs, strict=True):
+                self.value.setdefault(tensor, value)
+            return
         if op.type == "IsVariableInitialized" and inputs[0].node.type != VARIABLE:
             known = constant(np.array(True), op.outputs[0].dtype, op.name, OPDEFS["Const"])
             self.value.setdefault(op.outputs[0], known)

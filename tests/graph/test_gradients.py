@@ -416,3 +416,142 @@ def test_custom_gradient_with_variables():
 
     with pytest.raises(ValueError, match="wrong has 1 argument"):
         tf.gradients(wrong(x), x)
+
+
+def test_custom_gradient_structures_and_keywords():
+    @tf.custom_gradient
+    def f(pair, scale=1.0):
+        def grad(dy_total, dy_x):
+            return [dy_x * 10.0, dy_total * 100.0]
+
+        return {"x": pair[0] * scale, "total": pair[0] + pair[1]}, grad
+
+    x, y = tf.constant(2.0), tf.constant(3.0)
+    out = f([x, y], scale=5.0)
+    assert run(out) == {"x": 10, "total": 5}
+    assert run(tf.gradients([out["x"], 2.0 * out["total"]], [x, y])) == [10, 200]
+
+    @tf.custom_gradient
+    def no_pair(x):
+        return x
+
+    with pytest.raises(TypeError, match="no_pair must return"):
+        no_pair(x)
+
+    @tf.custom_gradient
+    def takes_anything(x):
+        return x * tf.trainable_variables()[0], lambda dy, **kw: (dy, [dy * 7.0])
+
+    v = tf.Variable(3.0)
+    assert run(tf.gradients(takes_anything(x), [x, v])) == [1, 7]
+
+
+def test_custom_gradients_nest():
+    @tf.custom_gradient
+    def f(x):
+        @tf.custom_gradient
+        def grad(dy):
+            return dy * 10.0, lambda ddy: ddy * 1000.0
+
+        return x * 2.0, grad
+
+    x = tf.constant(2.0)
+    y = f(x)
+    first = tf.gradients(y * y, x)[0]
+    assert run([first, tf.gradients(first, x)[0]]) == [80, 20000]
+
+
+def test_a_custom_gradient_costs_no_host_instruction():
+    x = tf.placeholder(tf.float32, [4])
+    y = tf.custom_gradient(lambda x: (x * 2.0, lambda dy: dy))(x) + 1.0
+    with tf.Session() as session:
+        session.run(y, {x: np.ones(4)})
+        (entry,) = {id(e): e for e in session._plans.values()}.values()
+        assert all(i.kernel is not None for i in entry.plan.current.executable.plan.instrs)
+
+
+def test_grad_pass_through():
+    x, v = tf.constant([2.6, -0.4]), tf.Variable(3.0)
+    y = tf.grad_pass_through(tf.round)(x)
+    assert [r.tolist() for r in run([y, tf.gradients(y * y, x)[0]])] == [[3, 0], [6, 0]]
+    z = tf.grad_pass_through(lambda x: tf.sign(x) * v)(x)
+    assert tf.gradients(z, v) == [None]
+    assert run(tf.gradients(z, x)[0]).tolist() == [1, 1]
+
+
+def test_recompute_grad():
+    v = tf.Variable(3.0)
+
+    def f(x, y):
+        return tf.exp(x) * v, tf.sin(x * y)
+
+    x, y = tf.constant([0.5, 1.0]), tf.constant([1.0, 2.0])
+    plain = tf.gradients(f(x, y), [x, y, v])
+    again = tf.gradients(tf.recompute_grad(f)(x, y), [x, y, v])
+    for one, other in zip(run(plain), run(again), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-6)
+    one_way = tf.gradients(tf.recompute_grad(lambda x: [x * x, x])(x)[0], x)[0]
+    assert run(one_way).tolist() == [1, 2]
+
+
+def test_recompute_grad_really_computes_again():
+    def exps(f):
+        with tf.Graph().as_default():
+            x = tf.placeholder(tf.float32, [4])
+            y = f(x)
+            dx = tf.gradients(y, x)[0]
+            with tf.Session() as session:
+                session.run([y, dx], {x: np.ones(4)})
+                (entry,) = {id(e): e for e in session._plans.values()}.values()
+                nodes = entry.plan.graph.nodes
+        return sum(node.type == "Exp" for node in nodes)
+
+    assert exps(lambda x: tf.exp(x * x)) == 1
+    assert exps(tf.recompute_grad(lambda x: tf.exp(x * x))) == 2
+
+
+def test_sparse_gradients_stay_sparse():
+    v = tf.Variable([[1.0, 2.0], [3.0, 4.0]])
+    through = tf.add_n([tf.cast(-tf.identity(v), tf.float64)])
+    sparse = tf.gradients(tf.gather(through, [1, 1]), v)[0]
+    assert isinstance(sparse, tf.IndexedSlices) and sparse.dtype is tf.float32
+    assert run(tf.convert_to_tensor(sparse)).tolist() == [[0, 0], [-2, -2]]
+
+
+def test_dtypes_without_derivative():
+    x = tf.placeholder(tf.float32, [2])
+    i = tf.placeholder(tf.int32, [2])
+    assert tf.gradients(tf.equal(x, x), x) == [None]  # bool
+    assert tf.gradients(i * 2, i, grad_ys=[tf.ones([2])]) == [None]
+    assert tf.gradients(tf.cast(i, tf.float32), i) == [None]
+    assert tf.gradients(x, tf.placeholder(tf.string)) == [None]
+    with pytest.raises(TypeError, match="grad_ys\\[0\\] must be given"):
+        tf.gradients(tf.placeholder(tf.complex64, [2]), x)
+
+
+# ------------------------------------------------------------------------------------- measuring
+
+
+def test_compute_gradient():
+    x = tf.placeholder(tf.float64, [2, 3])
+    y = tf.reduce_sum(tf.sin(x), 1)
+    with tf.Session():
+        start = np.arange(6.0).reshape(2, 3)
+        found, measured = tf.test.compute_gradient(x, [2, 3], y, [2], x_init_value=start)
+        assert found.shape == measured.shape == (6, 2) and found.dtype == np.float64
+        expected = np.zeros((6, 2))
+        expected[:3, 0], expected[3:, 1] = np.cos(start)
+        np.testing.assert_allclose(found, expected, rtol=1e-12)
+        np.testing.assert_allclose(measured, expected, atol=1e-6)
+        assert tf.test.compute_gradient_error(x, [2, 3], y, [2]) < 1e-6
+        a, b = tf.constant(1.0), tf.constant(2.0)
+        pairs = tf.test.compute_gradient([a, b], [[], []], a * b, [], x_init_value=[1.0, 2.0])
+        assert [p[0].tolist() for p in pairs] == [[[2]], [[1]]]
+        with pytest.raises(TypeError, match="int32"):
+            tf.test.compute_gradient(tf.constant(1), [], tf.constant(1) * 2, [])
+        with pytest.raises(ValueError, match="does not depend"):
+            tf.test.compute_gradient(a, [], b, [])
+        with pytest.raises(ValueError, match="x_shape"):
+            tf.test.compute_gradient(a, [], a * b, [], x_init_value=[1.0])
+    with pytest.raises(ValueError, match="session"):
+        tf.test.compute_gradient(a, [], a * b, [])
