@@ -227,10 +227,11 @@ class Custom:
     """Anything else: the lowering rule registered under ``name`` (lower/custom.py) emits
     instructions.
 
-    The rule gets the inputs as Operands in any strides.
+    The rule gets the inputs as Operands in any strides; complex ones only with ``parts`` set.
     """
 
     name: str
+    parts: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,6 +269,8 @@ class Procedure:
         symbols: routines of the BLAS library, by name (``dpotrf_``: LAPACK, all by address).
         helpers: functions that ``text`` calls, as text; ``{T}`` and the like as there.
         flops: floating-point operations of a call, for the profile.
+        parts: complex arguments are taken too: as pointers to floats, every element's real part
+            before its imaginary one; ``{T}`` is then the dtype of a part.
         natively: False where the reference must do it as a host instruction.
     """
 
@@ -282,6 +285,7 @@ class Procedure:
     symbols: tuple[str, ...] = ()
     helpers: str = ""
     flops: Callable[[Call], int] | None = None
+    parts: bool = False
     natively: Callable[[Call], bool] | None = None
 
 

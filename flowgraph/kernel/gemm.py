@@ -119,7 +119,7 @@ def kernel(block, start, stop):
     return 0
 """
 
-_BLAS = """\
+_WORDS = """\
 def kernel(block, start, stop):
     m = slot(block, 0)
     n = slot(block, 1)
@@ -133,6 +133,11 @@ def kernel(block, start, stop):
     c = slot(block, 9)
     c_row = slot(block, 10)
     function = slot(block, 11)
+"""
+
+_BLAS = (
+    _WORDS
+    + """\
     one = {dtype}(1)
     zero = {dtype}(0)
     {routine}(
@@ -141,21 +146,11 @@ def kernel(block, start, stop):
     )
     return 0
 """
+)
 
-_BLAS_BATCH = """\
-def kernel(block, start, stop):
-    m = slot(block, 0)
-    n = slot(block, 1)
-    k = slot(block, 2)
-    a = slot(block, 3)
-    a_row = slot(block, 4)
-    a_transposed = slot(block, 5)
-    b = slot(block, 6)
-    b_row = slot(block, 7)
-    b_transposed = slot(block, 8)
-    c = slot(block, 9)
-    c_row = slot(block, 10)
-    function = slot(block, 11)
+_BLAS_BATCH = (
+    _WORDS
+    + """\
     axes = slot(block, 12)
     one = {dtype}(1)
     zero = {dtype}(0)
@@ -168,9 +163,46 @@ def kernel(block, start, stop):
         )
     return 0
 """
+)
+
+#: Fortran's routine sees the transposes of row-major matrices: c^T = b^T a^T.
+_COMPLEX_BATCH = (
+    _WORDS
+    + """\
+    axes = slot(block, 12)
+    sizes = int32_stack(6)
+    store(sizes, 0, int32(n))
+    store(sizes, 1, int32(m))
+    store(sizes, 2, int32(k))
+    store(sizes, 3, int32(b_row))
+    store(sizes, 4, int32(a_row))
+    store(sizes, 5, int32(c_row))
+    flags = int8_stack(2)
+    store(flags, 0, int8(78 if b_transposed == 0 else {b_flag}))
+    store(flags, 1, int8(78 if a_transposed == 0 else {a_flag}))
+    numbers = {part}_stack(4)
+    store(numbers, 0, {part}(1))
+    store(numbers, 1, {part}(0))
+    store(numbers, 2, {part}(0))
+    store(numbers, 3, {part}(0))
+    for batch in range(start, stop):
+{at_batch}
+        call_addresses(
+            function, address(flags), address(offset(flags, 1)),
+            address(sizes), address(offset(sizes, 1)), address(offset(sizes, 2)),
+            address(numbers), b + b_at * {nbytes}, address(offset(sizes, 3)),
+            a + a_at * {nbytes}, address(offset(sizes, 4)),
+            address(offset(numbers, 2)), c + c_at * {nbytes}, address(offset(sizes, 5)),
+        )
+    return 0
+"""
+)
 
 #: dtype -> the BLAS routine of blas_gemm, also the Symbol of its address.
 BLAS_ROUTINES = {"float32": "sgemm", "float64": "dgemm"}
+
+#: Complex dtype -> the Fortran routine of complex_gemm_batch.
+COMPLEX_ROUTINES = {"complex64": "cgemm_", "complex128": "zgemm_"}
 
 
 @cache
@@ -219,3 +251,17 @@ def blas_gemm_batch(dtype: str) -> TextKernel:
         at_batch=_AT_BATCH.format(words=13),
     )
     return TextKernel(f"blas_gemm_batch_{dtype}", text)
+
+
+@cache
+def complex_gemm_batch(dtype: str, conjugate_a: bool, conjugate_b: bool) -> TextKernel:
+    """As blas_gemm_batch, of complex matrices; those that are transposed may be conjugated too."""
+    bits = int(dtype.removeprefix("complex"))
+    text = _COMPLEX_BATCH.format(
+        part=f"float{bits // 2}",
+        nbytes=bits // 8,
+        at_batch=_AT_BATCH.format(words=13),
+        a_flag=ord("C" if conjugate_a else "T"),
+        b_flag=ord("C" if conjugate_b else "T"),
+    )
+    return TextKernel(f"complex_gemm_batch_{dtype}", text)

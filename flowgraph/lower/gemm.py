@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING
 
 from flowgraph.kernel.gemm import (
     BLAS_ROUTINES,
+    COMPLEX_ROUTINES,
     SMALL_GEMM_LIMIT,
     blas_gemm,
     blas_gemm_batch,
+    complex_gemm_batch,
     small_gemm,
     small_gemm_batch,
 )
@@ -54,6 +56,8 @@ class _Product:
     col: _Axis
     inner: _Axis
     batch: list[_Axis]  # outermost first
+    conjugate_x: bool = False
+    conjugate_y: bool = False
 
     @property
     def multiplications(self) -> int:
@@ -68,7 +72,18 @@ class _Product:
 
         batch = [swap(axis) for axis in self.batch]
         row, col, inner = swap(self.col), swap(self.row), swap(self.inner)
-        return _Product(self.y, self.x, self.out, row, col, inner, batch)
+        conjugate = self.conjugate_y, self.conjugate_x
+        return _Product(self.y, self.x, self.out, row, col, inner, batch, *conjugate)
+
+    @property
+    def layout_of_x(self) -> tuple[int, int] | None:
+        row, inner = self.row, self.inner
+        return _layout(row.size, inner.size, row.x, inner.x, self.conjugate_x)
+
+    @property
+    def layout_of_y(self) -> tuple[int, int] | None:
+        inner, col = self.inner, self.col
+        return _layout(inner.size, col.size, inner.y, col.y, self.conjugate_y)
 
 
 @custom_lowering("matmul")
@@ -80,24 +95,30 @@ def lower_matmul(lowering: Lowering, node: Node, inputs: list[Operand]) -> None:
         bool(attrs.get("transpose_b") or attrs.get("adj_y")),
     )
     x, y = inputs
+    conjugate = "adj_x" in attrs and x.dtype.is_complex
     out = lowering.output(node.outputs[0])
-    product = _product(x, y, out, swaps)
-    blas = x.dtype.name in BLAS_ROUTINES and product.multiplications > SMALL_GEMM_LIMIT
-    if blas and (_layout_of_x(product) is None or _layout_of_y(product) is None):
-        x = x if _layout_of_x(product) else _copied(lowering, x, node)
-        y = y if _layout_of_y(product) else _copied(lowering, y, node)
-        product = _product(x, y, out, swaps)
-    dtype, count = x.dtype.name, math.prod(axis.size for axis in product.batch)
-    words = _blas_words(product) if blas else _small_words(product)
-    if product.batch:
+    product = _product(x, y, out, swaps, conjugate)
+    dtype = x.dtype.name
+    blas = dtype in COMPLEX_ROUTINES or (
+        dtype in BLAS_ROUTINES and product.multiplications > SMALL_GEMM_LIMIT
+    )
+    if blas and (product.layout_of_x is None or product.layout_of_y is None):
+        x = x if product.layout_of_x else _copied(lowering, x, node)
+        y = y if product.layout_of_y else _copied(lowering, y, node)
+        product = _product(x, y, out, swaps, conjugate)
+    count = math.prod(axis.size for axis in product.batch)
+    words, stop = _blas_words(product) if blas else _small_words(product), count
+    if dtype in COMPLEX_ROUTINES:
+        kernel = complex_gemm_batch(dtype, product.conjugate_x, product.conjugate_y)
+    elif product.batch:
         kernel = (blas_gemm_batch if blas else small_gemm_batch)(dtype)
-        words = [*words, len(product.batch)]
-        for axis in reversed(product.batch):
-            words += [axis.size, axis.x, axis.y, axis.out]
-        stop = count
     else:
         kernel = (blas_gemm if blas else small_gemm)(dtype)
         stop = 1 if blas else product.row.size
+    if product.batch or dtype in COMPLEX_ROUTINES:
+        words.append(len(product.batch))
+        for axis in reversed(product.batch):
+            words += [axis.size, axis.x, axis.y, axis.out]
     lowering.emit_text(
         kernel,
         words,
@@ -105,11 +126,13 @@ def lower_matmul(lowering: Lowering, node: Node, inputs: list[Operand]) -> None:
         by_value(node.inputs, (x, y)),
         {node.outputs[0]: out},
         stop=stop,
-        flops=2 * count * product.multiplications,
+        flops=(8 if x.dtype.is_complex else 2) * count * product.multiplications,
     )
 
 
-def _product(x: Operand, y: Operand, out: Operand, swaps: tuple[bool, bool]) -> _Product:
+def _product(
+    x: Operand, y: Operand, out: Operand, swaps: tuple[bool, bool], conjugate: bool
+) -> _Product:
     """The axes of the product, as few batch axes as strides allow; out has columns of stride 1."""
     (x_row, x_inner), (y_inner, y_col) = x.strides[-2:], y.strides[-2:]
     inner = x.shape[-1]
@@ -126,6 +149,8 @@ def _product(x: Operand, y: Operand, out: Operand, swaps: tuple[bool, bool]) -> 
         _Axis(n, 0, y_col, out_col),
         _Axis(inner, x_inner, y_inner, 0),
         _batch_axes(x, y, out),
+        conjugate and swaps[0],
+        conjugate and swaps[1],
     )
     _into_matrix(product)
     rows_are_columns = product.col.size > 1 and product.col.out != 1
@@ -188,35 +213,25 @@ def _small_words(product: _Product) -> list[Word]:
 
 def _blas_words(product: _Product) -> list[Word]:
     row, col, inner = product.row, product.col, product.inner
-    x, y = _layout_of_x(product), _layout_of_y(product)
+    x, y = product.layout_of_x, product.layout_of_y
     assert x is not None and y is not None
-    leading = row.out if row.size > 1 else col.size
+    leading = max(row.out if row.size > 1 else col.size, 1)
     return [
         row.size, col.size, inner.size,
         pointer(product.x), *x, pointer(product.y), *y, pointer(product.out), leading,
-        Symbol(BLAS_ROUTINES[product.x.dtype.name]),
+        Symbol((BLAS_ROUTINES | COMPLEX_ROUTINES)[product.x.dtype.name]),
     ]  # fmt: skip
 
 
-def _layout_of_x(product: _Product) -> tuple[int, int] | None:
-    row, inner = product.row, product.inner
-    return _layout(row.size, inner.size, row.x, inner.x)
-
-
-def _layout_of_y(product: _Product) -> tuple[int, int] | None:
-    inner, col = product.inner, product.col
-    return _layout(inner.size, col.size, inner.y, col.y)
-
-
-def _layout(rows: int, cols: int, row: int, col: int) -> tuple[int, int] | None:
+def _layout(rows: int, cols: int, row: int, col: int, conjugate: bool) -> tuple[int, int] | None:
     """Leading dimension and whether stored transposed, of a matrix with these strides.
 
-    None when BLAS cannot read it.
+    None when BLAS cannot read it.  NB: BLAS conjugates only what it transposes.
     """
-    if (col == 1 or cols == 1) and (row >= cols or rows == 1):
-        return (row if rows > 1 else cols), 0
+    if (col == 1 or cols == 1) and (row >= cols or rows == 1) and not conjugate:
+        return max(row if rows > 1 else cols, 1), 0
     if (row == 1 or rows == 1) and (col >= rows or cols == 1):
-        return (col if cols > 1 else rows), 1
+        return max(col if cols > 1 else rows, 1), 1
     return None
 
 

@@ -22,7 +22,7 @@ from flowgraph.kernel.ir import TextKernel
 from flowgraph.lower import convolution, gemm, rows  # noqa: F401  they register lowering rules
 from flowgraph.lower.copies import copy_kernel
 from flowgraph.lower.custom import CUSTOM_LOWERINGS
-from flowgraph.lower.operands import anonymous
+from flowgraph.lower.operands import anonymous, as_parts
 from flowgraph.lower.procedures import lower_procedure
 from flowgraph.lower.regions import lower_region
 from flowgraph.optimize.frozen import (
@@ -208,6 +208,8 @@ class Lowering:
 
     def copy(self, source: Operand, target: Operand, node: Node) -> None:
         """Append a copy between operands of one shape; the source may repeat (strides 0)."""
+        if source.dtype.is_complex:
+            source, target = as_parts(source), as_parts(target)
         kernel, extents, words = copy_kernel(source, target)
         self.emit(
             Instr(

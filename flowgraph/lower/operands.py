@@ -25,3 +25,10 @@ def anonymous(operand: Operand) -> dict[Value, Operand]:
 def pointer(operand: Operand) -> Pointer:
     """The block word that addresses an operand's first element."""
     return Pointer(operand.slot, operand.offset * operand.dtype.np.itemsize)
+
+
+def as_parts(operand: Operand) -> Operand:
+    """A complex operand as floats, real and imaginary parts along a new last axis."""
+    dtype = operand.dtype.real_dtype
+    strides = (*(2 * stride for stride in operand.strides), 1)
+    return Operand(operand.slot, dtype, (*operand.shape, 2), strides, 2 * operand.offset)

@@ -43,7 +43,7 @@ def lower_procedure(lowering: Lowering, node: Node, rule: Procedure) -> None:
     dtypes: dict[str, str] = {}
     for i, (arg, places) in enumerate(_positions(signature.inputs, node)):
         if places:
-            dtypes[arg.name] = call.dtypes[places[0]].base_dtype.name
+            dtypes[arg.name] = call.dtypes[places[0]].base_dtype.real_dtype.name
         if places and places[0] in rule.known:
             continue
         operands = [lowering.contiguous(lowering.operand(node.inputs[k]), node) for k in places]
@@ -68,7 +68,7 @@ def lower_procedure(lowering: Lowering, node: Node, rule: Procedure) -> None:
     for arg, count in _counted(signature.outputs, node):
         own = [made.pop(0) for _ in range(count)]
         if own:
-            dtypes[arg.name] = own[0].dtype.base_dtype.name
+            dtypes[arg.name] = own[0].dtype.base_dtype.real_dtype.name
         binder.bind(arg, own)
     scratch = []
     for name, (dtype, count) in (rule.scratch(call) if rule.scratch else {}).items():
@@ -79,7 +79,7 @@ def lower_procedure(lowering: Lowering, node: Node, rule: Procedure) -> None:
         binder.bind_word(symbol, Symbol(symbol))
     for attr_name, attr in signature.attrs.items():
         if attr.kind == "type":
-            dtypes[attr_name] = node.attrs[attr_name].base_dtype.name
+            dtypes[attr_name] = node.attrs[attr_name].base_dtype.real_dtype.name
     choices = tuple((rule.choices(call) if rule.choices else {}).items())
     source = _source(rule.helpers, rule.text, tuple(binder.lines), tuple(dtypes.items()), choices)
     label = "_".join([node.type, *dict.fromkeys(dtypes.values())])
@@ -113,7 +113,7 @@ class _Binder:
         """A pointer, or for a list the position of its first address."""
         if not arg.is_list:
             (operand,) = operands
-            self.bind_pointer(arg.name, operand.dtype.base_dtype.name, pointer(operand))
+            self.bind_pointer(arg.name, operand.dtype.base_dtype.real_dtype.name, pointer(operand))
             return
         self.lines.append(f"{arg.name} = int64({len(self.words)})")
         self.words += [pointer(operand) for operand in operands]

@@ -1,8 +1,8 @@
-"""Matrix products: MatMul, BatchMatMul, tensordot, and the transpose of matrices.
+"""Matrix products: MatMul, BatchMatMul, SparseMatMul; products with vectors; transposes.
 
 Kernels: lower/gemm.py (BLAS for large products, a strided loop for small ones).
 
-Read next: transposing.py.
+Read next: transposing.py, einsum.py.
 """
 
 from __future__ import annotations
@@ -11,15 +11,23 @@ from typing import Any
 
 import numpy as np
 
-from flowgraph.dtypes import NUMERIC
+from flowgraph.dtypes import NUMERIC, float32
 from flowgraph.graph.apply import apply_op, call
 from flowgraph.graph.convert import convert_to_tensor
 from flowgraph.graph.default import name_scope
 from flowgraph.graph.export import export
 from flowgraph.graph.node import Tensor
 from flowgraph.graph.opdef import Call, Custom, define, dtypes_of, error_sample, sample
-from flowgraph.ops.rules import f32, i32, require_rank
-from flowgraph.shapes import Dims, ShapeError, broadcast, format_dims, is_fully_known
+from flowgraph.ops.rules import (
+    conjugate_of,
+    f32,
+    i32,
+    of_one_dtype,
+    require_rank,
+    require_rank_at_least,
+    sum_to,
+)
+from flowgraph.shapes import Dims, ShapeError, broadcast, format_dims
 
 # ----------------------------------------------------------------------------------- two matrices
 
@@ -47,25 +55,37 @@ def _matmul_shape(call_: Call) -> list[Dims]:
 
 
 def _matmul_gradient(op: Any, dy: Tensor) -> tuple[Tensor | None, Tensor | None]:
-    """c = op(a) @ op(b):  d op(a) = dc @ op(b)^T,  d op(b) = op(a)^T @ dc."""
+    """c = op(a) @ op(b):  d op(a) = dc @ op(b)^H,  d op(b) = op(a)^H @ dc."""
     a, b = op.a, op.b
     swap_a, swap_b = op.attrs["transpose_a"], op.attrs["transpose_b"]
     da = db = None
     if op.wants(a):
+        other = conjugate_of(b)
         if swap_a:
-            da = call.MatMul(b, dy, transpose_a=swap_b, transpose_b=True)
+            da = call.MatMul(other, dy, transpose_a=swap_b, transpose_b=True)
         else:
-            da = call.MatMul(dy, b, transpose_b=not swap_b)
+            da = call.MatMul(dy, other, transpose_b=not swap_b)
     if op.wants(b):
+        other = conjugate_of(a)
         if swap_b:
-            db = call.MatMul(dy, a, transpose_a=True, transpose_b=swap_a)
+            db = call.MatMul(dy, other, transpose_a=True, transpose_b=swap_a)
         else:
-            db = call.MatMul(a, dy, transpose_a=not swap_a)
+            db = call.MatMul(other, dy, transpose_a=not swap_a)
     return da, db
 
 
-def _swapped(x: np.ndarray, swap: bool) -> np.ndarray:
+def _swapped(x: np.ndarray[Any, Any], swap: bool) -> np.ndarray[Any, Any]:
     return np.swapaxes(x, -1, -2) if swap else x
+
+
+def _matmul_reference(call_: Call, a: Any, b: Any) -> Any:
+    attrs = call_.attrs
+    return _swapped(a, attrs["transpose_a"]) @ _swapped(b, attrs["transpose_b"])
+
+
+def _complex(*shape: int, seed: int = 0) -> np.ndarray[Any, Any]:
+    """A complex matrix for samples."""
+    return (f32(*shape, seed=seed) + 1j * f32(*shape, seed=seed + 1)).astype(np.complex64)
 
 
 define(
@@ -75,11 +95,9 @@ define(
     transpose_a=False,
     transpose_b=False,
     infer=_matmul_shape,
-    kernel=Custom("matmul"),
+    kernel=Custom("matmul", parts=True),
     grad=_matmul_gradient,
-    reference=lambda call_, a, b: (
-        _swapped(a, call_.attrs["transpose_a"]) @ _swapped(b, call_.attrs["transpose_b"])
-    ),
+    reference=_matmul_reference,
     samples=(
         sample(f32(3, 5), f32(5, 7)),
         sample(f32(5, 3), f32(5, 7), transpose_a=True),
@@ -91,6 +109,8 @@ define(
         sample(f32(0, 3), f32(3, 2)),
         sample(f32(2, 0), f32(0, 3)),
         sample(i32([[1, -2, 3], [4, 5, -6]]), i32([[1, 2], [3, 4], [5, 6]])),
+        sample(_complex(3, 5), _complex(5, 2)),
+        sample(_complex(5, 3), _complex(2, 5), transpose_a=True, transpose_b=True),
     ),
     errors=(
         error_sample(ValueError, "inner sizes differ", f32(3, 4), f32(3, 4)),
@@ -100,14 +120,35 @@ define(
 )
 
 
+define(
+    "SparseMatMul",
+    "a: Ta, b: Tb -> product: float32",
+    Ta=dtypes_of(frozenset(("float32",)), float32),
+    Tb=dtypes_of(frozenset(("float32",)), float32),
+    transpose_a=False,
+    transpose_b=False,
+    a_is_sparse=False,
+    b_is_sparse=False,
+    infer=_matmul_shape,
+    kernel=Custom("matmul"),
+    grad=_matmul_gradient,
+    reference=_matmul_reference,
+    samples=(
+        # float32 only, in which slopes cannot be measured
+        sample(f32(3, 5), f32(5, 7), a_is_sparse=True, differentiable=()),
+        sample(f32(5, 3), f32(7, 5), transpose_a=True, transpose_b=True, differentiable=()),
+    ),
+    errors=(error_sample(ValueError, "inner sizes differ", f32(3, 4), f32(3, 4)),),
+    doc="MatMul of matrices with many zeros; they are multiplied like other numbers.",
+)
+
 # --------------------------------------------------------------------------------------- batches
 
 
 def _batch_shape(call_: Call, broadcasts: bool) -> list[Dims]:
     a, b = call_.shapes
-    for dims, what in ((a, "x"), (b, "y")):
-        if dims is not None and len(dims) < 2:
-            raise ShapeError(f"{what} must have at least 2 axes, not shape {format_dims(dims)}")
+    require_rank_at_least(a, 2, "x")
+    require_rank_at_least(b, 2, "y")
     if a is None or b is None:
         return [None]
     if not broadcasts and len(a) != len(b):
@@ -127,23 +168,34 @@ def _batch_gradient(op: Any, dy: Tensor) -> tuple[Tensor | None, Tensor | None]:
     dx = db = None
     if op.wants(x):
         dx = product(y, dy, swap_y, True) if swap_x else product(dy, y, False, not swap_y)
-        dx = _sum_batches(dx, x, y)
+        dx = sum_to(dx, x, y, trailing=2) if type == "BatchMatMulV2" else dx
     if op.wants(y):
+        if not swap_x and _is_matrix(y) and _has_rows(x) and _has_rows(dy):
+            # the sum over batches is the inner sum of one product of tall matrices
+            x, dy, y = _rows_of(x), _rows_of(dy), None
         db = product(dy, x, True, swap_x) if swap_y else product(x, dy, not swap_x, False)
-        db = _sum_batches(db, y, x)
+        if y is not None and type == "BatchMatMulV2":
+            db = sum_to(db, y, x, trailing=2)
     return dx, db
 
 
-def _sum_batches(dx: Tensor, x: Tensor, other: Tensor) -> Tensor:
-    """Undo the broadcasting of batch axes."""
-    x_dims, other_dims = x.dims, other.dims
-    if x_dims is not None and other_dims is not None and x_dims[:-2] == other_dims[:-2]:
-        if is_fully_known(x_dims[:-2]):
-            return dx
-    own = call.Shape(x)
-    batch = own[:-2]
-    axes, _ = call.BroadcastGradientArgs(batch, call.Shape(other)[:-2])
-    return call.Reshape(call.Sum(dx, axes), own)
+def _is_matrix(x: Tensor) -> bool:
+    return x.dims is not None and len(x.dims) == 2
+
+
+def _has_rows(x: Tensor) -> bool:
+    """True when ``x`` can be reshaped to the matrix of its rows."""
+    return x.dims is not None and len(x.dims) > 2 and bool(x.dims[-1])
+
+
+def _rows_of(x: Tensor) -> Tensor:
+    return call.Reshape(x, np.array([-1, x.dims[-1]], np.int32))  # type: ignore[index]
+
+
+def _batch_reference(call_: Call, x: Any, y: Any) -> Any:
+    swap_x, swap_y = call_.attrs["adj_x"], call_.attrs["adj_y"]
+    x, y = np.conj(x) if swap_x else x, np.conj(y) if swap_y else y
+    return _swapped(x, swap_x) @ _swapped(y, swap_y)
 
 
 def _batch_record(type: str, broadcasts: bool, samples: tuple) -> None:
@@ -154,11 +206,9 @@ def _batch_record(type: str, broadcasts: bool, samples: tuple) -> None:
         adj_x=False,
         adj_y=False,
         infer=lambda call_: _batch_shape(call_, broadcasts),
-        kernel=Custom("matmul"),
+        kernel=Custom("matmul", parts=True),
         grad=_batch_gradient,
-        reference=lambda call_, x, y: (
-            _swapped(x, call_.attrs["adj_x"]) @ _swapped(y, call_.attrs["adj_y"])
-        ),
+        reference=_batch_reference,
         samples=samples,
         errors=(
             error_sample(ValueError, "inner sizes differ", f32(2, 3, 4), f32(2, 3, 4)),
@@ -174,7 +224,10 @@ _BATCH_SAMPLES = (
     sample(f32(2, 5, 3), f32(2, 5, 4), adj_x=True),
     sample(f32(2, 3, 5), f32(2, 4, 5), adj_y=True),
     sample(f32(0, 3, 5), f32(0, 5, 4)),
+    sample(f32(3, 16, 17), f32(3, 17, 18)),
     sample(i32([[[1, 2]], [[3, 4]]]), i32([[[5], [6]], [[7], [8]]])),
+    sample(_complex(2, 5, 3), _complex(2, 4, 5), adj_x=True, adj_y=True),
+    sample(_complex(2, 3, 5), _complex(2, 5, 1)),
 )
 _batch_record("BatchMatMul", False, _BATCH_SAMPLES)
 _batch_record(
@@ -184,6 +237,14 @@ _batch_record(
         *_BATCH_SAMPLES,
         sample(f32(3, 5), f32(2, 5, 4)),
         sample(f32(2, 1, 3, 5), f32(3, 5, 4)),
+        sample(f32(2, 3, 9, 8), f32(8, 7)),
+        sample(f32(2, 8, 9), f32(7, 8), adj_x=True, adj_y=True),
+        sample(f32(2, 9, 8), f32(7, 8), adj_y=True),
+        sample(f32(9, 8), f32(40, 8, 1)),
+        sample(f32(2, 1, 1, 5), f32(3, 5, 1)),
+        sample(f32(2, 3, 0), f32(0, 4)),
+        sample(f32(4, 5), f32(5, 3)),
+        sample(_complex(1, 5, 3), _complex(3, 5, 2), adj_x=True),
     ),
 )
 
@@ -203,16 +264,17 @@ def matmul(
     b_is_sparse: bool = False,
     name: str | None = None,
 ) -> Tensor:
-    """Matrix product of the last two axes.
+    """Product of matrices, or of the last two axes of batches of matrices.
 
-    y[..., i, j] = sum_k a[..., i, k] * b[..., k, j]
+    c[..., i, j] = sum_k a[..., i, k] * b[..., k, j]
 
     Args:
-        a: (..., I, K), or (..., K, I) with ``transpose_a``.   b: (..., K, J), of the dtype of
-        ``a``. transpose_a, transpose_b: read the matrices transposed; costs nothing.
-        adjoint_a, adjoint_b: the same for real dtypes (conjugated too for complex ones).
-        a_is_sparse, b_is_sparse: accepted hints; zeros are multiplied like other numbers.
-        name: of the operation.
+        a: (..., I, K).   b: (..., K, J), of the same dtype.
+        transpose_a, transpose_b: exchange the last two axes first.
+        adjoint_a, adjoint_b: transpose, and conjugate complex numbers.
+        a_is_sparse, b_is_sparse: a hint that most elements are 0; zeros are multiplied like other
+            numbers.
+        name: of the operation; ``MatMul`` by default.
 
     Returns:
         (..., I, J); leading axes broadcast.
@@ -222,7 +284,7 @@ def matmul(
             transposed and adjoint.
         TypeError: dtypes differ.
 
-    Gradient: da = dy @ b^T,  db = a^T @ dy, summed over broadcast axes.
+    Gradient: da = dy @ b^H,  db = a^H @ dy, summed over broadcast axes.
     Numerics: float32 accumulates in float32, in the order of the BLAS; bit-equal from run to run.
 
     >>> import flowgraph as tf
@@ -233,111 +295,116 @@ def matmul(
         raise ValueError("Only one of transpose_a and adjoint_a can be True.")
     if transpose_b and adjoint_b:
         raise ValueError("Only one of transpose_b and adjoint_b can be True.")
+    swap_a, swap_b = transpose_a or adjoint_a, transpose_b or adjoint_b
     with name_scope(name, "MatMul", [a, b]) as scope:
-        a, b = _same_dtype(a, b)
-        # NB: an unknown rank beside a rank above two can only be a batch; two unknown ones are
-        # taken for matrices, as is a wrong rank, which MatMul then reports.
-        ranks = [len(t.dims) for t in (a, b) if t.dims is not None]
-        if any(rank > 2 for rank in ranks) and all(rank >= 2 for rank in ranks):
-            return call.BatchMatMulV2(
-                a, b, adj_x=transpose_a or adjoint_a, adj_y=transpose_b or adjoint_b, name=scope
+        a, b = of_one_dtype(a, b)
+        sparse = a_is_sparse or b_is_sparse
+        if not sparse and not (_surely_no_batch(a) and _surely_no_batch(b)):
+            # BatchMatMul conjugates what it transposes
+            a = conjugate_of(a) if transpose_a else a
+            b = conjugate_of(b) if transpose_b else b
+            return call.BatchMatMulV2(a, b, adj_x=swap_a, adj_y=swap_b, name=scope)
+        # and MatMul does not
+        a = conjugate_of(a) if adjoint_a else a
+        b = conjugate_of(b) if adjoint_b else b
+        if sparse and a.dtype.base_dtype is float32:
+            hints = {"a_is_sparse": a_is_sparse, "b_is_sparse": b_is_sparse}
+            return call.SparseMatMul(
+                a, b, transpose_a=swap_a, transpose_b=swap_b, **hints, name=scope
             )
-        return call.MatMul(
-            a,
-            b,
-            transpose_a=transpose_a or adjoint_a,
-            transpose_b=transpose_b or adjoint_b,
-            name=scope,
-        )
+        return call.MatMul(a, b, transpose_a=swap_a, transpose_b=swap_b, name=scope)
 
 
-def _same_dtype(a: Any, b: Any) -> tuple[Tensor, Tensor]:
-    """Both as tensors; a plain value takes the dtype of a tensor beside it."""
-    if hasattr(b, "dtype") and not hasattr(a, "dtype"):
-        b = convert_to_tensor(b, name="b")
-        return convert_to_tensor(a, dtype=b.dtype.base_dtype, name="a"), b
-    a = convert_to_tensor(a, name="a")
-    return a, convert_to_tensor(b, dtype_hint=a.dtype.base_dtype, name="b")
+def _surely_no_batch(x: Tensor) -> bool:
+    return x.dims is not None and len(x.dims) <= 2
 
 
-@export("tensordot", "linalg.tensordot")
-def tensordot(a: Any, b: Any, axes: Any, name: str | None = None) -> Tensor:
-    """Sum of products over pairs of axes.
+@export("linalg.matvec")
+def matvec(
+    a: Any,
+    b: Any,
+    transpose_a: bool = False,
+    adjoint_a: bool = False,
+    a_is_sparse: bool = False,
+    b_is_sparse: bool = False,
+    name: str | None = None,
+) -> Tensor:
+    """Product of matrices with vectors.
+
+    c[..., i] = sum_k a[..., i, k] * b[..., k]
 
     Args:
-        a, b: tensors of one dtype.
-        axes: N: the last N axes of ``a`` against the first N of ``b``; or (axes of a, axes of b).
-        name: of the operation.
+        a: (..., I, K).   b: (..., K), of the same dtype.
+        transpose_a, adjoint_a: as for ``matmul``.
+        a_is_sparse, b_is_sparse: accepted, see ``matmul``.
+        name: of the operations; ``MatVec`` by default.
 
     Returns:
-        The remaining axes of ``a``, then those of ``b``.
+        (..., I); leading axes broadcast.
 
     Raises:
-        ValueError: the paired sizes differ, or ``axes`` does not suit the ranks.
+        ValueError: the inner sizes differ, or ``a`` is no matrix.   TypeError: dtypes differ.
 
-    Gradient: through the transposes, reshapes and the product it is made of.
+    Gradient: da = dy b^H,  db = a^H @ dy.
+
+    >>> import flowgraph as tf
+    >>> tf.Session().run(tf.linalg.matvec([[1.0, 2.0], [3.0, 4.0]], [1.0, 1.0]))
+    array([3., 7.], dtype=float32)
     """
-    with name_scope(name, "Tensordot", [a, b]) as scope:
-        a, b = _same_dtype(a, b)
-        if a.dims is None or b.dims is None:
-            raise ValueError("tensordot needs tensors of known rank; set_shape tells it")
-        axes_a, axes_b = _paired_axes(len(a.dims), len(b.dims), axes)
-        free_a = [i for i in range(len(a.dims)) if i not in axes_a]
-        free_b = [i for i in range(len(b.dims)) if i not in axes_b]
-        left = _as_matrix(a, free_a, axes_a, rows_first=True)
-        right = _as_matrix(b, free_b, axes_b, rows_first=False)
-        product = call.MatMul(left, right)
-        shape = _sizes(a, free_a) + _sizes(b, free_b)
-        return call.Reshape(product, _shape_tensor(shape), name=scope)
+    with name_scope(name, "MatVec", [a, b]):
+        a, b = of_one_dtype(a, b)
+        column = call.ExpandDims(b, -1)
+        product = matmul(
+            a,
+            column,
+            transpose_a=transpose_a,
+            adjoint_a=adjoint_a,
+            a_is_sparse=a_is_sparse,
+            b_is_sparse=b_is_sparse,
+        )
+        return call.Squeeze(product, squeeze_dims=[-1])
 
 
-def _paired_axes(rank_a: int, rank_b: int, axes: Any) -> tuple[list[int], list[int]]:
-    if isinstance(axes, (int, np.integer)):
-        if not 0 <= axes <= min(rank_a, rank_b):
-            raise ValueError(f"axes={axes} needs at least that many axes in both tensors")
-        return list(range(rank_a - axes, rank_a)), list(range(axes))
-    first, second = (list(np.atleast_1d(np.asarray(part, int))) for part in axes)
-    if len(first) != len(second):
-        raise ValueError(f"axes pairs {len(first)} axes of a with {len(second)} of b")
-    for axis, rank in [(x, rank_a) for x in first] + [(x, rank_b) for x in second]:
-        if not -rank <= axis < rank:
-            raise ValueError(f"axis {axis} is not in [-{rank}, {rank})")
-    return [int(x) % rank_a for x in first], [int(x) % rank_b for x in second]
+@export("sparse_matmul")
+def sparse_matmul(
+    a: Any,
+    b: Any,
+    transpose_a: bool = False,
+    transpose_b: bool = False,
+    a_is_sparse: bool = False,
+    b_is_sparse: bool = False,
+    name: str | None = None,
+) -> Tensor:
+    """Product of two float32 matrices of which many elements are 0.
+
+    Args:
+        a: (I, K).   b: (K, J).
+        transpose_a, transpose_b: exchange the axes first.
+        a_is_sparse, b_is_sparse: which of them has many zeros.  They are multiplied like other
+            numbers.
+        name: of the operation; ``SparseMatMul`` by default.
+
+    Returns:
+        (I, J) float32.
+
+    Raises:
+        ValueError: the inner sizes differ, or an argument is no matrix.
+
+    Gradient: as of ``matmul``.
+    """
+    return apply_op(
+        "SparseMatMul",
+        a,
+        b,
+        transpose_a=transpose_a,
+        transpose_b=transpose_b,
+        a_is_sparse=a_is_sparse,
+        b_is_sparse=b_is_sparse,
+        name=name,
+    )
 
 
-def _as_matrix(x: Tensor, free: list[int], paired: list[int], *, rows_first: bool) -> Tensor:
-    """``x`` with free axes as rows and paired ones as columns (or the other way round)."""
-    order = free + paired if rows_first else paired + free
-    if order != list(range(len(order))):
-        x_ordered = call.Transpose(x, np.array(order, np.int32))
-    else:
-        x_ordered = x
-    columns = _product(_sizes(x, paired))
-    shape = [-1, columns] if rows_first else [columns, -1]
-    if is_fully_known(x.dims):  # -1 could not be solved where a size is 0
-        rows = _product(_sizes(x, free))
-        shape = [rows, columns] if rows_first else [columns, rows]
-    return call.Reshape(x_ordered, _shape_tensor(shape))
-
-
-def _sizes(x: Tensor, axes: list[int]) -> list[Any]:
-    """The sizes of these axes: ints, or scalar tensors where only the run knows."""
-    assert x.dims is not None
-    return [x.dims[i] if x.dims[i] is not None else call.Shape(x)[i] for i in axes]
-
-
-def _product(sizes: list[Any]) -> Any:
-    result: Any = 1
-    for size in sizes:
-        result = size if isinstance(result, int) and result == 1 else result * size
-    return result
-
-
-def _shape_tensor(sizes: list[Any]) -> Any:
-    if all(isinstance(size, int) for size in sizes):
-        return np.array(sizes, np.int32)
-    parts = [s if isinstance(s, Tensor) else np.array(s, np.int32) for s in sizes]
-    return call.Pack(parts)
+# ------------------------------------------------------------------------------------ transposes
 
 
 @export("matrix_transpose", "linalg.matrix_transpose", "linalg.transpose")
@@ -345,17 +412,56 @@ def matrix_transpose(a: Any, name: str = "matrix_transpose", conjugate: bool = F
     """``a`` with its last two axes exchanged; no data moves.
 
     Args:
-        a: rank >= 2.   conjugate: accepted for real dtypes, where it changes nothing.
+        a: rank >= 2.
+        name: of the operations.
+        conjugate: conjugate complex numbers as well.
 
     Raises:
-        ValueError: the rank is below 2 or unknown.
+        ValueError: the rank is below 2.
+
+    Gradient: the transpose of dy.
+
+    >>> import flowgraph as tf
+    >>> tf.Session().run(tf.matrix_transpose([[[1, 2], [3, 4]]]))
+    array([[[1, 3],
+            [2, 4]]], dtype=int32)
     """
     with name_scope(name, "matrix_transpose", [a]):
         a = convert_to_tensor(a, name="a")
-        if a.dims is None or len(a.dims) < 2:
-            raise ValueError(
-                f"Argument `a` should be a (batch) matrix, with rank >= 2. Found: {a.shape}"
-            )
-        rank = len(a.dims)
-        order = [*range(rank - 2), rank - 1, rank - 2]
-        return call.Transpose(a, np.array(order, np.int32), name="transpose")
+        if a.dims is None:
+            rank = call.Rank(a)
+            last = call.Pack([rank - 1, rank - 2])
+            order: Any = call.ConcatV2([call.Range(0, rank - 2, 1), last], 0)
+        else:
+            rank = len(a.dims)
+            if rank < 2:
+                raise ValueError(
+                    f"Argument `a` should be a (batch) matrix, with rank >= 2. Found: {a.shape}"
+                )
+            order = np.array([*range(rank - 2), rank - 1, rank - 2], np.int32)
+        transposed = call.Transpose(a, order, name="transpose")
+        return conjugate_of(transposed) if conjugate else transposed
+
+
+@export("linalg.adjoint")
+def adjoint(matrix: Any, name: str | None = None) -> Tensor:
+    """``matrix`` transposed and conjugated; a plain transpose for real dtypes.
+
+    Args:
+        matrix: (..., I, J).
+        name: of the operations; ``adjoint`` by default.
+
+    Returns:
+        (..., J, I).
+
+    Raises:
+        ValueError: the rank is below 2.
+
+    Gradient: the adjoint of dy.
+
+    >>> import flowgraph as tf
+    >>> tf.linalg.adjoint(tf.ones([2, 3])).shape
+    TensorShape([Dimension(3), Dimension(2)])
+    """
+    with name_scope(name, "adjoint", [matrix]):
+        return matrix_transpose(convert_to_tensor(matrix, name="matrix"), conjugate=True)

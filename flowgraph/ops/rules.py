@@ -18,6 +18,7 @@ import numpy as np
 from flowgraph.dtypes import int32
 from flowgraph.errors import InvalidArgumentError
 from flowgraph.graph.apply import call
+from flowgraph.graph.convert import convert_to_tensor
 from flowgraph.graph.node import Tensor
 from flowgraph.graph.opdef import Call
 from flowgraph.shapes import (
@@ -148,9 +149,7 @@ def sum_to(dx: Tensor, x: Tensor, *others: Tensor, trailing: int = 0) -> Tensor:
     axes = _broadcast_axes(*(_leading(t.dims, trailing) for t in (x, *others)))
     if axes is None:
         shapes = [call.Shape(t) for t in (x, *others)]
-        leading = (
-            [call.Slice(s, [0], call.Size(s) - trailing) for s in shapes] if trailing else shapes
-        )
+        leading = [s[:-trailing] for s in shapes] if trailing else shapes
         combined = leading[1]
         for shape in leading[2:]:
             combined = call.BroadcastArgs(combined, shape)
@@ -206,6 +205,20 @@ def number(value: float, like: Tensor) -> Tensor:
     """A scalar constant of the dtype of ``like``."""
     dtype = like.dtype.base_dtype
     return call.Const(value=np.array(value, dtype.np), dtype=dtype)
+
+
+def conjugate_of(x: Tensor) -> Tensor:
+    """``x``, conjugated where it is complex."""
+    return call.Conj(x) if x.dtype.base_dtype.is_complex else x
+
+
+def of_one_dtype(a: Any, b: Any) -> tuple[Tensor, Tensor]:
+    """Both as tensors; a plain value takes the dtype of a tensor beside it."""
+    if hasattr(b, "dtype") and not hasattr(a, "dtype"):
+        b = convert_to_tensor(b, name="b")
+        return convert_to_tensor(a, dtype=b.dtype.base_dtype, name="a"), b
+    a = convert_to_tensor(a, name="a")
+    return a, convert_to_tensor(b, dtype_hint=a.dtype.base_dtype, name="b")
 
 
 def shape_of(x: Tensor) -> Tensor:

@@ -93,9 +93,11 @@ def runs_on_host(opdef: OpDef, node: Node) -> bool:
         return True  # its sizes are data
     if isinstance(opdef.kernel, View):
         return not is_view(node)
-    if any(v.dtype.name not in KERNEL_DTYPES for v in values):
-        return True
     rule = opdef.kernel
+    in_parts = isinstance(rule, (Custom, Procedure)) and rule.parts
+    for dtype in (v.dtype for v in values):
+        if dtype.name not in KERNEL_DTYPES and not (in_parts and dtype.is_complex):
+            return True
     if not isinstance(rule, Procedure):
         return False
     if any(node.inputs[i].node.const is None for i in rule.known):

@@ -71,8 +71,8 @@ def assert_close(got: np.ndarray, expected: np.ndarray, what: str) -> None:
     """Equal dtype and shape, equal values within TOLERANCE (NaN and infinities at equal places)."""
     assert got.dtype == expected.dtype, f"{what}: {got.dtype} for {expected.dtype}"
     assert got.shape == expected.shape, f"{what}: {got.shape} for {expected.shape}"
-    if expected.dtype.kind == "f":
-        rtol, atol = TOLERANCE[expected.dtype.name]
+    if expected.dtype.kind in "fc":
+        rtol, atol = TOLERANCE[np.zeros(0, expected.dtype).real.dtype.name]
         np.testing.assert_allclose(got, expected, rtol, atol, equal_nan=True, err_msg=what)
     else:
         np.testing.assert_array_equal(got, expected, err_msg=what)
