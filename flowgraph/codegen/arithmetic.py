@@ -67,6 +67,7 @@ FLOAT_INTRINSICS = {
     "trunc": "llvm.trunc",
     "sin": "llvm.sin",
     "cos": "llvm.cos",
+    "tan": "llvm.tan",
     "pow": "llvm.pow",
 }
 
@@ -109,6 +110,8 @@ def _emit_float(f: FunctionText, op: str, dtype: str, values: list[str]) -> str:
         rest = f.let(f"select i1 {negative}, {kind} {Literal(-1, dtype)}, {kind} {rest}")
         return f.let(f"select i1 {positive}, {kind} {one}, {kind} {rest}")
     x, y = values
+    if op == "nextafter":
+        return _next_after(f, dtype, x, y)
     if op == "floordiv":
         return _emit_float(f, "floor", dtype, [f.let(f"fdiv {kind} {x}, {y}")])
     remainder = f.let(f"frem {kind} {x}, {y}")
@@ -123,6 +126,29 @@ def _emit_float(f: FunctionText, op: str, dtype: str, values: list[str]) -> str:
     wrong = f.let(f"and i1 {nonzero}, {differ}")
     moved = f.let(f"fadd {kind} {remainder}, {y}")
     return f.let(f"select i1 {wrong}, {kind} {moved}, {kind} {remainder}")
+
+
+def _next_after(f: FunctionText, dtype: str, x: str, y: str) -> str:
+    """The float after ``x`` on the way to ``y``: its bits, as an integer, one up or down."""
+    kind, word = llvm_type(dtype), f"i{WIDTHS[dtype]}"
+    zero = Literal(0, dtype)
+    away = f.let(f"fcmp olt {kind} {x}, {y}")
+    negative = f.let(f"fcmp olt {kind} {x}, {zero}")
+    # farther from zero when x > 0 goes up, or x < 0 goes down
+    outward = f.let(f"xor i1 {away}, {negative}")
+    step = f.let(f"select i1 {outward}, {word} 1, {word} -1")
+    bits = f.let(f"bitcast {kind} {x} to {word}")
+    moved = f.let(f"add {word} {bits}, {step}")
+    # from either zero: the least number with the sign of the way
+    least = f.let(f"select i1 {away}, {word} 1, {word} {-(1 << (WIDTHS[dtype] - 1)) + 1}")
+    from_zero = f.let(f"fcmp oeq {kind} {x}, {zero}")
+    moved = f.let(f"select i1 {from_zero}, {word} {least}, {word} {moved}")
+    result = f.let(f"bitcast {word} {moved} to {kind}")
+    same = f.let(f"fcmp oeq {kind} {x}, {y}")
+    result = f.let(f"select i1 {same}, {kind} {y}, {kind} {result}")
+    nan = f.let(f"fcmp uno {kind} {x}, {y}")
+    total = f.let(f"fadd {kind} {x}, {y}")
+    return f.let(f"select i1 {nan}, {kind} {total}, {kind} {result}")
 
 
 def _emit_integer(f: FunctionText, op: str, dtype: str, values: list[str]) -> str:

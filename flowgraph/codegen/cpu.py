@@ -37,7 +37,7 @@ from flowgraph.kernel.ir import BROADCAST, MAP, REDUCE, UNIT, Kernel
 from flowgraph.kernel.passes import Pass, passes
 from flowgraph.kernel.scalar import REDUCTIONS
 
-#: scalar op -> kernel text; {0} {1} {2} are the operands.
+#: scalar op -> kernel text; {0} {1} {2} are the operands.  The others are functions of their name.
 SPELLING = {
     "add": "{0} + {1}",
     "sub": "{0} - {1}",
@@ -45,29 +45,11 @@ SPELLING = {
     "div": "{0} / {1}",
     "floordiv": "{0} // {1}",
     "floormod": "{0} % {1}",
-    "truncdiv": "truncdiv({0}, {1})",
-    "truncmod": "truncmod({0}, {1})",
     "pow": "{0} ** {1}",
     "min": "minimum({0}, {1})",
     "max": "maximum({0}, {1})",
     "neg": "-{0}",
     "abs": "absolute({0})",
-    "sign": "sign({0})",
-    "exp": "exp({0})",
-    "expm1": "expm1({0})",
-    "log": "log({0})",
-    "log1p": "log1p({0})",
-    "sqrt": "sqrt({0})",
-    "rsqrt": "rsqrt({0})",
-    "sin": "sin({0})",
-    "cos": "cos({0})",
-    "tanh": "tanh({0})",
-    "sigmoid": "sigmoid({0})",
-    "floor": "floor({0})",
-    "ceil": "ceil({0})",
-    "rint": "rint({0})",
-    "trunc": "trunc({0})",
-    "isnan": "isnan({0})",
     "eq": "{0} == {1}",
     "ne": "{0} != {1}",
     "lt": "{0} < {1}",
@@ -80,8 +62,18 @@ SPELLING = {
     "not": "~{0}",
     "shl": "{0} << {1}",
     "shr": "{0} >> {1}",
-    "select": "select({0}, {1}, {2})",
 }
+
+
+def spell(op: str, operands: Sequence[str]) -> str:
+    """Kernel text of scalar op ``op``.
+
+    >>> spell("add", ["x", "y"]), spell("exp", ["x"])
+    ('x + y', 'exp(x)')
+    """
+    text = SPELLING.get(op)
+    return text.format(*operands) if text else f"{op}({', '.join(operands)})"
+
 
 #: Points whose float sum is kept in the sum's own dtype before float64 takes over.
 CHUNK = 4096
@@ -232,7 +224,7 @@ class Nest:
         elif stmt.op == "cast":
             self.write(f"v{number} = {convert(stmt.dtype)}({args[0]})")
         else:
-            self.write(f"v{number} = {SPELLING[stmt.op].format(*args)}")
+            self.write(f"v{number} = {spell(stmt.op, args)}")
 
     def store(self, number: int) -> None:
         stmt = self.kernel.body[number]
@@ -274,7 +266,7 @@ class Nest:
         value = self.operand(stmt.args[0])
         if self.is_float_sum(number):
             return f"sum_in_any_order({total}, {value})"
-        return SPELLING[REDUCTIONS[stmt.op].scalar].format(total, value)
+        return spell(REDUCTIONS[stmt.op].scalar, [total, value])
 
     def is_float_sum(self, number: int) -> bool:
         stmt = self.kernel.body[number]

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from flowgraph.codegen.cpu import SPELLING, Nest, convert
+from flowgraph.codegen.cpu import Nest, convert, spell
 from flowgraph.kernel.ir import MAP, REDUCE, Kernel
 from flowgraph.kernel.passes import Pass
 from flowgraph.kernel.scalar import REDUCTIONS
@@ -104,7 +104,7 @@ class TileNest(Nest):
     def combined(self, number: int, total: str) -> str:
         # the columns of a tile are added side by side, each in its own order
         stmt = self.kernel.body[number]
-        return SPELLING[REDUCTIONS[stmt.op].scalar].format(total, self.operand(stmt.args[0]))
+        return spell(REDUCTIONS[stmt.op].scalar, [total, self.operand(stmt.args[0])])
 
     def _array(self, number: int) -> str:
         if self.kernel.body[number].op in REDUCTIONS:

@@ -17,6 +17,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from flowgraph.kernel.ir import KernelError
 from flowgraph.kernel.scalar import FLOATS
 
 #: float op -> text; {T} the type, {0} {1} {2} the operands.  NaN rules are written out: max and min
@@ -42,6 +43,19 @@ FLOAT_SPELLING = {
     "rsqrt": "{T}(1) / {T}(math.sqrt({0}))",
     "sin": "{T}(math.sin({0}))",
     "cos": "{T}(math.cos({0}))",
+    "tan": "{T}(math.tan({0}))",
+    "asin": "{T}(math.asin({0}))",
+    "acos": "{T}(math.acos({0}))",
+    "atan": "{T}(math.atan({0}))",
+    "atan2": "{T}(math.atan2({0}, {1}))",
+    "sinh": "{T}(math.sinh({0}))",
+    "cosh": "{T}(math.cosh({0}))",
+    "asinh": "{T}(math.asinh({0}))",
+    "acosh": "{T}(math.acosh({0}))",
+    "atanh": "{T}(math.atanh({0}))",
+    "erf": "{T}(math.erf({0}))",
+    "erfc": "{T}(math.erfc({0}))",
+    "lgamma": "{T}(math.lgamma({0}))",
     "tanh": "{T}(math.tanh({0}))",
     "sigmoid": "{T}(1) / ({T}(1) + {T}(math.exp(-{0})))",
     "floor": "{T}(math.floor({0}))",
@@ -97,7 +111,16 @@ def spell(op: str, dtype: str, operands: list[str]) -> str:
         return special(dtype, *operands)
     kind = BOOL_SPELLING if dtype == "bool" else INTEGER_SPELLING
     table = FLOAT_SPELLING if dtype in FLOATS else kind
-    return (table.get(op) or ANY_SPELLING[op]).format(*operands, T=dtype)
+    text = table.get(op) or ANY_SPELLING.get(op)
+    if text is None:
+        raise KernelError(f"{op} is not supported by the cuda target (docs/cuda.md)")
+    return text.format(*operands, T=dtype)
+
+
+def is_supported(op: str) -> bool:
+    """Whether scalar op ``op`` has a CUDA form."""
+    tables = FLOAT_SPELLING, INTEGER_SPELLING, BOOL_SPELLING, ANY_SPELLING
+    return any(op in table for table in tables) or any(op == name for name, _ in _FUNCTIONS)
 
 
 def _float_mod(dtype: str, x: str, y: str) -> str:

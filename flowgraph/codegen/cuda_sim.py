@@ -31,6 +31,7 @@ import numpy as np
 
 from flowgraph.codegen.cuda import Stage
 from flowgraph.kernel.ir import KERNEL_DTYPES
+from flowgraph.kernel.scalar import SCALAR_OPS
 
 
 class SimulationError(Exception):
@@ -144,7 +145,10 @@ class _Math:
         return np.power(np.asarray([x]), np.asarray([y]))[0]
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(np, name)
+        if name in ("erf", "erfc", "lgamma"):
+            return SCALAR_OPS[name].numpy
+        inverse = name.replace("a", "arc", 1) if name[:2] in ("as", "ac", "at") else name
+        return getattr(np, inverse)
 
 
 _NAMES: dict[str, Any] = {

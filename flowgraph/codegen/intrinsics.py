@@ -31,7 +31,10 @@ Memory
 Math
     ``exp expm1 log log1p sqrt rsqrt sin cos tanh sigmoid floor ceil rint trunc isnan sign
     absolute``, ``maximum minimum`` (NaN wins), ``truncdiv truncmod``, ``select(condition, a, b)``;
-    ``sum_in_any_order(a, b)``: ``a + b`` that LLVM may regroup (reductions only).
+    ``sum_in_any_order(a, b)``: ``a + b`` that LLVM may regroup (reductions only);
+    ``fma(a, b, c)``: ``a * b + c`` rounded once; ``nextafter``; ``tan asin acos atan atan2 sinh cosh
+    asinh acosh atanh``; and the special functions of special_math.py: ``erf erfc erfinv ndtri
+    lgamma digamma polygamma zeta igamma igammac igamma_grad_a betainc bessel_i0e bessel_i1e``.
 Calls
     ``call(kernel, block, start, stop)``: run a kernel by address, its int64 status.
     ``sgemm(function, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)`` and ``dgemm``: a cblas
@@ -376,6 +379,17 @@ def _any_order(f: FunctionText, dtypes: tuple[str, ...], values: list[str]) -> s
     return f.let(f"fadd reassoc contract {llvm_type(dtypes[0])} {values[0]}, {values[1]}")
 
 
+def _fma(f: FunctionText, dtypes: tuple[str, ...], values: list[str]) -> str:
+    kind = llvm_type(dtypes[0])
+    return f.call(kind, f"llvm.fma.f{WIDTHS[dtypes[0]]}", *((kind, value) for value in values))
+
+
+def _fma_result(*dtypes: str) -> str:
+    ok = len(dtypes) == 3 and len(set(dtypes)) == 1 and is_float(dtypes[0])
+    _check(ok, f"fma given {dtypes}")
+    return dtypes[0]
+
+
 def _rows() -> list[Primitive]:
     rows = [_scalar(op, FUNCTION_NAMES.get(op, op)) for op in SCALAR_OPS if op not in OPERATORS]
     for dtype in WIDTHS:
@@ -403,6 +417,7 @@ def _rows() -> list[Primitive]:
         _tile_size("tile_columns", 1),
         _multiply("multiply_rows", adjacent=False),
         _multiply("multiply_columns", adjacent=True),
+        Primitive("fma", _fma_result, _fma),
         Primitive("cycles", _fixed("cycles", "", "int64"), _cycles),
         Primitive("sum_in_any_order", _any_order_result, _any_order),
     ]

@@ -27,7 +27,8 @@ from numba.core.errors import NumbaError
 from numba.core.typing.context import CallStack
 from numba.core.typing.templates import signature
 
-from flowgraph.codegen import vector_math
+from flowgraph.codegen import special_math, vector_math
+from flowgraph.codegen.arithmetic import emit_cast
 from flowgraph.codegen.intrinsics import (
     INDEPENDENT,
     NAMES,
@@ -122,11 +123,16 @@ def _callee(value: Any) -> _Callee:
     return _Callee(primitive)
 
 
+INLINED = " alwaysinline"
+
+
 class _TypingContext:
     """What numba's type inference asks; one per module, as helpers belong to it."""
 
-    def __init__(self, module: ModuleText) -> None:
+    def __init__(self, module: ModuleText, prefix: str = "", attributes: str = INLINED) -> None:
         self.module = module
+        self.prefix = prefix  # of the names of helpers
+        self.attributes = attributes  # of helpers
         self.callstack = CallStack()
         self.helpers: dict[Any, _Callee] = {}
 
@@ -140,6 +146,8 @@ class _TypingContext:
         if isinstance(value, python_types.FunctionType):
             return self._helper(value)
         try:
+            if isinstance(value, Primitive) and value.name in special_math.FUNCTIONS:
+                return _callee(_special(value))
             return _callee(value)
         except TypeError:  # not hashable
             raise KernelTextError(f"kernel text does not know {value!r}") from None
@@ -151,9 +159,9 @@ class _TypingContext:
 
             def compile_for(dtypes: tuple[str, ...]) -> tuple[str, str]:
                 if dtypes not in compiled:
-                    symbol = f"{function.__name__}_{len(compiled)}"
+                    symbol = f"{self.prefix}{function.__name__}_{len(compiled)}"
                     result, text = _function(
-                        self, function, dtypes, symbol, "internal ", " alwaysinline"
+                        self, function, dtypes, symbol, "internal ", self.attributes
                     )
                     self.module.need(symbol, text)
                     compiled[dtypes] = result, symbol
@@ -190,6 +198,33 @@ class _TypingContext:
 
     def explain_function_type(self, function: Any) -> str:
         return ""
+
+
+@cache
+def _special(primitive: Primitive) -> Primitive:
+    """``primitive``, a name of special_math.py, with the function there as its spelling."""
+    function = special_math.FUNCTIONS[primitive.name]
+
+    @cache
+    def compiled() -> tuple[str, dict[str, str]]:
+        """The symbol, and the module text that has it."""
+        inline = INLINED if primitive.name in special_math.INLINE else ""
+        context = _TypingContext(ModuleText(Tuning()), "special_", inline)
+        symbol = f"special_{primitive.name}"
+        dtypes = ("float64",) * function.__code__.co_argcount
+        _, text = _function(context, function, dtypes, symbol, "internal ", inline)
+        context.module.need(symbol, text)
+        return symbol, context.module.parts
+
+    def emit(f: FunctionText, dtypes: tuple[str, ...], values: list[str]) -> str:
+        symbol, parts = compiled()
+        for name, text in parts.items():
+            f.module.need(name, text)
+        wide = [emit_cast(f, v, d, "float64") for d, v in zip(dtypes, values, strict=True)]
+        result = f.let(f"call double @{symbol}({', '.join(f'double {v}' for v in wide)})")
+        return emit_cast(f, result, "float64", dtypes[0])
+
+    return Primitive(primitive.name, primitive.result, emit)
 
 
 class _Inference(typeinfer.TypeInferer):
@@ -404,7 +439,7 @@ class _Lowering:
 
     def apply(self, target: str, primitive: Primitive, arguments: list[str]) -> None:
         dtypes = tuple(self.dtype(name) for name in arguments)
-        if primitive.name in vector_math.FUNCTIONS:
+        if primitive.name in vector_math.FUNCTIONS or primitive.name in special_math.INLINE:
             self.heavy.append(self.block)
         value = primitive.emit(self.f, dtypes, [self.get(name) for name in arguments])
         if self.typemap[target] != types.void:

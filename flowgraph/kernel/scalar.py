@@ -1,6 +1,7 @@
 """The scalar vocabulary of kernels: one row per op, with its typing and NumPy meaning.
 
-A new scalar primitive is one row here and one spelling row in each codegen SPELLING table.
+A new scalar primitive is one row here and one spelling row in each codegen SPELLING table; on the
+CPU a function of its own name needs none.
 Read next: ir.py.
 """
 
@@ -11,6 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+from flowgraph.kernel import special
 
 INTEGERS = frozenset(["int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"])
 FLOATS = frozenset(("float32", "float64"))
@@ -89,13 +92,38 @@ _ROWS: list[tuple[Any, ...]] = [
     ("rsqrt", 1, FLOATS, "same", lambda x: 1 / np.sqrt(x), 2),
     ("sin", 1, FLOATS, "same", np.sin, 10),
     ("cos", 1, FLOATS, "same", np.cos, 10),
+    ("tan", 1, FLOATS, "same", np.tan, 12),
+    ("asin", 1, FLOATS, "same", np.arcsin, 20),
+    ("acos", 1, FLOATS, "same", np.arccos, 20),
+    ("atan", 1, FLOATS, "same", np.arctan, 20),
+    ("atan2", 2, FLOATS, "same", np.arctan2, 25),
+    ("sinh", 1, FLOATS, "same", np.sinh, 25),
+    ("cosh", 1, FLOATS, "same", np.cosh, 25),
+    ("asinh", 1, FLOATS, "same", np.arcsinh, 25),
+    ("acosh", 1, FLOATS, "same", np.arccosh, 25),
+    ("atanh", 1, FLOATS, "same", np.arctanh, 25),
     ("tanh", 1, FLOATS, "same", np.tanh, 12),
     ("sigmoid", 1, FLOATS, "same", _sigmoid, 12),
     ("floor", 1, FLOATS, "same", np.floor),
     ("ceil", 1, FLOATS, "same", np.ceil),
     ("rint", 1, FLOATS, "same", np.rint),  # half to even
     ("trunc", 1, FLOATS, "same", np.trunc),
+    ("nextafter", 2, FLOATS, "same", np.nextafter),  # y when they are equal
     ("isnan", 1, FLOATS, "bool", np.isnan),
+    ("erf", 1, FLOATS, "same", special.erf, 40),
+    ("erfc", 1, FLOATS, "same", special.erfc, 40),
+    ("erfinv", 1, FLOATS, "same", special.erfinv, 100),
+    ("ndtri", 1, FLOATS, "same", special.ndtri, 100),
+    ("lgamma", 1, FLOATS, "same", special.lgamma, 40),  # inf at 0, -1, -2 ...
+    ("digamma", 1, FLOATS, "same", special.digamma, 50),  # NaN there
+    ("polygamma", 2, FLOATS, "same", special.polygamma, 200),
+    ("zeta", 2, FLOATS, "same", special.zeta, 200),
+    ("igamma", 2, FLOATS, "same", special.igamma, 200),
+    ("igammac", 2, FLOATS, "same", special.igammac, 200),
+    ("igamma_grad_a", 2, FLOATS, "same", special.igamma_grad_a, 300),
+    ("betainc", 3, FLOATS, "same", special.betainc, 300),
+    ("bessel_i0e", 1, FLOATS, "same", special.bessel_i0e, 60),
+    ("bessel_i1e", 1, FLOATS, "same", special.bessel_i1e, 60),
     ("eq", 2, ANY, "bool", np.equal),
     ("ne", 2, ANY, "bool", np.not_equal),
     ("lt", 2, NUMBERS, "bool", np.less),

@@ -16,6 +16,7 @@ import numpy as np
 from flowgraph.dtypes import FLOAT, REAL
 from flowgraph.graph.apply import apply_op, call
 from flowgraph.graph.convert import convert_to_tensor
+from flowgraph.graph.default import name_scope
 from flowgraph.graph.export import export
 from flowgraph.graph.opdef import Loops, Sample, define, dtypes_of, error_sample, sample
 from flowgraph.ops.rules import f32, i32, merged_shape, same_shape
@@ -249,3 +250,24 @@ def leaky_relu(features: Any, alpha: float = 0.2, name: str | None = None) -> An
     if features.dtype.is_integer:
         features = call.Cast(features, DstT="float32")
     return apply_op("LeakyRelu", features, alpha=float(alpha), name=name)
+
+
+@export("log_sigmoid", "math.log_sigmoid")
+def log_sigmoid(x: Any, name: str | None = None) -> Any:
+    """log(1 / (1 + exp(-x))), as ``-softplus(-x)``: finite for every finite ``x``.
+
+    Args:
+        x: a float tensor.
+        name: of the operation; ``LogSigmoid`` by default.
+
+    Returns:
+        A tensor of the shape of ``x``.
+
+    Gradient: dy * sigmoid(-x).
+
+    >>> tf.Session().run(tf.log_sigmoid([-1000.0, 1000.0]))
+    array([-1000.,    -0.], dtype=float32)
+    """
+    with name_scope(name, "LogSigmoid", [x]) as scope:
+        x = convert_to_tensor(x, name="x")
+        return apply_op("Neg", call.Softplus(-x), name=scope)

@@ -10,21 +10,21 @@ Read next: operators.py (``a + b``), comparison.py.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from flowgraph.dtypes import FLOAT, INT, REAL, SIGNED, STRING, float32, float64
+from flowgraph.dtypes import FLOAT, INT, REAL, SIGNED, STRING, as_dtype, float32, float64
 from flowgraph.errors import STATUS_DIVISION_BY_ZERO, STATUS_INVALID_ARGUMENT
 from flowgraph.graph.apply import apply_op, call
 from flowgraph.graph.convert import convert_to_tensor
 from flowgraph.graph.default import name_scope
 from flowgraph.graph.export import export
+from flowgraph.graph.indexed_slices import IndexedSlices
 from flowgraph.graph.opdef import (
-    ErrorSample,
-    NotDifferentiable,
-    Sample,
+    REQUIRED,
+    Attr,
     define,
     dtypes_of,
     elementwise,
@@ -33,104 +33,9 @@ from flowgraph.graph.opdef import (
     sample,
 )
 from flowgraph.kernel.scalar import FLOATS
-from flowgraph.ops.rules import broadcast_shape, f32, i32, invalid, merged_shape, sum_to
-
-NAN, INF = np.float32(np.nan), np.float32(np.inf)
-
-#: Broadcasting from either side, unequal ranks, scalars, an empty; special values.
-STANDARD = (
-    sample(f32(3, 4), f32(3, 4, seed=1)),
-    sample(f32(2, 1, 3), f32(4, 1, seed=1)),
-    sample(f32(), f32(5, seed=1)),
-    sample(f32(0, 3), f32(3, seed=1)),
-    sample(
-        np.array([NAN, INF, -INF, 0, 1], np.float32),
-        np.array([1, INF, INF, 0, NAN], np.float32),
-        differentiable=(),
-    ),
-)
-POSITIVE = (
-    sample(f32(3, 4), f32(3, 4, low=0.4, high=2.0, seed=1)),
-    sample(f32(2, 1, 3), f32(4, 1, low=0.4, high=2.0, seed=1)),
-    sample(f32(), f32(5, low=-2.0, high=-0.4, seed=1)),
-    sample(f32(0, 3), f32(3, low=0.4, high=2.0, seed=1)),
-)
-INTEGERS = sample(i32([7, -7, 7, -7, 0]), i32([2, 2, -2, -2, 5]))
-BY_ZERO = error_sample(Exception, "division by zero", i32([1, 2]), i32([1, 0]), stage="run")
-_NO_BROADCAST = r"shapes \[3, 4\] and \[5\] do not broadcast"
-_FLOAT_MISFIT = error_sample(ValueError, _NO_BROADCAST, f32(3, 4), f32(5))
-_INT_MISFIT = error_sample(ValueError, _NO_BROADCAST, i32(np.ones((3, 4))), i32(np.ones(5)))
-
-
-def binary(
-    type: str,
-    *names: str,
-    doc: str,
-    kernel: Callable[..., Any],
-    grad: Callable[..., Any] | tuple[Callable[..., Any], Callable[..., Any]] | NotDifferentiable,
-    reference: Callable[..., Any],
-    samples: Sequence[Sample] = STANDARD,
-    errors: Sequence[ErrorSample] = (),
-    dtypes: frozenset[str] = REAL,
-) -> Callable[..., Any]:
-    """Register ``type`` and export ``names[0](x, y, name=None)``, also under the other ``names``.
-
-    ``kernel(s, x, y)`` writes the scalar body; ``reference(x, y)`` is NumPy's.  ``grad(op, dz)``
-    gives both gradients at the broadcast shape, or ``grad`` is a pair of functions that give one
-    each (only those that are wanted are called); they are summed back to the shapes of x and y
-    here.
-    """
-    gradient: Any = grad
-    if not isinstance(grad, NotDifferentiable):
-
-        def gradient(op: Any, dz: Any) -> tuple[Any, Any]:
-            x, y = op.x, op.y
-            wants_x, wants_y = op.wants(x), op.wants(y)
-            if isinstance(grad, tuple):
-                dx = grad[0](op, dz) if wants_x else None
-                dy = grad[1](op, dz) if wants_y else None
-            else:
-                dx, dy = grad(op, dz)
-            return (
-                sum_to(dx, x, y) if wants_x and dx is not None else None,
-                sum_to(dy, y, x) if wants_y and dy is not None else None,
-            )
-
-    define(
-        type,
-        "x: T, y: T -> z: T",
-        T=dtypes_of(dtypes),
-        infer=broadcast_shape,
-        kernel=elementwise(kernel),
-        grad=gradient,
-        reference=lambda call_, x, y: reference(x, y),
-        samples=samples,
-        errors=(_FLOAT_MISFIT if "float32" in dtypes else _INT_MISFIT, *errors),
-        doc=doc,
-    )
-
-    def function(x: Any, y: Any, name: str | None = None) -> Any:
-        return apply_op(type, x, y, name=name)
-
-    if names:
-        function.__name__ = function.__qualname__ = names[0].rpartition(".")[2]
-        function.__doc__ = f"""{doc}
-
-    Args:
-        x: a tensor; {", ".join(sorted(dtypes))}.
-        y: a tensor of the same dtype; shapes broadcast.
-        name: of the operation; ``{type}`` by default.
-
-    Returns:
-        A tensor of the broadcast shape.
-
-    Raises:
-        ValueError: the shapes do not broadcast.
-        TypeError: the dtypes differ.
-    """
-        export(*names)(function)
-    return function
-
+from flowgraph.ops.factories import BY_ZERO, DIVISIBLE, INF, INTEGERS, NAN, PAIRS, binary
+from flowgraph.ops.rules import f32, i32, invalid, merge_all, merged_shape
+from flowgraph.tensor_shape import as_dims
 
 # ------------------------------------------------------------------------- sums and products
 
@@ -141,7 +46,7 @@ add = binary(
     kernel=lambda s, x, y: x + y,
     grad=lambda op, dz: (dz, dz),
     reference=np.add,
-    samples=(*STANDARD, sample(i32([1, 2]), i32(3)), sample(
+    samples=(*PAIRS, sample(i32([1, 2]), i32(3)), sample(
         np.array([b"a", b"b"], object), np.array(b"c", object))),
     dtypes=REAL | STRING,
 )  # fmt: skip
@@ -152,7 +57,7 @@ binary(
     kernel=lambda s, x, y: x + y,
     grad=lambda op, dz: (dz, dz),
     reference=np.add,
-    samples=(*STANDARD, sample(np.array([200], np.uint8), np.array([100], np.uint8))),
+    samples=(*PAIRS, sample(np.array([200], np.uint8), np.array([100], np.uint8))),
 )
 
 subtract = binary(
@@ -245,7 +150,7 @@ realdiv = binary(
     kernel=lambda s, x, y: x / y,
     grad=_real_div_grad,
     reference=np.true_divide,
-    samples=(*POSITIVE, sample(np.array([1, -1, 0], np.float32), f32(3) * 0, differentiable=())),
+    samples=(*DIVISIBLE, sample(np.array([1, -1, 0], np.float32), f32(3) * 0, differentiable=())),
     dtypes=FLOAT,
 )  # fmt: skip
 
@@ -255,7 +160,7 @@ binary(
     kernel=_quotient("truncdiv"),
     grad=_real_div_grad,
     reference=_nonzero(_truncated_quotient),
-    samples=(*POSITIVE, INTEGERS),
+    samples=(*DIVISIBLE, INTEGERS),
     errors=(BY_ZERO,),
 )
 
@@ -265,7 +170,7 @@ floor_div = binary(
     kernel=_quotient("floordiv"),
     grad=_NO_FLOOR,
     reference=_nonzero(lambda x, y: np.floor(x / y) if x.dtype.kind == "f" else x // y),
-    samples=(*POSITIVE, INTEGERS, sample(np.array([-(2**31)], np.int32), i32([-1]))),
+    samples=(*DIVISIBLE, INTEGERS, sample(np.array([-(2**31)], np.int32), i32([-1]))),
     errors=(BY_ZERO,),
 )  # fmt: skip
 
@@ -293,7 +198,7 @@ floormod = binary(
     kernel=_remainder("floormod"),
     grad=_mod_grad,
     reference=_nonzero(np.mod),
-    samples=(*POSITIVE, INTEGERS),
+    samples=(*DIVISIBLE, INTEGERS),
     errors=(BY_ZERO,),
 )  # fmt: skip
 
@@ -304,24 +209,10 @@ truncatemod = binary(
     kernel=_remainder("truncmod"),
     grad=_mod_grad,
     reference=_nonzero(np.fmod),
-    samples=(*POSITIVE, INTEGERS),
+    samples=(*DIVISIBLE, INTEGERS),
     errors=(BY_ZERO,),
     dtypes=FLOAT | frozenset(("int32", "int64")),
 )  # fmt: skip
-
-div_no_nan = binary(
-    "DivNoNan", "div_no_nan", "math.divide_no_nan",
-    doc="``x / y``, and 0 where ``y`` is 0.  Gradient: 0 there too.",
-    kernel=lambda s, x, y: s.select(s.eq(y, 0), 0, x / y),
-    grad=lambda op, dz: (
-        call.DivNoNan(dz, op.y),
-        dz * call.DivNoNan(call.DivNoNan(call.Neg(op.x), op.y), op.y),
-    ),
-    reference=lambda x, y: np.where(y == 0, y.dtype.type(0), np.true_divide(x, y)),
-    samples=(*POSITIVE, sample(np.array([1, 0, NAN], np.float32), f32(3) * 0, differentiable=())),
-    dtypes=FLOAT,
-)  # fmt: skip
-
 
 def _float_for(dtype: Any) -> Any:
     """What ``/`` turns an integer dtype into: float32 up to 16 bits, float64 above."""
@@ -482,7 +373,7 @@ maximum = binary(
     kernel=lambda s, x, y: s.max(x, y),
     grad=_pick_grad(lambda x, y: x >= y),
     reference=np.maximum,
-    samples=(*STANDARD, _TIES),
+    samples=(*PAIRS, _TIES),
 )  # fmt: skip
 
 minimum = binary(
@@ -492,7 +383,7 @@ minimum = binary(
     kernel=lambda s, x, y: s.min(x, y),
     grad=_pick_grad(lambda x, y: x <= y),
     reference=np.minimum,
-    samples=(*STANDARD, _TIES),
+    samples=(*PAIRS, _TIES),
 )  # fmt: skip
 
 # ---------------------------------------------------------------------------------- many inputs
@@ -505,21 +396,41 @@ def _sum_all(s: Any, *inputs: Any) -> Any:
     return total
 
 
-define(
-    "AddN",
-    "inputs: N*T -> sum: T",
-    T=dtypes_of(REAL),
-    infer=merged_shape,
-    kernel=elementwise(_sum_all),
-    grad=lambda op, dy: (dy,) * op.attrs["N"],
-    reference=lambda call_, *inputs: _sum_all(None, *inputs),
-    samples=(
-        sample([f32(2, 3), f32(2, 3, seed=1), f32(2, 3, seed=2)]),
-        sample([f32()]),
-        sample([f32(0, 2), f32(0, 2)]),
-    ),
-    errors=(error_sample(ValueError, r"\[2\] and \[3\]", [f32(2), f32(3)]),),
-    doc="The sum of tensors of one shape.  Gradient: dy to each.",
+def _add_many(type: str, doc: str, **attrs: Any) -> None:
+    shape: dict[str, Any] = {"shape": (2,)} if attrs else {}
+    define(
+        type,
+        "inputs: N*T -> sum: T",
+        T=dtypes_of(REAL),
+        **attrs,
+        infer=merged_shape,
+        kernel=elementwise(_sum_all),
+        grad=lambda op, dy: (dy,) * op.attrs["N"],
+        reference=lambda call_, *inputs: _sum_all(None, *inputs),
+        samples=tuple(
+            sample(inputs, **({"shape": inputs[0].shape} if attrs else {}))
+            for inputs in (
+                [f32(2, 3), f32(2, 3, seed=1), f32(2, 3, seed=2)],
+                [f32()],
+                [f32(0, 2), f32(0, 2)],
+                [i32([1, 2]), i32([3, 4])],
+            )
+        ),
+        errors=(
+            error_sample(
+                ValueError, r"\[2\] and \[3\]", [f32(2), f32(3)],
+                **shape,
+            ),
+        ),
+        doc=doc,
+    )  # fmt: skip
+
+
+_add_many("AddN", "The sum of tensors of one shape.  Gradient: dy to each.")
+_add_many(
+    "AccumulateNV2",
+    "The sum of tensors of one shape, which is also an attr.  Gradient: dy to each.",
+    shape=Attr("shape", REQUIRED),
 )
 
 
@@ -548,3 +459,109 @@ def add_n(inputs: Any, name: str | None = None) -> Any:
         tensor = convert_to_tensor(inputs[0])
         return tensor if name is None else apply_op("Identity", tensor, name=name)
     return apply_op("AddN", list(inputs), name=name)
+
+
+@export("accumulate_n", "math.accumulate_n")
+def accumulate_n(
+    inputs: Any, shape: Any = None, tensor_dtype: Any = None, name: str | None = None
+) -> Any:
+    """The sum of all ``inputs``, element by element: ``add_n`` that also checks.
+
+    Args:
+        inputs: a list of tensors of one shape and dtype.
+        shape: what that shape must be compatible with; by default what the inputs know of it.
+        tensor_dtype: the dtype that the inputs must have; any by default.
+        name: of the operation; ``AccumulateNV2`` by default.
+
+    Returns:
+        A tensor of that shape.
+
+    Raises:
+        ValueError: the list is empty, or shapes or dtypes differ.
+        TypeError: ``tensor_dtype`` is not that of the inputs.
+
+    Gradient: dy to every input.
+
+    >>> tf.Session().run(tf.accumulate_n([[1, 2], [3, 4], [5, 6]]))
+    array([ 9, 12], dtype=int32)
+    """
+    if not isinstance(inputs, (list, tuple)) or not inputs:
+        raise ValueError("accumulate_n: inputs must be a list of at least one tensor")
+    tensors = [convert_to_tensor(value) for value in inputs]
+    if any(t.dtype.base_dtype is not tensors[0].dtype.base_dtype for t in tensors):
+        raise ValueError("accumulate_n: the inputs must have one dtype")
+    if tensor_dtype is not None and as_dtype(tensor_dtype) is not tensors[0].dtype.base_dtype:
+        raise TypeError(
+            f"accumulate_n: tensor_dtype is {as_dtype(tensor_dtype).name}, the inputs are "
+            f"{tensors[0].dtype.base_dtype.name}"
+        )
+    dims = merge_all([as_dims(shape), *(t.dims for t in tensors)])
+    if len(tensors) == 1:
+        return tensors[0] if name is None else apply_op("Identity", tensors[0], name=name)
+    result = apply_op("AccumulateNV2", tensors, shape=dims, name=name)
+    result.set_shape(dims)
+    return result
+
+
+@export("scalar_mul", "math.scalar_mul")
+def scalar_mul(scalar: Any, x: Any, name: str | None = None) -> Any:
+    """``scalar * x``, where ``x`` may be IndexedSlices.
+
+    Args:
+        scalar: a number, or a tensor of rank 0 and of the dtype of ``x``.
+        x: a tensor or IndexedSlices.
+        name: of the operation; ``Mul`` by default.
+
+    Returns:
+        What ``x`` is, multiplied.
+
+    Raises:
+        ValueError: ``scalar`` is not of rank 0.
+
+    Gradient: that of ``multiply``.
+
+    >>> tf.Session().run(tf.scalar_mul(2.0, [1.0, 3.0]))
+    array([2., 6.], dtype=float32)
+    """
+    slices = isinstance(x, IndexedSlices)
+    values = x.values if slices else convert_to_tensor(x, name="x")
+    scalar = convert_to_tensor(scalar, dtype=values.dtype.base_dtype, name="scalar")
+    if scalar.dims != ():
+        raise ValueError(f"scalar_mul: scalar must be of rank 0, not of shape {scalar.shape}")
+    product = apply_op("Mul", scalar, values, name=name)
+    return IndexedSlices(product, x.indices, x.dense_shape) if slices else product
+
+
+@export("math.polyval")
+def polyval(coeffs: Any, x: Any, name: str | None = None) -> Any:
+    """The polynomial with coefficients ``coeffs``, the highest power first, at ``x``.
+
+    ((coeffs[0] x + coeffs[1]) x + ...) + coeffs[n - 1], by Horner's rule
+
+    Args:
+        coeffs: a list of n tensors or numbers that broadcast against ``x``; [] gives zeros.
+        x: a tensor.
+        name: of the operation; ``polyval`` by default.
+
+    Returns:
+        A tensor of the broadcast shape.
+
+    Raises:
+        ValueError: ``coeffs`` is no list.
+
+    Gradient: through the sums and products.
+
+    >>> tf.Session().run(tf.math.polyval([1.0, 0.0, -1.0], 3.0))
+    8.0
+    """
+    if not isinstance(coeffs, (list, tuple)):
+        raise ValueError(f"polyval: coeffs must be a list, not {type(coeffs).__name__}")
+    with name_scope(name, "polyval", [*coeffs, x]):
+        x = convert_to_tensor(x, name="x")
+        if not coeffs:
+            return call.ZerosLike(x)
+        coeffs = [convert_to_tensor(c, name=f"coeff{i}") for i, c in enumerate(coeffs)]
+        total = coeffs[0]
+        for c in coeffs[1:]:
+            total = c + total * x
+        return total

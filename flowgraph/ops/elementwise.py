@@ -1,24 +1,22 @@
-"""Elementwise functions of one tensor: exp, log, sin, tanh, floor and their kin.
+"""Elementwise functions of one tensor: abs, exp, log, sqrt, tanh, sigmoid, floor and their kin.
 
 Each is one ``unary(...)`` block: the record of the op type and the public function with its
 documentation come from it together.
 
-Read next: arithmetic.py (two tensors), reductions.py (loops that fold an axis).
+Read next: factories.py (``unary``), trigonometric.py, arithmetic.py (two tensors), reductions.py
+(loops that fold an axis).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from flowgraph.dtypes import FLOAT, SIGNED
 from flowgraph.graph.apply import apply_op, call
-from flowgraph.graph.export import export
 from flowgraph.graph.opdef import (
-    NotDifferentiable,
-    Sample,
     define,
     dtypes_of,
     elementwise,
@@ -27,80 +25,8 @@ from flowgraph.graph.opdef import (
     sample,
 )
 from flowgraph.kernel.scalar import FLOATS
-from flowgraph.ops.rules import f32, merged_shape, same_shape
-
-SPECIALS = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0], np.float32)
-
-#: Shapes that every elementwise op is tried on: odd sizes, a scalar, an empty, and special values.
-STANDARD = (
-    sample(f32(3, 5)),
-    sample(f32()),
-    sample(f32(0, 3)),
-    sample(SPECIALS, differentiable=()),
-)
-
-
-def samples_in(low: float, high: float, *more: Sample) -> tuple[Sample, ...]:
-    """The standard samples with numbers in [low, high)."""
-    return (
-        sample(f32(3, 5, low=low, high=high)),
-        sample(f32(low=low, high=high)),
-        sample(f32(0, 3)),
-        sample(SPECIALS, differentiable=()),
-        *more,
-    )
-
-
-def unary(
-    type: str,
-    *names: str,
-    doc: str,
-    kernel: Callable[..., Any],
-    grad: Callable[..., Any] | NotDifferentiable,
-    reference: Callable[..., Any],
-    samples: Sequence[Sample] = STANDARD,
-    dtypes: frozenset[str] = FLOAT,
-) -> Callable[..., Any]:
-    """Register ``type`` and export ``names[0](x, name=None)``, also known as the other ``names``.
-
-    ``kernel(s, x)`` writes the scalar body; ``reference(x)`` is NumPy's; ``grad(op, dy)`` gives dx.
-    """
-    gradient = grad
-    if not isinstance(grad, NotDifferentiable):
-
-        def gradient(op: Any, dy: Any) -> tuple[Any]:
-            return (grad(op, dy),)
-
-    define(
-        type,
-        "x: T -> y: T",
-        T=dtypes_of(dtypes),
-        infer=same_shape,
-        kernel=elementwise(kernel),
-        grad=gradient,
-        reference=lambda call_, x: reference(x),
-        samples=samples,
-        doc=doc,
-    )
-
-    def function(x: Any, name: str | None = None) -> Any:
-        return apply_op(type, x, name=name)
-
-    function.__name__ = function.__qualname__ = names[0].rpartition(".")[2]
-    function.__doc__ = f"""{doc}
-
-    Args:
-        x: a tensor of any shape; {", ".join(sorted(dtypes))}.
-        name: of the operation; ``{type}`` by default.
-
-    Returns:
-        A tensor of the shape and dtype of ``x``.
-
-    Raises:
-        TypeError: ``x`` has another dtype.
-    """
-    return export(*names)(function)
-
+from flowgraph.ops.factories import STANDARD, samples_in, unary
+from flowgraph.ops.rules import f32, merged_shape
 
 # -------------------------------------------------------------------------------- sign and size
 
@@ -172,7 +98,7 @@ sqrt = unary(
     "Sqrt", "sqrt", "math.sqrt",
     doc="The square root; NaN below 0.  Gradient: dy / (2 y), infinite at 0.",
     kernel=lambda s, x: s.sqrt(x),
-    grad=lambda op, dy: dy * 0.5 / op.y,
+    grad=lambda op, dy: call.SqrtGrad(op.y, dy),
     reference=np.sqrt,
     samples=samples_in(0.2, 3.0),
 )  # fmt: skip
@@ -181,7 +107,7 @@ rsqrt = unary(
     "Rsqrt", "rsqrt", "math.rsqrt",
     doc="1 / sqrt(x).  Gradient: -dy * y**3 / 2.",
     kernel=lambda s, x: s.rsqrt(x),
-    grad=lambda op, dy: dy * -0.5 * (op.y * op.y * op.y),
+    grad=lambda op, dy: call.RsqrtGrad(op.y, dy),
     reference=lambda x: 1 / np.sqrt(x),
     samples=samples_in(0.2, 3.0),
 )  # fmt: skip
@@ -200,37 +126,12 @@ reciprocal = unary(
     "Reciprocal", "reciprocal", "math.reciprocal",
     doc="``1 / x``.  Gradient: -dy * y * y.",
     kernel=lambda s, x: 1 / x,
-    grad=lambda op, dy: call.Neg(dy) * (op.y * op.y),
+    grad=lambda op, dy: call.ReciprocalGrad(op.y, dy),
     reference=np.reciprocal,
     samples=samples_in(0.3, 2.0),
 )  # fmt: skip
 
-# ------------------------------------------------------------------ trigonometric and hyperbolic
-
-sin = unary(
-    "Sin", "sin", "math.sin",
-    doc="The sine of ``x`` in radians.  Gradient: dy * cos(x).",
-    kernel=lambda s, x: s.sin(x),
-    grad=lambda op, dy: dy * call.Cos(op.x),
-    reference=np.sin,
-)  # fmt: skip
-
-cos = unary(
-    "Cos", "cos", "math.cos",
-    doc="The cosine of ``x`` in radians.  Gradient: -dy * sin(x).",
-    kernel=lambda s, x: s.cos(x),
-    grad=lambda op, dy: call.Neg(dy) * call.Sin(op.x),
-    reference=np.cos,
-)  # fmt: skip
-
-tan = unary(
-    "Tan", "tan", "math.tan",
-    doc="The tangent of ``x`` in radians.  Gradient: dy * (1 + y * y).",
-    kernel=lambda s, x: s.sin(x) / s.cos(x),
-    grad=lambda op, dy: dy * (1 + op.y * op.y),
-    reference=np.tan,
-    samples=samples_in(-1.2, 1.2),
-)  # fmt: skip
+# -------------------------------------------------------------------------- tanh and sigmoid
 
 tanh = unary(
     "Tanh", "tanh", "math.tanh", "nn.tanh",
@@ -250,28 +151,34 @@ sigmoid = unary(
 
 
 def _output_gradient(
-    type: str, slope: Callable[[Any], Any], second: Callable[..., Any], formula: str
+    type: str,
+    formula: str,
+    body: Callable[..., Any],
+    second: Callable[..., Any],
+    low: float = -2.0,
 ) -> None:
-    """Register ``<type>Grad(y, dy)``: dy times the slope, ``slope(y)`` from the output.
+    """Register ``<type>Grad(y, dy)``, the gradient of ``type`` from its output: ``body(y, dy)``.
 
-    One node where its parts would be three.  ``second(y, dy, dz)`` is the gradient to y.
+    One node where its parts would be several.  ``second(y, dy, dz)`` is its gradient to y; the one
+    to dy is the op again, as it is linear in dy.
     """
 
     def grad(op: Any, dz: Any) -> tuple[Any, Any]:
         y, dy = op.inputs
-        return second(y, dy, dz), apply_op(f"{type}Grad", y, dz)
+        first = second(y, dy, dz) if op.wants(y) else None
+        return first, apply_op(f"{type}Grad", y, dz) if op.wants(dy) else None
 
     define(
         f"{type}Grad",
         "y: T, dy: T -> z: T",
         T=dtypes_of(FLOAT),
         infer=merged_shape,
-        kernel=elementwise(lambda s, y, dy: dy * slope(y)),
+        kernel=elementwise(lambda s, y, dy: body(y, dy)),
         grad=grad,
-        reference=lambda call_, y, dy: dy * slope(y),
+        reference=lambda call_, y, dy: np.asarray(body(y, dy), y.dtype),
         samples=(
-            sample(f32(3, 5), f32(3, 5, seed=1)),
-            sample(f32(), f32(seed=1)),
+            sample(f32(3, 5, low=low), f32(3, 5, seed=1)),
+            sample(f32(low=low), f32(seed=1)),
             sample(f32(0, 3), f32(0, 3)),
         ),
         errors=(error_sample(ValueError, "not compatible", f32(3), f32(4)),),
@@ -280,11 +187,31 @@ def _output_gradient(
 
 
 _output_gradient(
-    "Tanh", lambda y: 1 - y * y, lambda y, dy, dz: dz * dy * (-2 * y), "dy * (1 - y**2)"
-)
+    "Tanh", "dy * (1 - y**2)",
+    lambda y, dy: dy * (1 - y * y),
+    lambda y, dy, dz: dz * dy * (-2 * y),
+)  # fmt: skip
 _output_gradient(
-    "Sigmoid", lambda y: y * (1 - y), lambda y, dy, dz: dz * dy * (1 - 2 * y), "dy * y * (1 - y)"
-)
+    "Sigmoid", "dy * y * (1 - y)",
+    lambda y, dy: dy * (y * (1 - y)),
+    lambda y, dy, dz: dz * dy * (1 - 2 * y),
+)  # fmt: skip
+_output_gradient(
+    "Sqrt", "dy / (2 y)",
+    lambda y, dy: dy * 0.5 / y,
+    lambda y, dy, dz: call.Neg(dz) * (dy * 0.5 / y / y),
+    low=0.3,
+)  # fmt: skip
+_output_gradient(
+    "Rsqrt", "-dy * y**3 / 2",
+    lambda y, dy: dy * -0.5 * (y * y * y),
+    lambda y, dy, dz: dz * (dy * -1.5 * (y * y)),
+)  # fmt: skip
+_output_gradient(
+    "Reciprocal", "-dy * y**2",
+    lambda y, dy: -dy * (y * y),
+    lambda y, dy, dz: dz * (dy * (-2 * y)),
+)  # fmt: skip
 
 # --------------------------------------------------------------------------------------- rounding
 

@@ -7,6 +7,7 @@ from random_kernels import Case
 from simulated import run
 
 from flowgraph.codegen.cuda import emit
+from flowgraph.codegen.cuda_math import is_supported
 from flowgraph.kernel.ir import KernelError
 from flowgraph.kernel.scalar import FLOATS, SCALAR_OPS
 
@@ -233,7 +234,16 @@ def operands(op, dtype):
     return arrays
 
 
-@pytest.mark.parametrize("op", sorted(SCALAR_OPS))
+def test_what_has_no_cuda_form_is_refused():
+    kernel = kernel_of(
+        ("map",), lambda s: s.store(1, s.digamma(s.load(0, "float32"))),
+        ("float32", "in", "1"), ("float32", "out", "1"),
+    )
+    with pytest.raises(KernelError, match="digamma is not supported by the cuda target"):
+        emit(kernel)
+
+
+@pytest.mark.parametrize("op", sorted(filter(is_supported, SCALAR_OPS)))
 def test_scalar_op_in_every_dtype(op):
     row = SCALAR_OPS[op]
     for dtype in sorted(row.dtypes):
