@@ -32,8 +32,8 @@ Math
     ``exp expm1 log log1p sqrt rsqrt sin cos tanh sigmoid floor ceil rint trunc isnan sign
     absolute``, ``maximum minimum`` (NaN wins), ``truncdiv truncmod``, ``select(condition, a, b)``;
     ``sum_in_any_order(a, b)``: ``a + b`` that LLVM may regroup (reductions only);
-    ``fma(a, b, c)``: ``a * b + c`` rounded once; ``nextafter``; ``tan asin acos atan atan2 sinh cosh
-    asinh acosh atanh``; and the special functions of special_math.py: ``erf erfc erfinv ndtri
+    ``fma(a, b, c)``: ``a * b + c`` rounded once; ``nextafter``; ``tan asin acos atan atan2 sinh
+    cosh asinh acosh atanh``; and the special functions of special_math.py: ``erf erfc erfinv ndtri
     lgamma digamma polygamma zeta igamma igammac igamma_grad_a betainc bessel_i0e bessel_i1e``.
 Calls
     ``call(kernel, block, start, stop)``: run a kernel by address, its int64 status.

@@ -96,7 +96,7 @@ def erfcinv(x: Any, name: str | None = None) -> Any:
     Gradient: through ndtri.
 
     >>> tf.Session().run(tf.math.erfcinv(0.5))
-    0.47693628
+    0.47693625
     """
     with name_scope(name, "erfcinv", [x]):
         x = convert_to_tensor(x, name="start")
