@@ -34,7 +34,7 @@ from flowgraph.graph.opdef import (
 )
 from flowgraph.kernel.scalar import FLOATS
 from flowgraph.ops.factories import BY_ZERO, DIVISIBLE, INF, INTEGERS, NAN, PAIRS, binary
-from flowgraph.ops.rules import f32, i32, invalid, merge_all, merged_shape
+from flowgraph.ops.rules import f32, i32, invalid, merge_all
 from flowgraph.tensor_shape import as_dims
 
 # ------------------------------------------------------------------------- sums and products
@@ -403,7 +403,7 @@ def _add_many(type: str, doc: str, **attrs: Any) -> None:
         "inputs: N*T -> sum: T",
         T=dtypes_of(REAL),
         **attrs,
-        infer=merged_shape,
+        infer=lambda call_: [merge_all([*call_.shapes, call_.attrs.get("shape")])],
         kernel=elementwise(_sum_all),
         grad=lambda op, dy: (dy,) * op.attrs["N"],
         reference=lambda call_, *inputs: _sum_all(None, *inputs),

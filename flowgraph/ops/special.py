@@ -259,8 +259,8 @@ _GAMMA_SAMPLES = (
     sample(f32(low=0.5, high=4), f32(5, low=0.3, high=6, seed=1), differentiable=(1,)),
     sample(f32(0, 3), f32(3, low=0.3, high=6, seed=1), differentiable=(1,)),
     sample(
-        np.array([0, 0, 0, 1, 1, 1, -1, NAN, 1, INF, 1, 5, 1, 100, 100, 1e4, 1e-3], np.float32),
-        np.array([0, 1, INF, 0, -1, INF, 1, 1, NAN, 1, -INF, 1e-30, 3e4, 90, 130, 1e4, 0.3],
+        np.array([0, 0, 0, 1, 1, 1, -1, NAN, 1, INF, 1, 5, 1, 100, 100, 200, 1e-3], np.float32),
+        np.array([0, 1, INF, 0, -1, INF, 1, 1, NAN, 1, -INF, 1e-30, 3e4, 90, 130, 200, 0.3],
                  np.float32),
         differentiable=(),
     ),
@@ -433,8 +433,8 @@ define(
         ),
         sample(f32(0, 2), f32(0, 2), f32(0, 2), differentiable=(2,)),
         sample(
-            np.array([1, 1, 1, 0, 1, 2, 2, 2, NAN, 1, 1, 500, 0.01, 1e4, 3], np.float32),
-            np.array([1, 1, 0, 1, 3, 3, 3, 3, 1, NAN, 1, 800, 0.02, 1e4, 1e-3], np.float32),
+            np.array([1, 1, 1, 0, 1, 2, 2, 2, NAN, 1, 1, 500, 0.01, 200, 3], np.float32),
+            np.array([1, 1, 0, 1, 3, 3, 3, 3, 1, NAN, 1, 800, 0.02, 200, 1e-3], np.float32),
             np.array([0.5, 0, 0.5, 0.5, 1, -0.1, 1.1, 0.3, 0.5, 0.5, NAN, 0.4, 0.3, 0.499, 0.9],
                      np.float32),
             differentiable=(),
