@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING
 from flowgraph.kernel.conv import Axis, Part, Program, filter_product, product
 from flowgraph.lower.custom import custom_lowering
 from flowgraph.lower.operands import by_value, pointer
-from flowgraph.ops.convolution import Geometry, geometry
+from flowgraph.ops.convolution import convolved
+from flowgraph.ops.convolution_rules import Geometry, geometry
 from flowgraph.ops.windows import Window
 from flowgraph.optimize.frozen import Node
 from flowgraph.optimize.strides import contiguous_strides
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from flowgraph.lower.lowering import Lowering
 
 _NATIVE = ("float32", "float64")
-_NO_AXIS = Axis(1, 1, 0, 0, 1, 0, 1, 1, 0)
 
 
 @custom_lowering("conv_forward")
@@ -37,13 +37,13 @@ def lower_forward(lowering: Lowering, node: Node, inputs: list[Operand]) -> None
     """Conv2D(input, filter), Conv3D."""
     x, w = inputs
     out_shape = node.outputs[0].sizes
-    if not _is_native(x, w.shape, out_shape):
+    if not is_native(x, w.shape, out_shape):
         lowering.lower_host(node)
         return
-    g = geometry(node.attrs, x.shape, w.shape)
+    g = geometry(convolved, node.attrs, x.shape, w.shape)
     image = _channels_last(lowering, node, x, g)
     w = lowering.contiguous(w, node)
-    y, finish = _result(lowering, node, g)
+    y, finish = placed(lowering, node, g)
     axes = [
         Axis(
             count=count,
@@ -78,7 +78,16 @@ def lower_forward(lowering: Lowering, node: Node, inputs: list[Operand]) -> None
         for k in range(g.groups)
     ]
     program = product(x.dtype.name, x.dtype.np.itemsize, parts)
-    _emit(lowering, node, program, len(parts), g, (image, w, y), (_first(image, g), w), y)
+    _emit(
+        lowering,
+        node,
+        program,
+        len(parts),
+        g,
+        (image, w, y),
+        (seen_first(image, g), w),
+        seen_first(y, g),
+    )
     finish()
 
 
@@ -87,13 +96,13 @@ def lower_input(lowering: Lowering, node: Node, inputs: list[Operand]) -> None:
     """Conv2DBackpropInput(input_sizes, filter, out_backprop), Conv3DBackpropInputV2."""
     sizes, w, dy = inputs
     x_shape = node.outputs[0].sizes
-    if not _is_native(dy, w.shape, x_shape):
+    if not is_native(dy, w.shape, x_shape):
         lowering.lower_host(node)
         return
-    g = geometry(node.attrs, x_shape, w.shape)
+    g = geometry(convolved, node.attrs, x_shape, w.shape)
     image = _channels_last(lowering, node, dy, g)
     w = lowering.contiguous(w, node)
-    dx, finish = _result(lowering, node, g)
+    dx, finish = placed(lowering, node, g)
     choices = [
         _residues(window, size, count, image.strides[1 + a], dx.strides[1 + a], w.strides[a])
         for a, (window, size, count) in enumerate(zip(g.windows, g.sizes, g.counts, strict=True))
@@ -118,8 +127,8 @@ def lower_input(lowering: Lowering, node: Node, inputs: list[Operand]) -> None:
                 )
             )
     program = product(dy.dtype.name, dy.dtype.np.itemsize, parts)
-    given = (sizes, w, _first(image, g))
-    _emit(lowering, node, program, len(parts), g, (image, w, dx), given, dx)
+    given = (sizes, w, seen_first(image, g))
+    _emit(lowering, node, program, len(parts), g, (image, w, dx), given, seen_first(dx, g))
     finish()
 
 
@@ -128,10 +137,10 @@ def lower_filter(lowering: Lowering, node: Node, inputs: list[Operand]) -> None:
     """Conv2DBackpropFilter(input, filter_sizes, out_backprop), Conv3DBackpropFilterV2."""
     x, sizes, dy = inputs
     w_shape = node.outputs[0].sizes
-    if not _is_native(x, w_shape, dy.shape):
+    if not is_native(x, w_shape, dy.shape):
         lowering.lower_host(node)
         return
-    g = geometry(node.attrs, x.shape, w_shape)
+    g = geometry(convolved, node.attrs, x.shape, w_shape)
     image = _channels_last(lowering, node, x, g)
     slopes = _channels_last(lowering, node, dy, g)
     if not slopes.is_contiguous():
@@ -171,27 +180,27 @@ def lower_filter(lowering: Lowering, node: Node, inputs: list[Operand]) -> None:
         for k in range(g.groups)
     ]
     program = filter_product(x.dtype.name, x.dtype.np.itemsize, parts)
-    given = (_first(image, g), sizes, _first(slopes, g))
+    given = (seen_first(image, g), sizes, seen_first(slopes, g))
     _emit(lowering, node, program, len(parts), g, (image, slopes, dw), given, dw)
 
 
 # ---------------------------------------------------------------------------------------- layouts
 
 
-def _is_native(operand: Operand, *shapes: Sequence[int]) -> bool:
+def is_native(operand: Operand, *shapes: Sequence[int]) -> bool:
     """True where there is something to multiply, in a dtype that kernels have."""
     empty = any(math.prod(shape) == 0 for shape in (operand.shape, *shapes))
     return operand.dtype.name in _NATIVE and not empty
 
 
-def _last(operand: Operand, g: Geometry) -> Operand:
+def seen_last(operand: Operand, g: Geometry) -> Operand:
     """The operand seen with its channels behind."""
     order = [0, *g.spatial, g.channel]
     shape = [operand.shape[a] for a in order]
     return operand.with_view(0, shape, [operand.strides[a] for a in order])
 
 
-def _first(operand: Operand, g: Geometry) -> Operand:
+def seen_first(operand: Operand, g: Geometry) -> Operand:
     """The operand, channels last, seen in the op's data_format."""
     order = [0] * len(operand.shape)
     for place, axis in enumerate((0, *g.spatial, g.channel)):
@@ -202,15 +211,15 @@ def _first(operand: Operand, g: Geometry) -> Operand:
 
 def _channels_last(lowering: Lowering, node: Node, operand: Operand, g: Geometry) -> Operand:
     """The operand with neighbouring channels as its last axis; a copy where it must be."""
-    image = _last(operand, g)
+    image = seen_last(operand, g)
     neighbours = image.strides[-1] == 1 or image.shape[-1] == 1
     return image if neighbours else lowering.contiguous(image, node)
 
 
-def _result(lowering: Lowering, node: Node, g: Geometry) -> tuple[Operand, Callable[[], None]]:
+def placed(lowering: Lowering, node: Node, g: Geometry) -> tuple[Operand, Callable[[], None]]:
     """Memory for the output, channels last, and what brings it to its place afterwards."""
     out = lowering.output(node.outputs[0])
-    image = _last(out, g)
+    image = seen_last(out, g)
     if image.is_contiguous():
         return image, lambda: None
     strides = contiguous_strides(image.shape)
@@ -221,12 +230,10 @@ def _result(lowering: Lowering, node: Node, g: Geometry) -> tuple[Operand, Calla
 
 def _three(axes: Sequence[Axis]) -> tuple[Axis, Axis, Axis]:
     """Three spatial axes, those missing of one element."""
-    found = [*[_NO_AXIS] * (3 - len(axes)), *axes]
-    inner = found[-len(axes)]
-    for missing in range(3 - len(axes)):
-        # an axis of one element may have any stride: this one keeps pixels evenly spaced
-        found[missing] = Axis(1, 1, 0, inner.out * inner.count, 1, 0, 1, 1, 0)
-    return found[0], found[1], found[2]
+    # an axis of one element may have any stride: this one keeps pixels evenly spaced
+    one = Axis(1, 1, 0, axes[0].out * axes[0].count, 1, 0, 1, 1, 0)
+    d, h, w = [one] * (3 - len(axes)) + list(axes)
+    return d, h, w
 
 
 def _residues(
@@ -284,13 +291,12 @@ def _emit(
     words: list[Word] = [pointer(operand) for operand in operands]
     words += [Pointer(slot) for slot in scratch]
     words += program.words
-    result = made if node.opdef is not None and made.shape == node.outputs[0].sizes else None
     lowering.emit_text(
         program.kernel,
         words,
         node,
         by_value(node.inputs, given),
-        {node.outputs[0]: result or _first(made, g)},
+        {node.outputs[0]: made},
         stop=parts,
         flops=g.flops,
         scratch=tuple(scratch),
