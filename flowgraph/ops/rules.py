@@ -93,6 +93,19 @@ def output_domain(call_: Call) -> tuple[int, ...]:
     return call_.out_shapes[0]  # type: ignore[return-value]
 
 
+def divided(size: int | None, by: int, what: str) -> int | None:
+    """``size / by``; ShapeError ``<what> of <size> elements`` when that is no whole number."""
+    if size is not None and size % by:
+        raise ShapeError(f"{what} of {size} elements is not evenly divisible by {by}")
+    return None if size is None else size // by
+
+
+def concrete(dims: Dims) -> tuple[int, ...]:
+    """``dims`` where every size is known."""
+    assert is_fully_known(dims)
+    return dims  # type: ignore[return-value]
+
+
 def size_vector(shape: Any) -> Any:
     """``shape`` as apply_op takes it: a tensor, or a vector of int32 (int64 where needed)."""
     if isinstance(shape, Tensor):
