@@ -381,7 +381,7 @@ _ERRORS = (
                  **{**_WINDOW, "ksize": [2, 2]}),
     error_sample(ValueError, "strides must be positive", f32(1, 4, 4, 1),
                  **{**_WINDOW, "strides": [1, 0, 1, 1]}),
-    error_sample(ValueError, "a window of 5 does not fit into 4", f32(1, 4, 4, 1),
+    error_sample(ValueError, "a window of 5 elements does not fit into 4", f32(1, 4, 4, 1),
                  **{**_WINDOW, "ksize": [1, 5, 5, 1], "padding": "VALID"}),
     error_sample(ValueError, "padding must be SAME or VALID", f32(1, 4, 4, 1),
                  **{**_WINDOW, "padding": "same"}),

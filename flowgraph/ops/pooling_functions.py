@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from flowgraph.graph.apply import apply_op, call
 from flowgraph.graph.convert import convert_to_tensor
 from flowgraph.graph.default import name_scope
@@ -15,6 +17,7 @@ from flowgraph.graph.export import export
 from flowgraph.graph.node import Tensor
 from flowgraph.ops.pooling_windows import CHANNELS
 from flowgraph.ops.rules import one_name
+from flowgraph.ops.space_batch import required_space_to_batch_paddings
 
 #: Rank -> data formats and those of the op that does it.
 _FORMATS = {3: {"NWC": "NHWC", "NCW": "NCHW"}, **{r: {f: f for f in CHANNELS[r]} for r in (4, 5)}}
@@ -369,3 +372,87 @@ def avg_pool_v2(
     Gradient: see ``avg_pool``.
     """
     return _any_rank("avg_pool_v2", "Avg", input, ksize, strides, padding, data_format, name)
+
+
+def _spatial(numbers: Any, space: int, what: str) -> list[int]:
+    """One positive number for each axis of space; 1 by default."""
+    listed = [1] * space if numbers is None else [int(n) for n in np.reshape(numbers, -1)]
+    if len(listed) != space or min(listed) < 1:
+        raise ValueError(f"pool: {what} must be {space} positive numbers, not {listed}")
+    return listed
+
+
+@export("nn.pool")
+def pool(
+    input: Any,
+    window_shape: Any,
+    pooling_type: str,
+    padding: str,
+    dilation_rate: Any = None,
+    strides: Any = None,
+    name: str | None = None,
+    data_format: str | None = None,
+    dilations: Any = None,
+) -> Tensor:
+    """Pooling of sequences, images or volumes whose windows may have gaps.
+
+    y[i] = max (or average) over a of x[i*s + a*r - before]
+
+    Args:
+        input: (batch, space, channels), with one to three axes of space.
+        window_shape: size of the window along every axis of space.
+        pooling_type: ``"MAX"`` or ``"AVG"``.
+        padding: see ``max_pool``; ``"VALID"`` with dilations.
+        dilation_rate: r, how far elements of a window are apart; 1 by default.
+        strides: s, how far windows are apart; 1 by default, and 1 with dilations.
+        name: of the operations; ``max_pool`` or ``avg_pool`` by default.
+        data_format: channels last by default; ``"NCW"``, ``"NCHW"``, ``"NCDHW"``: first.
+        dilations: another name of ``dilation_rate``.
+
+    Raises:
+        ValueError: the windows do not suit, or dilations meet strides or ``"SAME"``.
+
+    Gradient: as of ``max_pool`` and ``avg_pool``.
+
+    >>> x = tf.constant([1.0, 5.0, 2.0, 3.0, 0.0], shape=[1, 5, 1])
+    >>> tf.Session().run(tf.nn.pool(x, [2], "MAX", "VALID", dilation_rate=[2]))[0, :, 0]
+    array([2., 5., 2.], dtype=float32)
+    """
+    kinds = {"MAX": "Max", "AVG": "Avg"}
+    if pooling_type not in kinds:
+        raise ValueError(f"pool: pooling_type must be MAX or AVG, not {pooling_type!r}")
+    kind, window = kinds[pooling_type], [int(n) for n in window_shape]
+    space = len(window)
+    if not 1 <= space <= 3:
+        raise ValueError(f"pool: window_shape must hold 1, 2 or 3 numbers, not {window}")
+    step = _spatial(strides, space, "strides")
+    rates = one_name("pool", dilation_rate=dilation_rate, dilations=dilations)
+    rate = _spatial(rates, space, "dilation_rate")
+    with name_scope(name, f"{pooling_type.lower()}_pool", [input]) as scope:
+        x = convert_to_tensor(input, name="input")
+        if x.dims is not None and len(x.dims) != space + 2:
+            raise ValueError(f"pool: input must have rank {space + 2}, not shape {x.shape}")
+        given = ("pool", kind)
+        if max(rate) == 1:
+            if space == 1:
+                return _pool_1d(*given, x, window, step, padding, data_format, scope)
+            return _pool(*given, x, window, step, padding, data_format, space + 2, scope)
+        if max(step) > 1:
+            raise ValueError(f"pool: strides {step} with dilation_rate {rate}: one must be 1")
+        if padding != "VALID":
+            raise ValueError(f"pool: dilation_rate {rate} needs padding VALID, not {padding!r}")
+        # What a window with gaps sees lies side by side in one of the images of a batch.
+        first = (data_format or "").startswith("NC")
+        block = [1, *rate] if first else rate
+        axes = range(1, len(block) + 1)
+        if x.dims is not None and None not in x.dims[1 : len(block) + 1]:
+            sizes: Any = [x.dims[axis] for axis in axes]
+        else:
+            sizes = call.Slice(call.Shape(x), [1], [len(block)])
+        frame, crops = required_space_to_batch_paddings(sizes, block)
+        apart = call.SpaceToBatchND(x, block, frame)
+        if space == 1:
+            pooled = _pool_1d(*given, apart, window, step, padding, data_format, None)
+        else:
+            pooled = _pool(*given, apart, window, step, padding, data_format, space + 2, None)
+        return call.BatchToSpaceND(pooled, block, crops)

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from flowgraph.graph.opdef import Call, Procedure
+from flowgraph.ops.windows import Window
 from flowgraph.shapes import Dims, ShapeError, format_dims, is_fully_known
 
 #: data_format -> axis of the channels, by rank of the tensor.
@@ -39,26 +40,9 @@ class Windows:
     padding: str
     channels: int
 
-    def count(self, axis: int, size: int | None) -> int | None:
-        """Number of windows along an axis of ``size`` elements."""
-        if size is None:
-            return None
-        taps, stride = self.ksize[axis], self.strides[axis]
-        if self.padding == "SAME":
-            return -(-size // stride)
-        if size < taps:
-            raise ShapeError(
-                f"a window of {taps} does not fit into {size}: "
-                f"negative dimension size caused by subtracting {taps} from {size}"
-            )
-        return (size - taps) // stride + 1
-
-    def before(self, axis: int, size: int) -> int:
-        """By how much the first window sticks out; the odd element sticks out behind."""
-        if self.padding != "SAME":
-            return 0
-        taps, stride = self.ksize[axis], self.strides[axis]
-        return max((-(-size // stride) - 1) * stride + taps - size, 0) // 2
+    def along(self, axis: int) -> Window:
+        """The windows along one axis."""
+        return Window(self.ksize[axis], self.strides[axis], 1, self.padding)
 
     def pooled(self, dims: Dims) -> Dims:
         """The shape of the result."""
@@ -66,14 +50,15 @@ class Windows:
             return (None,) * len(self.ksize)
         if len(dims) != len(self.ksize):
             raise ShapeError(f"input must be of rank {len(self.ksize)}, not {format_dims(dims)}")
-        return tuple(self.count(axis, size) for axis, size in enumerate(dims))
+        return tuple(self.along(axis).count(size) for axis, size in enumerate(dims))
 
     def members(self, shape: Sequence[int]) -> np.ndarray[Any, Any]:
         """For every window, the flat positions of its elements in row-major order; -1: outside."""
         positions = np.arange(math.prod(shape)).reshape(shape)
         frame = []
         for axis, size in enumerate(shape):
-            first, count = self.before(axis, size), self.count(axis, size) or 0
+            window = self.along(axis)
+            first, count = window.frame(size)[0], window.count(size) or 0
             last = (count - 1) * self.strides[axis] + self.ksize[axis] - first - size
             frame.append((first, max(last, 0)))
         framed = np.pad(positions, frame, constant_values=-1)
@@ -104,9 +89,9 @@ class Windows:
             size, taps, stride, first = 1, 1, 1, 0
             if place is not None:
                 size, taps, stride = shape[place], self.ksize[place], self.strides[place]
-                first = self.before(place, size)
+                first = self.along(place).frame(size)[0]
             names[letter] = size
-            names["O" + letter] = 1 if place is None else self.count(place, size) or 0
+            names["O" + letter] = 1 if place is None else self.along(place).count(size) or 0
             names["K" + letter], names["S" + letter], names["P" + letter] = taps, stride, first
         lo = min(-(-names["PW"] // names["SW"]), names["OW"])
         hi = (names["W"] + names["PW"] - names["KW"]) // names["SW"] + 1
