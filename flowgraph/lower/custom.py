@@ -1,14 +1,13 @@
 """Lowering rules of ops that are no loop nest over their inputs, by the name in ``Custom(name)``.
 
     concat      one copy per part, each into its window of the output
-    gather      a TextKernel that copies rows
     matmul      a GEMM call
 
 A rule gets the Lowering, the node and its input operands, makes the outputs with
 ``lowering.output`` and appends instructions.  What cannot be done natively (a dtype without
 kernels) falls back to the host.
 
-Read next: gemm.py (matmul), rows.py (gather and scatter), lowering.py.
+Read next: gemm.py (matmul), procedures.py (gathers, scatters, sorts), lowering.py.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ import numpy as np
 from flowgraph.dtypes import int64
 from flowgraph.graph.opdef import RANDOM, Procedure, View
 from flowgraph.kernel.ir import TextKernel
-from flowgraph.lower import convolution, depthwise, gemm, rows  # noqa: F401  they register lowering rules
+from flowgraph.lower import convolution, depthwise, gemm  # noqa: F401  they register lowering rules
 from flowgraph.lower.copies import copy_kernel
 from flowgraph.lower.custom import CUSTOM_LOWERINGS
 from flowgraph.lower.operands import anonymous, as_parts

@@ -9,6 +9,8 @@ Read next: scattering.py (the other way), slicing.py (parts given by bounds).
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -22,8 +24,8 @@ from flowgraph.graph.indexed_slices import IndexedSlices
 from flowgraph.graph.node import Tensor
 from flowgraph.graph.opdef import (
     Call,
-    Custom,
     Loops,
+    Procedure,
     define,
     dtypes_of,
     error_sample,
@@ -31,7 +33,15 @@ from flowgraph.graph.opdef import (
     sample,
 )
 from flowgraph.graph.static import constant_value
-from flowgraph.ops.indices import check_indices, check_nd, index_depth
+from flowgraph.ops.indices import (
+    as_table,
+    batch_tuples,
+    check_indices,
+    index_depth,
+    tuple_choices,
+    tuple_places,
+    tuple_sizes,
+)
 from flowgraph.ops.rules import (
     constant_axes,
     f32,
@@ -44,7 +54,8 @@ from flowgraph.ops.rules import (
     require_rank_at_least,
     shape_of,
 )
-from flowgraph.shapes import Dims, ShapeError, format_dims, normalize_axis
+from flowgraph.shapes import Dims, ShapeError, format_dims, is_fully_known, normalize_axis
+from flowgraph.tensor_shape import dimension_value
 
 # ----------------------------------------------------------------------------------------- gather
 
@@ -53,7 +64,7 @@ def _gather_dims(params: Dims, indices: Dims, axis: int | None, batch: int) -> D
     if params is None or indices is None:
         return None
     if axis is None:
-        return (None,) * (len(params) + len(indices) - 1 - batch)
+        return None if batch < 0 else (None,) * (len(params) + len(indices) - 1 - batch)
     for a, b in zip(params[:batch], indices[:batch], strict=False):
         if None not in (a, b) and a != b:
             raise ShapeError(
@@ -65,16 +76,22 @@ def _gather_dims(params: Dims, indices: Dims, axis: int | None, batch: int) -> D
 def _batch_dims(call_: Call) -> int:
     """Leading axes that params and indices share."""
     batch, indices = call_.attrs["batch_dims"], call_.shapes[1]
-    if batch < 0 and indices is not None:
-        batch += len(indices)
-    return max(batch, 0)
+    return batch + len(indices) if batch < 0 and indices is not None else batch
 
 
 def _gather_v2_infer(call_: Call) -> list[Dims]:
     params, indices = call_.shapes[:2]
     require_rank_at_least(params, 1, "params")
     axis = known_axis(call_, 2, None if params is None else len(params))
-    return [_gather_dims(params, indices, axis, _batch_dims(call_))]
+    batch = _batch_dims(call_)
+    if indices is not None and not 0 <= batch <= len(indices):
+        raise ShapeError(
+            f"batch_dims {call_.attrs['batch_dims']} is out of range for indices of shape "
+            f"{format_dims(indices)}"
+        )
+    if axis is not None and axis < batch:
+        raise ShapeError(f"axis {axis} is one of the {batch} batch axes; it must come behind them")
+    return [_gather_dims(params, indices, axis, batch)]
 
 
 def _gather_v2_reference(call_: Call, params: Any, indices: Any, axis: Any) -> Any:
@@ -89,6 +106,44 @@ def _gather_v2_reference(call_: Call, params: Any, indices: Any, axis: Any) -> A
     parts = [np.take(p, i, place - batch) for p, i in zip(rows, chosen, strict=True)]
     shape = params.shape[:place] + indices.shape[batch:] + params.shape[place + 1 :]
     return np.array(parts, params.dtype).reshape(shape)
+
+
+#: output[b, o, i] = params[b, o, indices[b, i]]: rows of params.
+_GATHER = """
+for i in range(batch * count):
+    k = int64(load(indices, i))
+    if k < 0 or k >= size:
+        return 2
+for o in range(batch * outer):
+    first = (o // outer) * count
+    if row == 1:
+        for i in independent(count):
+            k = int64(load(indices, first + i))
+            store(output, o * count + i, load(params, o * size + k))
+    else:
+        for i in range(count):
+            source = (o * size + int64(load(indices, first + i))) * row
+            target = (o * count + i) * row
+            for e in independent(row):
+                store(output, target + e, load(params, source + e))
+return 0
+"""
+
+
+def _gather_sizes(call_: Call) -> Mapping[str, int]:
+    params, indices = call_.shapes[:2]
+    assert is_fully_known(params) and is_fully_known(indices)
+    axis = 0
+    batch = _batch_dims(call_) if call_.type == "GatherV2" else 0
+    if len(call_.shapes) > 2:
+        axis = normalize_axis(only_one(call_.value(2), "axis"), len(params))  # type: ignore[arg-type]
+    return {
+        "batch": math.prod(params[:batch]),  # type: ignore[arg-type,index]
+        "outer": math.prod(params[batch:axis]),  # type: ignore[arg-type,index]
+        "size": params[axis],  # type: ignore[index,dict-item]
+        "row": math.prod(params[axis + 1 :]),  # type: ignore[arg-type,index]
+        "count": math.prod(indices[batch:]),  # type: ignore[arg-type,index]
+    }
 
 
 def _rows_grad(params: Tensor, indices: Tensor, dy: Tensor) -> IndexedSlices:
@@ -200,7 +255,7 @@ define(
     Taxis=dtypes_of(INDEX, int32),
     batch_dims=0,
     infer=_gather_v2_infer,
-    kernel=Custom("gather"),
+    kernel=Procedure(_GATHER, sizes=_gather_sizes, known=(2,)),
     grad=_gather_v2_grad,
     reference=_gather_v2_reference,
     samples=(
@@ -234,7 +289,7 @@ define(
     Tindices=dtypes_of(INDEX, int32),
     validate_indices=True,
     infer=_gather_infer,
-    kernel=Custom("gather"),
+    kernel=Procedure(_GATHER, sizes=_gather_sizes),
     grad=lambda op, dy: (_rows_grad(op.params, op.indices, dy), None),
     reference=_gather_reference,
     samples=(sample(f32(5, 3), i32([4, 0, 4])), sample(f32(5), i32(3)), sample(f32(4, 2), i32([]))),
@@ -300,9 +355,20 @@ def _gather_nd_infer(call_: Call) -> list[Dims]:
     return [indices[:-1] + params[depth:]]
 
 
+_GATHER_ND = """
+{check_tuples}
+for i in range(n):
+    place = {place}
+    for e in independent(row):
+        store(output, i * row + e, load(params, place + e))
+return 0
+"""
+
+
 def _gather_nd_reference(call_: Call, params: Any, indices: Any) -> Any:
-    check_nd(indices, params.shape)
-    return params[tuple(np.moveaxis(indices, -1, 0))]
+    places = tuple_places(indices, params.shape)
+    depth = indices.shape[-1]
+    return as_table(params, depth)[places].reshape(indices.shape[:-1] + params.shape[depth:])
 
 
 define(
@@ -311,7 +377,11 @@ define(
     Tparams=dtypes_of(ALL),
     Tindices=dtypes_of(INDEX, int32),
     infer=_gather_nd_infer,
-    kernel=Custom("gather_nd"),
+    kernel=Procedure(
+        _GATHER_ND,
+        sizes=lambda call_: tuple_sizes(call_.shapes[1], call_.shapes[0]),
+        choices=lambda call_: tuple_choices(call_.shapes[1]),
+    ),
     grad=lambda op, dy: (call.ScatterNd(op.indices, dy, _shape_like(op.params, op.indices)), None),
     reference=_gather_nd_reference,
     samples=(
@@ -320,6 +390,8 @@ define(
         sample(f32(2, 3, 2), i32([[[1, 0]], [[0, 2]]])),
         sample(f32(4, 3), i32([1, 1])),
         sample(f32(4), np.zeros((0, 1), np.int32)),
+        sample(f32(4, 3), np.zeros((2, 0), np.int32)),
+        sample(f32(0, 3), np.zeros((0, 2), np.int64)),
     ),
     errors=(
         error_sample(ValueError, "are too long for params", f32(3), i32([[0, 0]])),
@@ -347,13 +419,14 @@ def gather_nd(params: Any, indices: Any, name: str | None = None, batch_dims: in
         params: a tensor.
         indices: int32 or int64; its last axis has at most as many numbers as params has axes.
         name: of the operation; ``GatherNd`` by default.
-        batch_dims: must be 0.
+        batch_dims: number of leading axes that params and indices share; the numbers count
+            along the axes behind them.
 
     Returns:
-        A tensor of shape indices.shape[:-1] + params.shape[indices.shape[-1]:].
+        A tensor of shape indices.shape[:-1] + params.shape[batch_dims + indices.shape[-1]:].
 
     Raises:
-        ValueError: an index has too many numbers.
+        ValueError: an index has too many numbers, or ``batch_dims`` is out of range.
         InvalidArgumentError: an index is out of range (when run).
 
     Gradient: dy added to the places it came from.
@@ -361,9 +434,54 @@ def gather_nd(params: Any, indices: Any, name: str | None = None, batch_dims: in
     >>> tf.Session().run(tf.gather_nd([[1, 2], [3, 4]], [[0, 0], [1, 1]]))
     array([1, 4], dtype=int32)
     """
-    if batch_dims != 0:
-        raise NotImplementedError("gather_nd: batch_dims other than 0 is not supported")
-    return apply_op("GatherNd", params, indices, name=name)
+    batch = int(dimension_value(batch_dims))
+    if batch == 0:
+        return apply_op("GatherNd", params, indices, name=name)
+    with name_scope(name, "BatchGatherND", [params, indices]):
+        params = convert_to_tensor(params, name="params")
+        indices = convert_to_tensor(indices, name="indices")
+        if indices.dims is None:
+            raise ValueError("gather_nd: batch_dims needs indices of known rank")
+        if not 0 < batch < len(indices.dims):
+            raise ValueError(
+                f"gather_nd: batch_dims {batch} is out of range for indices of shape "
+                f"{format_dims(indices.dims)}: it must be below their rank"
+            )
+        if params.dims is not None and batch >= len(params.dims):
+            raise ValueError(
+                f"gather_nd: batch_dims {batch} leaves no axis of params of shape "
+                f"{format_dims(params.dims)}"
+            )
+        return call.GatherNd(params, batch_tuples(indices, batch))
+
+
+@export("batch_gather")
+def batch_gather(params: Any, indices: Any, name: str | None = None) -> Tensor:
+    """``y[b..., i, ...] = params[b..., indices[b..., i], ...]``: a gather in every batch entry.
+
+    ``tf.gather`` with as many batch axes as ``indices`` has leading ones.
+
+    Args:
+        params: a tensor of shape [b..., size, ...].
+        indices: int32 or int64 of shape [b..., n].
+        name: of the scope of the operations; ``BatchGather`` by default.
+
+    Raises:
+        ValueError: ``indices`` is a scalar or its rank is not known.
+        InvalidArgumentError: an index is out of range (when run).
+
+    Gradient: dy added to the rows it came from.
+
+    >>> print(tf.Session().run(tf.batch_gather([[1, 2, 3], [4, 5, 6]], [[0, 2], [1, 1]])))
+    [[1 3]
+     [5 5]]
+    """
+    with name_scope(name, "BatchGather", [params, indices]):
+        indices = convert_to_tensor(indices, name="indices")
+        params = convert_to_tensor(params, name="params")
+        if not indices.dims:
+            raise ValueError("batch_gather: the rank of indices must be known, and at least 1")
+        return gather(params, indices, batch_dims=len(indices.dims) - 1)
 
 
 # ---------------------------------------------------------------------------------------- one_hot

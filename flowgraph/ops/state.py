@@ -1,9 +1,9 @@
-"""Variables' operations: VariableV2, the assignments, row updates, and optimizer steps.
+"""Variables' operations: VariableV2, the assignments, and optimizer steps.
 
 Records of effect ``write`` see values: the Ref input arrives as the variable's current value, and
 kernel and reference give its new value (optimize/freeze.py turns that into versions).
 
-Read next: variables.py (the class Variable, which uses them).
+Read next: variable_scattering.py (updates by index), variables.py (the class Variable).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from flowgraph.dtypes import ALL, FLOAT, INDEX, NUMERIC
+from flowgraph.dtypes import ALL, FLOAT, NUMERIC
 from flowgraph.graph.apply import apply_op
 from flowgraph.graph.export import export
 from flowgraph.graph.opdef import (
@@ -21,7 +21,6 @@ from flowgraph.graph.opdef import (
     WRITE,
     Attr,
     Call,
-    Custom,
     Loops,
     define,
     dtypes_of,
@@ -167,104 +166,6 @@ def assign_sub(
 ) -> Any:
     """``ref <- ref - value``; the result is the new value.  Arguments and errors as ``assign``."""
     return apply_op("AssignSub", ref, value, use_locking=bool(use_locking), name=name)
-
-
-# --------------------------------------------------------------------------------- rows by index
-
-
-def _scattered_shape(call_: Call) -> list[Dims]:
-    ref, indices, updates = call_.shapes
-    if ref is None or indices is None or updates is None or updates == ():
-        return [ref]
-    expected = (*indices, *ref[1:])
-    if not ref or not is_compatible(expected, updates):
-        raise ShapeError(
-            f"updates must have shape indices.shape + ref.shape[1:] = {format_dims(expected)}, not "
-            f"{format_dims(updates)}"
-        )
-    return [ref]
-
-
-def _scatter(type: str, ufunc: Any, doc: str) -> None:
-    def reference(call_: Call, ref: np.ndarray, indices: np.ndarray, updates: np.ndarray) -> Any:
-        size = ref.shape[0]
-        wrong = np.flatnonzero((indices < 0) | (indices >= size))
-        if wrong.size:
-            position = int(wrong[0])
-            index = int(indices.reshape(-1)[position])
-            raise invalid(f"indices[{position}] = {index} is not in [0, {size})")
-        result = ref.copy()
-        rows = np.broadcast_to(updates, indices.shape + ref.shape[1:])
-        if ufunc is None:
-            flat = rows.reshape((-1, *ref.shape[1:]))
-            for row, index in enumerate(indices.reshape(-1)):  # the last of duplicates stays
-                result[index] = flat[row]
-        else:
-            ufunc.at(result, indices, rows)
-        return result
-
-    define(
-        type,
-        "ref: Ref(T), indices: Tindices, updates: T -> output_ref: Ref(T)",
-        T=dtypes_of(ALL if ufunc is None else NUMERIC),
-        Tindices=dtypes_of(INDEX),
-        use_locking=ufunc is None,
-        infer=_scattered_shape,
-        kernel=Custom("scatter"),
-        grad=_WRITES,
-        reference=reference,
-        samples=(
-            sample(f32(5, 3), i32([4, 0, 2, 0]), f32(4, 3)),
-            sample(f32(7), np.array([[1, 1], [6, 0]], np.int32), f32(2, 2)),
-            sample(f32(4, 2), i32([]), f32(0, 2)),
-            sample(f32(4, 2), np.array(2, np.int32), f32(2)),
-            sample(f32(4, 2), np.array([1, 3], np.int64), f32()),
-        ),
-        errors=(
-            error_sample(ValueError, "updates must have shape", f32(5, 3), i32([0, 1]), f32(2, 4)),
-            error_sample(
-                Exception,
-                "not in|out of range",
-                f32(2),
-                np.array([2], np.int32),
-                f32(1),
-                stage="run",
-            ),
-        ),
-        effect=WRITE,
-        doc=doc,
-    )
-
-
-_scatter("ScatterAdd", np.add, "ref[indices] <- ref[indices] + updates; duplicates add up.")
-_scatter("ScatterSub", np.subtract, "ref[indices] <- ref[indices] - updates; duplicates add up.")
-_scatter("ScatterUpdate", None, "ref[indices] <- updates; of duplicates the last stays.")
-
-
-def _scatter_function(type: str, name: str, effect: str, locking: bool) -> None:
-    def function(
-        ref: Any, indices: Any, updates: Any, use_locking: bool = locking, name: str | None = None
-    ) -> Any:
-        return apply_op(type, ref, indices, updates, use_locking=use_locking, name=name)
-
-    function.__name__ = function.__qualname__ = name
-    function.__doc__ = f"""{effect}; the result is the new value of the variable.
-
-    Args:
-        ref: a Variable of rank >= 1.   indices: int32 or int64, any shape.
-        updates: indices.shape + ref.shape[1:], or a scalar for every element.
-        use_locking: accepted; effects on a variable have one order here.
-
-    Raises:
-        ValueError: the shapes do not fit.   InvalidArgumentError (when run): an index is outside
-            [0, ref.shape[0]); the variable is then unchanged.
-    """
-    export(name)(function)
-
-
-_scatter_function("ScatterAdd", "scatter_add", "``ref[indices] += updates``", False)
-_scatter_function("ScatterSub", "scatter_sub", "``ref[indices] -= updates``", False)
-_scatter_function("ScatterUpdate", "scatter_update", "``ref[indices] = updates``", True)
 
 
 # -------------------------------------------------------------------------------- optimizer steps

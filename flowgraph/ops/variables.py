@@ -37,7 +37,6 @@ from flowgraph.graph.default import (
     name_scope,
 )
 from flowgraph.graph.export import export
-from flowgraph.graph.indexed_slices import IndexedSlices
 from flowgraph.graph.node import (
     OVERLOADABLE_OPERATORS,
     Operation,
@@ -46,6 +45,7 @@ from flowgraph.graph.node import (
     run_in_session,
 )
 from flowgraph.graph.site import find_site, format_site
+from flowgraph.ops.variable_scattering import Scattering
 from flowgraph.shapes import Dims, format_tuple
 from flowgraph.tensor_shape import TensorShape, as_dims
 
@@ -67,7 +67,7 @@ class _Creatable(type):
 
 
 @export("Variable")
-class Variable(metaclass=_Creatable):
+class Variable(Scattering, metaclass=_Creatable):
     """A value that lives in a Session, is initialised by an operation and changed by others.
 
     Args:
@@ -224,14 +224,6 @@ class Variable(metaclass=_Creatable):
         """The current value as an array, in ``session`` or else the default session."""
         return run_in_session(self._variable, None, session, self.graph)
 
-    def sparse_read(self, indices: Any, name: str | None = None) -> Tensor:
-        """``tf.gather(v, indices)``."""
-        return call.GatherV2(self, indices, 0, name=name or "Gather")
-
-    def gather_nd(self, indices: Any, name: str | None = None) -> Tensor:
-        """``tf.gather_nd(v, indices)``."""
-        return call.GatherNd(self, indices, name=name)
-
     # ------------------------------------------------------------------------------------ writing
 
     def assign(
@@ -273,34 +265,6 @@ class Variable(metaclass=_Creatable):
         """Operation ``v -= delta``; arguments as ``assign``."""
         result = call.AssignSub(self._variable, delta, use_locking=use_locking, name=name)
         return result if read_value else result.op
-
-    def _scatter(
-        self, type: str, delta: IndexedSlices, use_locking: bool, name: str | None
-    ) -> Tensor:
-        if not isinstance(delta, IndexedSlices):
-            raise TypeError(f"{type}: the rows must be given as IndexedSlices, got {delta!r}")
-        function = getattr(call, type)
-        return function(
-            self._variable, delta.indices, delta.values, use_locking=use_locking, name=name
-        )
-
-    def scatter_sub(
-        self, sparse_delta: IndexedSlices, use_locking: bool = False, name: str | None = None
-    ) -> Tensor:
-        """Operation ``v[indices] -= values``; repeated indices add up."""
-        return self._scatter("ScatterSub", sparse_delta, use_locking, name)
-
-    def scatter_add(
-        self, sparse_delta: IndexedSlices, use_locking: bool = False, name: str | None = None
-    ) -> Tensor:
-        """Operation ``v[indices] += values``; repeated indices add up."""
-        return self._scatter("ScatterAdd", sparse_delta, use_locking, name)
-
-    def scatter_update(
-        self, sparse_delta: IndexedSlices, use_locking: bool = False, name: str | None = None
-    ) -> Tensor:
-        """Operation ``v[indices] = values``; of repeated indices the last one counts."""
-        return self._scatter("ScatterUpdate", sparse_delta, use_locking, name)
 
     def load(self, value: Any, session: Any = None) -> None:
         """Set the value at once, without making an operation.
