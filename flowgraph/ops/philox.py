@@ -82,20 +82,32 @@ class Stream:
     def __init__(self, seed: int, seed2: int, counter: Array) -> None:
         self.seed, self.seed2, self.counter = seed, seed2, counter
 
-    def _reserve(self, blocks: int) -> int:
+    def reserve(self, blocks: int) -> int:
+        """Take ``blocks`` blocks; the position of the first."""
         start = int(self.counter[0])
         self.counter[0] += blocks
         return start
 
-    def _blocks(self, start: int, count: int) -> Array:
+    def blocks(self, start: int, count: int) -> Array:
+        """``count`` blocks from position ``start``: uint32 (count, 4)."""
         positions = np.arange(start, start + count, dtype=np.uint64)
         return philox(self.seed, self.seed2, positions)
 
     def _words(self, count: int, words_each: int) -> Array:
         """uint32 (count, words_each) from the start of a reservation for ``count`` numbers."""
-        start = self._reserve(count * RESERVED_PER_NUMBER)
-        words = self._blocks(start, -(-count * words_each // 4)).reshape(-1)
+        start = self.reserve(count * RESERVED_PER_NUMBER)
+        words = self.blocks(start, -(-count * words_each // 4)).reshape(-1)
         return words[: count * words_each].reshape(count, words_each)
+
+    def lanes(self, count: int) -> Lanes:
+        """``count`` lanes, each with a stretch of its own."""
+        start = self.reserve(count * RESERVED_PER_NUMBER)
+        stride = np.uint64(RESERVED_PER_NUMBER)
+        return Lanes(self, np.uint64(start) + np.arange(count, dtype=np.uint64) * stride)
+
+    def uniforms_from(self, start: int, count: int) -> Array:
+        """``count`` float64 uniforms from block ``start`` on."""
+        return _uniform64(self.blocks(start, -(-count // 2)).reshape(-1, 2))[:count]
 
     def uniform(self, count: int, dtype: np.dtype[Any]) -> Array:
         """``count`` floats in [0, 1) with all mantissa bits random."""
@@ -112,8 +124,8 @@ class Stream:
     def normal(self, count: int, dtype: np.dtype[Any]) -> Array:
         """``count`` standard normals by Box-Muller; a block gives four (float64: two)."""
         each = 2 if dtype.itemsize == 8 else 4
-        start = self._reserve(count * RESERVED_PER_NUMBER)
-        numbers = _normals(self._blocks(start, -(-count // each)), dtype)
+        start = self.reserve(count * RESERVED_PER_NUMBER)
+        numbers = _normals(self.blocks(start, -(-count // each)), dtype)
         return numbers.reshape(-1)[:count].astype(dtype, copy=False)
 
     def truncated_normal(self, count: int, dtype: np.dtype[Any]) -> Array:
@@ -124,7 +136,7 @@ class Stream:
         """
         each = 2 if dtype.itemsize == 8 else 4
         groups = -(-count // each)
-        start = self._reserve(count * RESERVED_PER_NUMBER)
+        start = self.reserve(count * RESERVED_PER_NUMBER)
         stretch = each * STRETCH_PER_NUMBER
         positions = np.uint64(start) + np.arange(groups, dtype=np.uint64) * np.uint64(stretch)
         result = _normals(philox(self.seed, self.seed2, positions), dtype)
@@ -150,12 +162,57 @@ class Stream:
         order = np.arange(count)
         swaps = max(count - 1, 0)
         blocks = -(-swaps // 4)
-        words = self._blocks(self._reserve(blocks), blocks).reshape(-1)[:swaps]
+        words = self.blocks(self.reserve(blocks), blocks).reshape(-1)[:swaps]
         partner = np.arange(swaps) + words % (count - np.arange(swaps))
         listed = order.tolist()
         for i, j in enumerate(partner.tolist()):
             listed[i], listed[j] = listed[j], listed[i]
         return np.array(listed, np.int64)
+
+
+class Lanes:
+    """Many places in one stream, each with its own next uniform and normal (float64).
+
+    For numbers that take an unknown count of others: lane i starts at ``positions[i]``.  A block
+    gives two uniforms or two normals, of which the second is used first.
+    """
+
+    def __init__(self, stream: Stream, positions: Array) -> None:
+        self.stream, self.positions = stream, positions
+        self._kept = {kind: np.zeros((positions.size, 2)) for kind in ("uniform", "normal")}
+        self._left = {kind: np.zeros(positions.size, np.int64) for kind in self._kept}
+
+    def _next(self, kind: str, lanes: Array) -> Array:
+        kept, left = self._kept[kind], self._left[kind]
+        empty = lanes[left[lanes] == 0]
+        blocks = philox(self.stream.seed, self.stream.seed2, self.positions[empty])
+        if kind == "normal":
+            kept[empty] = _normals(blocks, np.dtype(np.float64))
+        else:
+            kept[empty] = _uniform64(blocks.reshape(-1, 2)).reshape(-1, 2)
+        self.positions[empty] += np.uint64(1)
+        left[empty] = 2
+        left[lanes] -= 1
+        return kept[lanes, left[lanes]]
+
+    def uniform(self, lanes: Array) -> Array:
+        """The next uniform of each of ``lanes`` (indices, no two equal)."""
+        return self._next("uniform", lanes)
+
+    def normal(self, lanes: Array) -> Array:
+        """The next normal of each of ``lanes``."""
+        return self._next("normal", lanes)
+
+
+#: The key under which the two seeds of a stateless op are mixed.
+STATELESS_KEY = 0x02461E293EC8F720
+
+
+def stateless_stream(seeds: Array) -> Stream:
+    """The stream of a stateless op: its key and its start are a block made from both seeds."""
+    first, second = (int(seed) % (1 << 64) for seed in seeds)
+    w = [int(word) for word in philox(STATELESS_KEY, second, np.array([first], np.uint64))[0]]
+    return Stream(w[0] | w[1] << 32, w[2] | w[3] << 32, np.zeros(1, np.int64))
 
 
 # -------------------------------------------------------------------------------- words -> numbers

@@ -175,10 +175,51 @@ for g in range((n + {each} - 1) // {each}):
                     filled = filled + 1
 """
 
+#: philox.Lanes: a lane is ``state`` (position, uniforms left, normals left) and ``kept`` (two of
+#: each).
+LANES = """
+def begin_lane(state, position):
+    store(state, 0, int64(position))
+    store(state, 1, 0)
+    store(state, 2, 0)
+    return 0
+
+def next_uniform(state, kept, words, seed, seed2):
+    left = load(state, 1)
+    if left == 0:
+        philox(uint64(load(state, 0)), uint64(seed), uint64(seed2), words)
+        store(kept, 0, uniform64(words, 0))
+        store(kept, 1, uniform64(words, 1))
+        store(state, 0, load(state, 0) + 1)
+        left = 2
+    store(state, 1, left - 1)
+    return load(kept, left - 1)
+
+def next_normal(state, kept, words, seed, seed2):
+    left = load(state, 2)
+    if left == 0:
+        philox(uint64(load(state, 0)), uint64(seed), uint64(seed2), words)
+        normals64(words, offset(kept, 2))
+        store(state, 0, load(state, 0) + 1)
+        left = 2
+    store(state, 2, left - 1)
+    return load(kept, left + 1)
+
+"""
+
 #: Takes the next ``reserve`` blocks of the op's stream.
 RESERVE = """
 first = uint64(load(counter, 0))
 store(counter, 0, load(counter, 0) + reserve)
+"""
+
+#: The stream that two seeds choose, as philox.stateless_stream; ``seed`` points at them.
+STATELESS = """
+mixed = uint32_stack(4)
+philox(uint64(load(seed, 0)), uint64(163851598941452064), uint64(load(seed, 1)), mixed)
+key = uint64(load(mixed, 0)) | (uint64(load(mixed, 1)) << uint64(32))
+key2 = uint64(load(mixed, 2)) | (uint64(load(mixed, 3)) << uint64(32))
+first = uint64(0)
 """
 
 #: dtype -> text of ``draw(low, span, words, numbers)`` and how many numbers it makes:
@@ -206,3 +247,15 @@ def draw(low, span, words, numbers):
         2,
     ),
 }
+
+#: The bounds of integers; ``{Tout}`` is their dtype.
+BOUNDS = """
+low = u{Tout}(load(minval, 0))
+span = u{Tout}(load(maxval, 0)) - low
+if load(minval, 0) >= load(maxval, 0):
+    return 3
+"""
+
+INTEGER_DRAWS = DRAWS.replace("draw(words, ", "draw(low, span, words, ").replace(
+    "{dtype}_stack", "{minval}_stack"
+)

@@ -138,21 +138,6 @@ def _integers_reference(call_: Call, counter: Any, shape: Any, minval: Any, maxv
     return numbers.reshape(shape)
 
 
-_INTEGERS = (
-    """
-low = u{Tout}(load(minval, 0))
-span = u{Tout}(load(maxval, 0)) - low
-if load(minval, 0) >= load(maxval, 0):
-    return 3
-"""
-    + philox_text.RESERVE
-    + philox_text.DRAWS.replace("draw(words, ", "draw(low, span, words, ").replace(
-        "{dtype}", "{Tout}"
-    )
-    + "return 0\n"
-)
-
-
 define(
     "RandomUniformInt",
     "shape: T, minval: Tout, maxval: Tout -> output: Tout",
@@ -162,7 +147,7 @@ define(
     seed2=0,
     infer=_integers_infer,
     kernel=Procedure(
-        _INTEGERS,
+        philox_text.BOUNDS + philox_text.RESERVE + philox_text.INTEGER_DRAWS + "return 0\n",
         sizes=_draw_sizes,
         known=(0,),
         helpers=philox_text.PHILOX + "{draw}",

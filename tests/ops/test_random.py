@@ -16,6 +16,7 @@ from interpret import Interpreter, evaluate
 
 import flowgraph as tf
 from flowgraph import config
+from flowgraph.graph.apply import apply_op
 from flowgraph.ops.philox import Stream, philox
 
 #: (graph seed, op seed, which run) -> first numbers of each kind.
@@ -133,6 +134,67 @@ def test_large_normal_draws_are_tensorflows(make: Any, sums: list[tuple[float, f
             value = runs.run([op])[0].astype(np.float64)
             assert abs(value.sum() - total) < 2e-2
             assert abs(np.abs(value).sum() - size) < 2e-2
+
+
+def test_other_distributions_are_tensorflows() -> None:
+    """Two runs with seeds (5, 7)."""
+    seeds = {"seed": 5, "seed2": 7}
+    logits = np.log(np.array([[0.1, 0.2, 0.3, 0.4], [0.7, 0.1, 0.1, 0.1]], np.float32))
+    alpha = np.array([0.3, 1.0, 2.5, 40.0], np.float32)
+    rate = np.array([0.5, 9.99, 10.0, 50.0], np.float32)
+    ops = [
+        apply_op("RandomGamma", [3], alpha, **seeds),
+        apply_op("RandomPoissonV2", [4], rate, dtype=tf.int32, **seeds),
+        apply_op("Multinomial", logits, 6, **seeds),
+    ]
+    first = [
+        [0.5113537, 1.596641, 3.2336812, 42.077],
+        [[0, 8, 11, 55], [0, 11, 10, 51], [0, 9, 15, 58], [1, 11, 8, 48]],
+        [[2, 0, 3, 0, 1, 3], [0, 0, 0, 0, 2, 3]],
+    ]
+    for runs in (Interpreter(), tf.Session()):
+        gamma, poisson, classes = runs.run(ops)
+        np.testing.assert_allclose(gamma[0], first[0], 1e-6)
+        np.testing.assert_array_equal(poisson, first[1])
+        np.testing.assert_array_equal(classes[0], first[2][0])
+        assert abs(runs.run(ops)[0][0, 0] - 0.5868569) < 1e-6
+
+
+def test_stateless_numbers_are_tensorflows() -> None:
+    uniform, wide, ints, classes = evaluate([
+        tf.random.stateless_uniform([3], [1, 2]),
+        tf.random.stateless_uniform([3], [1, 2], dtype=tf.float64),
+        tf.random.stateless_uniform([5], [1, 2], -3, 900, dtype=tf.int32),
+        tf.random.stateless_categorical([[0.0, 0.0]], 5, [1, 2]),
+    ])  # fmt: skip
+    np.testing.assert_array_equal(uniform, np.float32([0.8440604, 0.19204533, 0.9962232]))
+    np.testing.assert_allclose(wide, [0.75248375, 0.96978577, 0.17592234], 1e-7)
+    assert ints.tolist() == [58, 887, 870, 165, 376]
+    assert classes.tolist() == [[1, 1, 0, 1, 1]]
+    session = tf.Session()
+    x = tf.random.stateless_truncated_normal([50], [3, 4])
+    np.testing.assert_array_equal(session.run(x), session.run(x))
+    assert np.abs(session.run(x)).max() < 2
+
+
+def test_distributions_have_their_moments() -> None:
+    session = tf.Session()
+    gamma = session.run(tf.random_gamma([40000], [0.5, 3.0], beta=[2.0, 0.5], seed=1))
+    np.testing.assert_allclose(gamma.mean(0), [0.25, 6.0], rtol=0.03)
+    np.testing.assert_allclose(gamma.var(0), [0.125, 12.0], rtol=0.06)
+    poisson = session.run(tf.random_poisson([0.3, 4.0, 30.0], [40000], seed=1))
+    np.testing.assert_allclose(poisson.mean(0), [0.3, 4, 30], rtol=0.03)
+    np.testing.assert_allclose(poisson.var(0), [0.3, 4, 30], rtol=0.05)
+    classes = session.run(tf.multinomial(np.log([[1.0, 2.0, 5.0]]), 40000, seed=1))
+    np.testing.assert_allclose(np.bincount(classes[0]) / 40000, [1 / 8, 2 / 8, 5 / 8], rtol=0.03)
+
+
+def test_sample_counts_that_only_the_run_knows() -> None:
+    count = tf.placeholder(tf.int32)
+    session = tf.Session()
+    assert session.run(tf.multinomial([[0.0, 1.0]], count), {count: 7}).shape == (1, 7)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="negative"):
+        session.run(tf.multinomial([[0.0, 1.0]], count), {count: -1})
 
 
 def test_philox_known_answer() -> None:

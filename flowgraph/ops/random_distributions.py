@@ -1,0 +1,391 @@
+"""Random numbers of other distributions: gamma and Poisson.
+
+Each number has its own stretch of the stream (philox.Lanes), as rejection takes an unknown count of
+uniforms and normals; with seeds, the numbers are TensorFlow's.
+
+Sources: Marsaglia and Tsang, "A simple method for generating gamma variables" (2000); Hormann, "The
+transformed rejection method for generating Poisson random variables" (1993), its PTRS.
+
+Read next: philox.py, random_classes.py.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from flowgraph.dtypes import FLOAT, INDEX, as_dtype, float32, float64, int32, int64
+from flowgraph.graph.apply import apply_op, call
+from flowgraph.graph.convert import convert_to_tensor
+from flowgraph.graph.default import name_scope
+from flowgraph.graph.export import export
+from flowgraph.graph.node import Tensor
+from flowgraph.graph.opdef import (
+    RANDOM,
+    Call,
+    Procedure,
+    define,
+    dtypes_of,
+    error_sample,
+    sample,
+)
+from flowgraph.ops import philox_text
+from flowgraph.ops.philox import RESERVED_PER_NUMBER
+from flowgraph.ops.random_seeds import NO_GRADIENT, seeds_of, stream_of
+from flowgraph.ops.rules import (
+    i32,
+    invalid,
+    number,
+    require_rank,
+    shape_of,
+    size_vector,
+)
+from flowgraph.shapes import Dims, ShapeError
+
+_WIDE = frozenset(("float32", "float64"))
+_RATES = FLOAT | frozenset(INDEX)
+
+# ------------------------------------------------------------------------------------------- gamma
+
+
+def _each_infer(call_: Call) -> list[Dims]:
+    """``shape`` numbers for each element of the second input."""
+    require_rank(call_.shapes[0], 1, "shape")
+    sizes = call_.value(0)
+    if sizes is not None and np.any(sizes < 0):
+        raise ShapeError(f"shape must not be negative: {sizes.tolist()}")
+    count, each = call_.partial(0), call_.shapes[1]
+    return [None if count is None or each is None else (*count, *each)]
+
+
+def _each_sizes(call_: Call) -> Mapping[str, int]:
+    kinds = math.prod(call_.shapes[1])  # type: ignore[arg-type]
+    total = math.prod(call_.out_shapes[0])  # type: ignore[arg-type]
+    return {
+        "kinds": kinds,
+        "samples": total // kinds if kinds else 0,
+        "seed": call_.attrs["seed"],
+        "seed2": call_.attrs["seed2"],
+        "reserve": total * RESERVED_PER_NUMBER,
+    }
+
+
+def _sizes_of(shape: Any) -> tuple[int, ...]:
+    if np.any(shape < 0):
+        raise invalid(f"shape must not be negative: {shape.tolist()}")
+    return tuple(int(n) for n in shape)
+
+
+_EACH = """
+state = int64_stack(3)
+kept = float64_stack(4)
+words = uint32_stack(4)
+for at in range(samples * kinds):
+    kind = at // samples
+    begin_lane(state, first + uint64(at * 256))
+    store(output, (at - kind * samples) * kinds + kind, {drawn})
+return 0
+"""
+
+_GAMMA_LANE = """
+def gamma(alpha, state, kept, words, seed, seed2):
+    result = nan
+    if alpha == 1.0:
+        result = -log1p(-next_uniform(state, kept, words, seed, seed2))
+    elif alpha > 0.0 and alpha < inf:
+        d = alpha + (0.6666666666666666 if alpha < 1.0 else -0.3333333333333333)
+        c = 0.3333333333333333 / sqrt(d)
+        waiting = True
+        while waiting:
+            x = next_normal(state, kept, words, seed, seed2)
+            v = 1.0 + c * x
+            if v > 0.0:
+                v = v * v * v
+                u = next_uniform(state, kept, words, seed, seed2)
+                if u < 1.0 - 0.0331 * (x * x) * (x * x):
+                    waiting = False
+                elif log(u) < 0.5 * x * x + d * (1.0 - v + log(v)):
+                    waiting = False
+                if not waiting:
+                    result = d * v
+        if alpha < 1.0:
+            result = result * next_uniform(state, kept, words, seed, seed2) ** (1.0 / alpha)
+    return result
+
+"""
+
+
+def _gamma_reference(call_: Call, counter: Any, shape: Any, alpha: Any) -> Any:
+    sizes = _sizes_of(shape)
+    samples = math.prod(sizes)
+    a = np.repeat(alpha.reshape(-1).astype(np.float64), samples)
+    lanes = stream_of(call_, counter).lanes(a.size)
+    result = np.full(a.size, np.nan)
+    ones = np.flatnonzero(a == 1)
+    result[ones] = -np.log1p(-lanes.uniform(ones))
+    others = np.flatnonzero((a != 1) & (a > 0) & (a < np.inf))
+    d = a + np.where(a < 1, 2 / 3, -1 / 3)
+    c = 1 / 3 / np.sqrt(d)
+    waiting = others
+    while waiting.size:
+        x = lanes.normal(waiting)
+        v = 1 + c[waiting] * x
+        tried = v > 0
+        at, x, v = waiting[tried], x[tried], v[tried] ** 3
+        u = lanes.uniform(at)
+        accepted = u < 1 - 0.0331 * (x * x) * (x * x)
+        accepted |= np.log(u) < 0.5 * x * x + d[at] * (1 - v + np.log(v))
+        result[at[accepted]] = (d[at] * v)[accepted]
+        waiting = np.setdiff1d(waiting, at[accepted])
+    small = others[a[others] < 1]
+    result[small] *= lanes.uniform(small) ** (1 / a[small])
+    numbers = result.reshape(alpha.size, samples).T
+    return numbers.reshape((*sizes, *alpha.shape)).astype(alpha.dtype)
+
+
+def _gamma_grad(op: Any, dy: Any) -> tuple[None, Any]:
+    # Implicit reparameterisation: dx/dalpha at the quantile that x is (Figurnov et al. 2018).
+    ones = call.Fill(call.Size(op.shape, out_type=int32).reshape([1]), 1)
+    aligned = call.Reshape(op.alpha, call.ConcatV2([ones, shape_of(op.alpha)], 0))
+    slope = call.RandomGammaGrad(aligned, op.output)
+    return None, call.Sum(dy * slope, call.Range(0, call.Size(op.shape), 1))
+
+
+define(
+    "RandomGamma",
+    "shape: S, alpha: T -> output: T",
+    S=dtypes_of(INDEX),
+    T=dtypes_of(FLOAT),
+    seed=0,
+    seed2=0,
+    infer=_each_infer,
+    kernel=Procedure(
+        philox_text.RESERVE + _EACH,
+        sizes=_each_sizes,
+        known=(0,),
+        helpers=philox_text.PHILOX + philox_text.NORMALS + philox_text.LANES + _GAMMA_LANE,
+        choices=lambda call_: {
+            "drawn": f"{call_.dtypes[1].name}(gamma(float64(load(alpha, kind)), "
+            "state, kept, words, seed, seed2))"
+        },
+    ),
+    grad=_gamma_grad,
+    reference=_gamma_reference,
+    samples=(
+        sample(i32([7]), np.array([0.3, 1.0, 2.5, 40.0], np.float32), seed=5, seed2=7, const=(0,)),
+        sample(i32([]), np.float32(3), seed=5, seed2=7, const=(0,)),
+        sample(i32([3, 2]), np.array([[2.0, 0.5]], np.float32), seed=1, seed2=7, const=(0,)),
+        sample(i32([0]), np.array([2.0], np.float32), seed=5, seed2=7, const=(0,)),
+        sample(i32([3]), np.array([], np.float32), seed=5, seed2=7, const=(0,)),
+        sample(i32([2]), np.array([0, -1, np.nan, np.inf], np.float32), seed=5, seed2=7,
+               const=(0,)),
+    ),
+    errors=(
+        error_sample(ValueError, "must not be negative", i32([-1]), np.float32(1), const=(0,)),
+        error_sample(ValueError, "shape must be a vector", i32(1), np.float32(1), const=(0,)),
+    ),
+    effect=RANDOM,
+    doc="Numbers of gamma distributions with shape parameters ``alpha`` and rate 1.",
+)  # fmt: skip
+
+# ----------------------------------------------------------------------------------------- Poisson
+
+_POISSON_LANE = """
+def log_factorial(k):
+    x = k + 1.0
+    product = 1.0
+    while x < 10.0:
+        product = product * x
+        x = x + 1.0
+    z = 1.0 / (x * x)
+    tail = (0.08333333333333333 - z * (0.002777777777777778 - z * (7.936507936507937e-4
+        - z * 5.952380952380953e-4))) / x
+    return (x - 0.5) * log(x) - x + 0.9189385332046727 + tail - log(product)
+
+def poisson(rate, state, kept, words, seed, seed2):
+    result = nan
+    if rate < 10.0:
+        bound = exp(-rate)
+        product = next_uniform(state, kept, words, seed, seed2)
+        result = 0.0
+        while product > bound:
+            result = result + 1.0
+            product = product * next_uniform(state, kept, words, seed, seed2)
+    elif rate < inf:
+        b = 0.931 + 2.53 * sqrt(rate)
+        a = -0.059 + 0.02483 * b
+        inverse_alpha = 1.1239 + 1.1328 / (b - 3.4)
+        low = 0.9277 - 3.6224 / (b - 2.0)
+        log_rate = log(rate)
+        waiting = True
+        while waiting:
+            u = next_uniform(state, kept, words, seed, seed2) - 0.5
+            v = next_uniform(state, kept, words, seed, seed2)
+            inside = 0.5 - absolute(u)
+            result = floor((2.0 * a / inside + b) * u + rate + 0.43)
+            if inside >= 0.07 and v <= low:
+                waiting = False
+            elif result >= 0.0 and (inside >= 0.013 or v <= inside):
+                s = log(v * inverse_alpha / (a / (inside * inside) + b))
+                if s <= result * log_rate - rate - log_factorial(result):
+                    waiting = False
+    return result
+
+"""
+
+
+def _poisson_reference(call_: Call, counter: Any, shape: Any, rate: Any) -> Any:
+    sizes = _sizes_of(shape)
+    samples = math.prod(sizes)
+    mean = np.repeat(rate.reshape(-1).astype(np.float64), samples)
+    lanes = stream_of(call_, counter).lanes(mean.size)
+    result = np.full(mean.size, np.nan)
+    few = np.flatnonzero(mean < 10)
+    product, result[few] = lanes.uniform(few), 0
+    while few.size:
+        more = product > np.exp(-mean[few])
+        few, product = few[more], product[more]
+        result[few] += 1
+        product = product * lanes.uniform(few)
+    waiting = np.flatnonzero((mean >= 10) & (mean < np.inf))
+    while waiting.size:
+        m = mean[waiting]
+        b = 0.931 + 2.53 * np.sqrt(m)
+        a = -0.059 + 0.02483 * b
+        u, v = lanes.uniform(waiting) - 0.5, lanes.uniform(waiting)
+        inside = 0.5 - np.abs(u)
+        k = np.floor((2 * a / inside + b) * u + m + 0.43)
+        accepted = (inside >= 0.07) & (v <= 0.9277 - 3.6224 / (b - 2))
+        s = np.log(v * (1.1239 + 1.1328 / (b - 3.4)) / (a / (inside * inside) + b))
+        log_factorial = np.array([math.lgamma(n + 1) for n in np.maximum(k, 0)])
+        possible = (k >= 0) & ((inside >= 0.013) | (v <= inside))
+        accepted |= possible & (s <= k * np.log(m) - m - log_factorial)
+        result[waiting[accepted]] = k[accepted]
+        waiting = waiting[~accepted]
+    target = call_.out_dtypes[0].np
+    if target.kind == "i":
+        result = np.where(np.isnan(result), -1, np.minimum(result, np.iinfo(target).max))
+    numbers = result.reshape(rate.size, samples).T
+    return numbers.reshape((*sizes, *rate.shape)).astype(target)
+
+
+def _poisson_drawn(call_: Call) -> str:
+    target = call_.out_dtypes[0]
+    drawn = "poisson(float64(load(rate, kind)), state, kept, words, seed, seed2)"
+    if target.np.kind == "i":  # NaN, of a rate that is none, is no integer
+        bound = float(np.iinfo(target.np).max) - (512 if target.np.itemsize == 8 else 0)
+        return f"{target.name}(maximum(-1.0, minimum({drawn}, {bound})))"
+    return f"{target.name}({drawn})"
+
+
+define(
+    "RandomPoissonV2",
+    "shape: S, rate: R -> output: dtype",
+    S=dtypes_of(INDEX),
+    R=dtypes_of(_RATES, float64),
+    dtype=dtypes_of(_RATES, int64),
+    seed=0,
+    seed2=0,
+    infer=_each_infer,
+    kernel=Procedure(
+        philox_text.RESERVE + _EACH,
+        sizes=_each_sizes,
+        known=(0,),
+        helpers=philox_text.PHILOX + philox_text.NORMALS + philox_text.LANES + _POISSON_LANE,
+        choices=lambda call_: {"drawn": _poisson_drawn(call_)},
+    ),
+    grad=NO_GRADIENT,
+    reference=_poisson_reference,
+    samples=(
+        sample(i32([9]), np.array([0, 0.5, 3, 9.99, 10, 50, 1e5], np.float32), dtype=float32,
+               seed=5, seed2=7, const=(0,)),
+        sample(i32([2, 3]), np.float32(12), dtype=int32, seed=5, seed2=7, const=(0,)),
+        sample(i32([4]), np.array([2, 20], np.int32), dtype=int64, seed=5, seed2=7, const=(0,)),
+        sample(i32([0]), np.float32([2, 20]), dtype="float64", seed=5, seed2=7, const=(0,)),
+        sample(i32([2]), np.array([-1, np.nan, np.inf], np.float32), dtype=float32, const=(0,)),
+    ),
+    errors=(
+        error_sample(ValueError, "must not be negative", i32([-1]), np.float32(1), const=(0,)),
+    ),
+    effect=RANDOM,
+    doc="Numbers of Poisson distributions with means ``rate``; NaN where that is not finite.",
+)  # fmt: skip
+
+# -------------------------------------------------------------------------------- public functions
+
+
+@export("random_gamma", "random.gamma")
+def random_gamma(
+    shape: Any,
+    alpha: Any,
+    beta: Any = None,
+    dtype: Any = float32,
+    seed: int | None = None,
+    name: str | None = None,
+) -> Tensor:
+    """``shape`` numbers of each gamma distribution.
+
+    density(x) = beta**alpha x**(alpha-1) exp(-beta x) / Gamma(alpha)
+
+    Args:
+        shape: how many of each: a list of ints, or an integer vector.
+        alpha: shape parameters, above 0.
+        beta: rates (inverse scales), which broadcast against ``alpha``; 1 by default.
+        dtype: a float dtype.
+        seed: of the operation; see random_uniform.
+        name: of the operations; ``random_gamma`` by default.
+
+    Returns:
+        A tensor of shape ``shape + shape of alpha + beta``; NaN where alpha is not positive.
+
+    Raises:
+        ValueError: alpha and beta do not broadcast.
+
+    Gradient: to alpha by implicit reparameterisation, to beta as of ``x / beta``.
+    Source: with an op seed, TensorFlow 1.15's numbers.
+
+    >>> tf.random_gamma([5], [1.0, 2.0]).shape.as_list()
+    [5, 2]
+    """
+    with name_scope(name, "random_gamma", [shape, alpha, beta]):
+        sizes = convert_to_tensor(size_vector(shape), dtype=int32, name="shape")
+        alpha = convert_to_tensor(alpha, dtype=dtype, name="alpha")
+        beta = convert_to_tensor(1 if beta is None else beta, dtype=dtype, name="beta")
+        both = call.BroadcastArgs(shape_of(alpha), shape_of(beta))
+        each = call.BroadcastTo(alpha, both)
+        numbers = apply_op("RandomGamma", sizes, each, **seeds_of(seed, "RandomGamma"))
+        tiny = np.finfo(alpha.dtype.base_dtype.np).tiny
+        return call.Maximum(number(float(tiny), numbers), numbers / beta)
+
+
+@export("random_poisson", "random.poisson")
+def random_poisson(
+    lam: Any, shape: Any, dtype: Any = float32, seed: int | None = None, name: str | None = None
+) -> Tensor:
+    """``shape`` numbers of each Poisson distribution.
+
+    Args:
+        lam: means; any number dtype.
+        shape: how many of each: a list of ints, or an integer vector.
+        dtype: of the result: float, int32 or int64.
+        seed: of the operation; see random_uniform.
+        name: of the operations; ``random_poisson`` by default.
+
+    Returns:
+        A tensor of shape ``shape + shape of lam``.
+
+    Gradient: none.
+    Source: with an op seed, TensorFlow 1.15's numbers.
+
+    >>> tf.random_poisson([0.5, 1.5], [10]).shape.as_list()
+    [10, 2]
+    """
+    with name_scope(name, "random_poisson", [lam, shape]):
+        sizes = convert_to_tensor(size_vector(shape), dtype=int32, name="shape")
+        if not isinstance(lam, Tensor) and np.asarray(lam).dtype.kind in "iu":
+            lam = np.asarray(lam, np.int32)
+        seeds = seeds_of(seed, "RandomPoissonV2")
+        return apply_op("RandomPoissonV2", sizes, lam, dtype=as_dtype(dtype), **seeds)
