@@ -304,7 +304,7 @@ define(
                seed=5, seed2=7, const=(0,)),
         sample(i32([2, 3]), np.float32(12), dtype=int32, seed=5, seed2=7, const=(0,)),
         sample(i32([4]), np.array([2, 20], np.int32), dtype=int64, seed=5, seed2=7, const=(0,)),
-        sample(i32([0]), np.float32([2, 20]), dtype="float64", seed=5, seed2=7, const=(0,)),
+        sample(i32([0]), np.array([2, 20], np.float32), dtype="float64", seed=5, seed2=7, const=(0,)),
         sample(i32([2]), np.array([-1, np.nan, np.inf], np.float32), dtype=float32, const=(0,)),
     ),
     errors=(
