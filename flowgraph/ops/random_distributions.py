@@ -26,22 +26,28 @@ from flowgraph.graph.node import Tensor
 from flowgraph.graph.opdef import (
     RANDOM,
     Call,
+    Loops,
     Procedure,
     define,
     dtypes_of,
     error_sample,
+    not_differentiable,
     sample,
 )
+from flowgraph.kernel import special
 from flowgraph.ops import philox_text
 from flowgraph.ops.philox import RESERVED_PER_NUMBER
 from flowgraph.ops.random_seeds import NO_GRADIENT, seeds_of, stream_of
 from flowgraph.ops.rules import (
+    broadcast_shape,
+    f32,
     i32,
     invalid,
     number,
     require_rank,
     shape_of,
     size_vector,
+    sum_to,
 )
 from flowgraph.shapes import Dims, ShapeError
 
@@ -148,10 +154,8 @@ def _gamma_reference(call_: Call, counter: Any, shape: Any, alpha: Any) -> Any:
 
 def _gamma_grad(op: Any, dy: Any) -> tuple[None, Any]:
     # Implicit reparameterisation: dx/dalpha at the quantile that x is (Figurnov et al. 2018).
-    ones = call.Fill(call.Size(op.shape, out_type=int32).reshape([1]), 1)
-    aligned = call.Reshape(op.alpha, call.ConcatV2([ones, shape_of(op.alpha)], 0))
-    slope = call.RandomGammaGrad(aligned, op.output)
-    return None, call.Sum(dy * slope, call.Range(0, call.Size(op.shape), 1))
+    # The axes of alpha are the last ones of the output.
+    return None, sum_to(dy * call.RandomGammaGrad(op.alpha, op.output), op.alpha, dy)
 
 
 define(
@@ -190,6 +194,42 @@ define(
     effect=RANDOM,
     doc="Numbers of gamma distributions with shape parameters ``alpha`` and rate 1.",
 )  # fmt: skip
+
+
+def _density_of(log: Any, lgamma: Any, a: Any, x: Any) -> Any:
+    return (a - 1) * log(x) - x - lgamma(a)
+
+
+def _slope_body(s: Any, call_: Call, alpha: Any, x: Any) -> Any:
+    # The quantile P(alpha, x) stays, so dx/dalpha = -(dP/dalpha) / (dP/dx).
+    a, wide = s.cast(alpha, "float64"), s.cast(x, "float64")
+    density = s.exp(_density_of(s.log, s.lgamma, a, wide))
+    return s.cast(-s.igamma_grad_a(a, wide) / density, alpha.dtype)
+
+
+def _slope_reference(call_: Call, alpha: Any, x: Any) -> Any:
+    a, wide = alpha.astype(np.float64), x.astype(np.float64)
+    density = np.exp(_density_of(np.log, special.lgamma, a, wide))
+    return (-special.igamma_grad_a(a, wide) / density).astype(alpha.dtype)
+
+
+define(
+    "RandomGammaGrad",
+    "alpha: T, sample: T -> output: T",
+    T=dtypes_of(_WIDE),
+    infer=broadcast_shape,
+    kernel=Loops(_slope_body),
+    grad=not_differentiable("gamma samples have first derivatives only"),
+    reference=_slope_reference,
+    samples=(
+        sample(f32(3, 4, low=0.5, high=4), f32(3, 4, low=0.3, high=6, seed=1)),
+        sample(f32(4, low=20, high=40), f32(5, 4, low=20, high=40, seed=1)),
+        sample(np.float32(1), np.float32(0.5)),
+        sample(f32(0, 4), f32(0, 4)),
+    ),
+    errors=(error_sample(ValueError, "do not broadcast", f32(3), f32(4)),),
+    doc="dx/dalpha of a gamma sample x: -(dP(alpha, x)/dalpha) / density(x).",
+)
 
 # ----------------------------------------------------------------------------------------- Poisson
 
@@ -304,7 +344,7 @@ define(
                seed=5, seed2=7, const=(0,)),
         sample(i32([2, 3]), np.float32(12), dtype=int32, seed=5, seed2=7, const=(0,)),
         sample(i32([4]), np.array([2, 20], np.int32), dtype=int64, seed=5, seed2=7, const=(0,)),
-        sample(i32([0]), np.array([2, 20], np.float32), dtype="float64", seed=5, seed2=7, const=(0,)),
+        sample(i32([0]), np.array([2, 20], np.float32), dtype="float64", const=(0,)),
         sample(i32([2]), np.array([-1, np.nan, np.inf], np.float32), dtype=float32, const=(0,)),
     ),
     errors=(

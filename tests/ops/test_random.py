@@ -189,6 +189,30 @@ def test_distributions_have_their_moments() -> None:
     np.testing.assert_allclose(np.bincount(classes[0]) / 40000, [1 / 8, 2 / 8, 5 / 8], rtol=0.03)
 
 
+def test_gamma_samples_have_gradients() -> None:
+    """dx/dalpha keeps the quantile: x = Q(u; alpha) for Exp(1) is -log(1 - u) at alpha 1."""
+    alpha = tf.constant([0.7, 1.0, 5.0], tf.float64)
+    beta = tf.placeholder(tf.float64, [])
+    x = tf.random_gamma([2000], alpha, beta, dtype=tf.float64, seed=1)
+    grads = tf.gradients(x, [alpha, beta])
+    session = tf.Session()
+    value, to_alpha, to_beta = session.run([x, *grads], {beta: 2.0})
+    # E[x] = alpha / beta, so the mean slope is 1 / beta, and of beta -alpha / beta**2
+    np.testing.assert_allclose(to_alpha / 2000, 0.5, rtol=0.05)
+    np.testing.assert_allclose(to_beta, -value.sum() / 2, rtol=1e-9)
+    one, slope = 0.8, 0.0
+    high, low = (_quantile(one, a) for a in (2.5 + 1e-5, 2.5 - 1e-5))
+    slope = (high - low) / 2e-5
+    got = session.run(apply_op("RandomGammaGrad", np.float64(2.5), _quantile(one, 2.5)))
+    assert abs(got - slope) < 1e-6
+
+
+def _quantile(p: float, alpha: float) -> float:
+    """x with P(alpha, x) = p, by bisection of numerical integration."""
+    mpmath = pytest.importorskip("mpmath")
+    return float(mpmath.findroot(lambda x: mpmath.gammainc(alpha, 0, x, True) - p, alpha))
+
+
 def test_sample_counts_that_only_the_run_knows() -> None:
     count = tf.placeholder(tf.int32)
     session = tf.Session()
