@@ -28,7 +28,7 @@ from flowgraph.graph.opdef import (
     not_differentiable,
     sample,
 )
-from flowgraph.ops.rules import broadcast_shape, f32, i32, same_shape
+from flowgraph.ops.rules import broadcast_shape, f32, i32, merged_shape, same_shape, sum_to
 from flowgraph.shapes import Dims, ShapeError, format_dims, merge
 
 _TRUTH = not_differentiable("its result is a truth value")
@@ -337,6 +337,70 @@ define(
 )  # fmt: skip
 
 
+def _select_v2_grad(op: Any, dy: Any) -> tuple[Any, ...]:
+    zeros = call.ZerosLike(dy)
+    condition, t, e = op.inputs
+    dt = de = None
+    if op.wants(t):
+        dt = sum_to(call.SelectV2(condition, dy, zeros), t, e, condition)
+    if op.wants(e):
+        de = sum_to(call.SelectV2(condition, zeros, dy), e, t, condition)
+    return None, dt, de
+
+
+define(
+    "SelectV2",
+    "condition: bool, t: T, e: T -> output: T",
+    T=dtypes_of(ALL),
+    infer=broadcast_shape,
+    kernel=elementwise(lambda s, condition, t, e: s.select(condition, t, e)),
+    grad=_select_v2_grad,
+    reference=lambda call_, condition, t, e: np.where(condition, t, e),
+    samples=(
+        sample(_FLAGS, f32(2, 3), f32(2, 3, seed=1)),
+        sample(np.array([True, False, True]), f32(2, 3), f32(seed=1)),
+        sample(np.array([[True], [False]]), f32(3), f32(4, 1, 3, seed=1)),
+        sample(np.array(False), f32(2, 3), f32(2, 1, seed=1)),
+        sample(np.zeros((0, 2), bool), f32(2), f32()),
+        sample(np.array([True, False]), i32([1, 2]), i32(7)),
+        sample(np.array([True, False]), np.array([b"a", b"b"], object), np.array(b"c", object)),
+        sample(np.array([True, False]), np.array([1, _NAN], np.float32),
+               np.array([_NAN, 2], np.float32), differentiable=()),
+    ),
+    errors=(error_sample(ValueError, "do not broadcast", _FLAGS, f32(4), f32(4)),),
+    doc="``t`` where the condition holds, else ``e``; all three broadcast.",
+)  # fmt: skip
+
+
+@export("where_v2")
+def where_v2(condition: Any, x: Any = None, y: Any = None, name: str | None = None) -> Any:
+    """``x`` where ``condition`` holds, else ``y``, with broadcasting; or the places where it holds.
+
+    Args:
+        condition: bool.
+        x, y: tensors of one dtype whose shapes broadcast with that of ``condition``, or both left
+            out.
+        name: of the operation; ``SelectV2`` (``Where``) by default.
+
+    Returns:
+        A tensor of the broadcast shape; or an int64 matrix with the coordinates of one True element
+        in each row, in row-major order.
+
+    Raises:
+        ValueError: only one of x and y is given, or the shapes do not broadcast.
+
+    Gradient: dy to the chosen one, exact zeros to the other; none to the condition.
+
+    >>> tf.Session().run(tf.where_v2([True, False], [1.0, 2.0], 0.0))
+    array([1., 0.], dtype=float32)
+    """
+    if x is None and y is None:
+        return apply_op("Where", condition, name=name)
+    if x is None or y is None:
+        raise ValueError("where_v2: give both x and y, or neither")
+    return apply_op("SelectV2", condition, x, y, name=name)
+
+
 @export("where")
 def where(condition: Any, x: Any = None, y: Any = None, name: str | None = None) -> Any:
     """``x`` where ``condition`` holds, else ``y``; without x and y, the places where it holds.
@@ -400,3 +464,110 @@ def clip_by_value(t: Any, clip_value_min: Any, clip_value_max: Any, name: str | 
         result = apply_op("Maximum", below, clip_value_min, name=scope)
         t.shape.assert_is_compatible_with(result.shape)
         return result
+
+
+# ------------------------------------------------------------------------ nearness and order
+
+define(
+    "ApproximateEqual",
+    "x: T, y: T -> z: bool",
+    T=dtypes_of(REAL),
+    tolerance=1e-5,
+    infer=merged_shape,
+    kernel=Loops(lambda s, call_, x, y: s.lt(_distance(s, x, y), _limit(call_, x.dtype))),
+    grad=_TRUTH,
+    reference=lambda call_, x, y: np.abs(_distance(None, x, y)) < _limit(call_, x.dtype.name),
+    samples=(
+        sample(
+            np.array([1, 2, _NAN, _INF], np.float32), np.array([1.000001, 2.1, 1, 1], np.float32)
+        ),
+        sample(f32(2, 3), f32(2, 3, seed=1), tolerance=1.5),
+        sample(i32([1, 5, -3]), i32([1, 7, -4]), tolerance=2.0),
+        sample(np.array([1, 200], np.uint8), np.array([2, 100], np.uint8), tolerance=1.5),
+        sample(f32(), f32(seed=1)),
+        sample(f32(0, 3), f32(0, 3)),
+    ),
+    errors=(error_sample(ValueError, "not compatible", f32(3), f32(4)),),
+    doc="Whether ``|x - y|`` is below ``tolerance``.",
+)  # fmt: skip
+
+
+def _distance(s: Any, x: Any, y: Any) -> Any:
+    """|x - y|, without the wrap of unsigned numbers."""
+    if s is None:
+        return np.maximum(x, y) - np.minimum(x, y)
+    return s.max(x, y) - s.min(x, y)
+
+
+def _limit(call_: Call, dtype: str) -> Any:
+    """The tolerance as ``dtype``: integers are below it when they are below its ceiling."""
+    tolerance = call_.attrs["tolerance"]
+    return np.dtype(dtype).type(tolerance if dtype.startswith("float") else np.ceil(tolerance))
+
+
+@export("math.approximate_equal", "approximate_equal")
+def approximate_equal(x: Any, y: Any, tolerance: float = 1e-5, name: str | None = None) -> Any:
+    """Whether ``|x - y| < tolerance``, element by element.
+
+    Args:
+        x, y: real tensors of one shape and dtype.
+        tolerance: a Python number.
+        name: of the operation; ``ApproximateEqual`` by default.
+
+    Returns:
+        A bool tensor of their shape.
+
+    Raises:
+        ValueError: the shapes differ.   TypeError: the dtypes differ.
+
+    Gradient: none.
+
+    >>> tf.Session().run(tf.approximate_equal([1.0, 2.0], [1.000001, 2.1]))
+    array([ True, False])
+    """
+    return apply_op("ApproximateEqual", x, y, tolerance=float(tolerance), name=name)
+
+
+def _neighbours(type: str, x: Any, name: str) -> Any:
+    """Whether comparison ``type`` holds between each element and the next, in row-major order."""
+    with name_scope(name, name, [x]):
+        flat = call.Reshape(convert_to_tensor(x, name="x"), [-1])
+        return call.All(apply_op(type, flat[:-1], flat[1:]), [0])
+
+
+@export("is_non_decreasing", "math.is_non_decreasing", "debugging.is_non_decreasing")
+def is_non_decreasing(x: Any, name: str | None = None) -> Any:
+    """Whether no element is less than the one before it, in row-major order.
+
+    Args:
+        x: a real tensor; True when it has fewer than two elements.
+        name: of the operations; ``is_non_decreasing`` by default.
+
+    Returns:
+        A bool scalar.
+
+    Gradient: none.
+
+    >>> bool(tf.Session().run(tf.is_non_decreasing([1, 1, 2])))
+    True
+    """
+    return _neighbours("LessEqual", x, name or "is_non_decreasing")
+
+
+@export("is_strictly_increasing", "math.is_strictly_increasing", "debugging.is_strictly_increasing")
+def is_strictly_increasing(x: Any, name: str | None = None) -> Any:
+    """Whether every element is greater than the one before it, in row-major order.
+
+    Args:
+        x: a real tensor; True when it has fewer than two elements.
+        name: of the operations; ``is_strictly_increasing`` by default.
+
+    Returns:
+        A bool scalar.
+
+    Gradient: none.
+
+    >>> bool(tf.Session().run(tf.is_strictly_increasing([1, 1, 2])))
+    False
+    """
+    return _neighbours("Less", x, name or "is_strictly_increasing")

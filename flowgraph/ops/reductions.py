@@ -170,7 +170,7 @@ def reduction(
         keep = bool(one_name(plain, keepdims=keepdims, keep_dims=keep_dims))
         return reduce_with(type, input_tensor, axis, keep, name)
 
-    function.__name__ = function.__qualname__ = names[0]
+    function.__name__ = function.__qualname__ = names[0].rpartition(".")[2]
     function.__doc__ = f"""{doc}
 
     Args:
@@ -330,9 +330,39 @@ reduce_min = reduction(
 )  # fmt: skip
 
 
+def _products_of_the_others(x: Tensor, axis: int) -> Tensor:
+    """prod_{i != j} x_i along one axis: of those before j times of those behind it."""
+    before = call.Cumprod(x, axis, exclusive=True)
+    return before * call.Cumprod(x, axis, exclusive=True, reverse=True)
+
+
 def _prod_grad(op: Any, dy: Any) -> Tensor:
-    # d(prod x)/dx_j = prod_{i != j} x_i: y / x_j without zeros; with one zero, at j, the product of
-    # the rest; otherwise 0.
+    # d(prod x)/dx_j = prod_{i != j} x_i, by running products: no division, so that it can be
+    # differentiated again where elements are 0.
+    x, axes = op.input, constant_value(op.reduction_indices)
+    if axes is None or x.dims is None:
+        return _prod_grad_of_unknown_axes(op, dy)
+    rank = len(x.dims)
+    reduced = _axes_value(axes, rank)
+    if not reduced:
+        return dy
+    if len(reduced) == 1:
+        return spread(op, dy) * _products_of_the_others(x, reduced[0])
+    # the reduced axes become one, behind the others
+    order = [*(axis for axis in range(rank) if axis not in reduced), *reduced]
+    turned = call.Transpose(x, np.array(order, np.int32))
+    shape = shape_of(turned)
+    kept = rank - len(reduced)
+    count = call.Prod(call.Slice(shape, [kept], [-1]), [0], keep_dims=True)
+    rows = call.Reshape(turned, call.ConcatV2([call.Slice(shape, [0], [kept]), count], 0))
+    others = call.Reshape(_products_of_the_others(rows, kept), shape)
+    return spread(op, dy) * call.Transpose(others, np.argsort(order).astype(np.int32))
+
+
+def _prod_grad_of_unknown_axes(op: Any, dy: Any) -> Tensor:
+    """The same for axes that only the run knows: y / x_j without zeros; with one zero, at j, the
+    product of the rest; otherwise 0.  (Right as a first derivative.)
+    """
     x, dtype = op.input, dy.dtype.base_dtype
     keep = {"keep_dims": op.attrs["keep_dims"]}
     zeros, ones = call.ZerosLike(x), call.OnesLike(x)
@@ -355,7 +385,32 @@ reduce_prod = reduction(
     grad=_prod_grad,
     reference=lambda x, axes, keep: np.prod(x, axes, x.dtype, keepdims=keep),
     samples=_samples(_INTS, sample(
-        np.array([[2, 0, 3], [0, 0, 1], [1, 2, 3]], np.float32), i32(1), const=(1,))),
+        np.array([[2, 0, 3], [0, 0, 1], [1, 2, 3]], np.float32), i32(1), const=(1,)), sample(
+        np.array([[[2, 0], [3, 1]], [[0, 0], [1, 2]]], np.float32), i32([0, 2]), const=(1,))),
+)  # fmt: skip
+
+# ------------------------------------------------------------------------------------------ length
+
+
+def _length_body(s: Any, call_: Call, x: Any) -> Any:
+    if x.dtype in FLOATS:
+        return s.sqrt(s.reduce_sum(x * x))
+    return s.cast(s.sqrt(s.cast(s.reduce_sum(x * x), "float64")), x.dtype)
+
+
+def _length_reference(x: Any, axes: tuple[int, ...], keep: bool) -> Any:
+    squares = np.sum(x * x, axes, x.dtype, keepdims=keep)
+    return np.sqrt(squares).astype(x.dtype)
+
+
+reduce_euclidean_norm = reduction(
+    "EuclideanNorm", "math.reduce_euclidean_norm",
+    doc="The square root of the sum of squares along ``axis``; of integers, rounded to 0.\n\n"
+    "    Gradient: dy * x / y, NaN where all elements are 0.",
+    body=_length_body,
+    grad=lambda op, dy: op.input * spread(op, dy / op.output),
+    reference=_length_reference,
+    samples=_samples(_INTS, _NAN_ROW),
 )  # fmt: skip
 
 # ------------------------------------------------------------------------------------- truth values
@@ -502,3 +557,47 @@ def _arg(type: str, which: str, function_name: str, word: str) -> Any:
 
 argmax = _arg("ArgMax", "max", "argmax", "greatest")
 argmin = _arg("ArgMin", "min", "argmin", "least")
+
+
+@export("arg_max")
+def arg_max(
+    input: Any, dimension: Any, output_type: Any = int64, name: str | None = None
+) -> Tensor:
+    """The old form of ``argmax``: the axis has no default.
+
+    Args:
+        input: a real tensor.   dimension: the axis, an int or an integer scalar.
+        output_type: tf.int64 or tf.int32.
+        name: of the operation; ``ArgMax`` by default.
+
+    Raises:
+        ValueError: the axis is out of range or empty.
+
+    Gradient: none.
+
+    >>> int(tf.Session().run(tf.arg_max([1, 3, 2], 0)))
+    1
+    """
+    return argmax(input, axis=dimension, output_type=output_type, name=name)
+
+
+@export("arg_min")
+def arg_min(
+    input: Any, dimension: Any, output_type: Any = int64, name: str | None = None
+) -> Tensor:
+    """The old form of ``argmin``: the axis has no default.
+
+    Args:
+        input: a real tensor.   dimension: the axis, an int or an integer scalar.
+        output_type: tf.int64 or tf.int32.
+        name: of the operation; ``ArgMin`` by default.
+
+    Raises:
+        ValueError: the axis is out of range or empty.
+
+    Gradient: none.
+
+    >>> int(tf.Session().run(tf.arg_min([1, 3, 2], 0)))
+    0
+    """
+    return argmin(input, axis=dimension, output_type=output_type, name=name)

@@ -61,6 +61,7 @@ UNCOMPARED = {
 
 #: (op type, what) -> why it differs on purpose; what: values, dtypes, shapes, gradients, error.
 DIFFERENT: dict[tuple[str, str], str] = {
+    ("ApproximateEqual", "error"): "TensorFlow declares integers and has no kernel for them",
     ("GatherNd", "error"): "an index vector that names one element has a gradient here",
     ("PadV2", "gradients"): "the padding value has a gradient here",
     ("Round", "values"): "integers stay as they are; TensorFlow 2.21 gives zeros",
