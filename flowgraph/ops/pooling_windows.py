@@ -42,7 +42,9 @@ class Windows:
 
     def along(self, axis: int) -> Window:
         """The windows along one axis."""
-        return Window(self.ksize[axis], self.strides[axis], 1, self.padding)
+        # of one element no padding is needed, and 0 elements (a batch) have 0 of them
+        padding = "SAME" if self.ksize[axis] == 1 else self.padding
+        return Window(self.ksize[axis], self.strides[axis], 1, padding)
 
     def pooled(self, dims: Dims) -> Dims:
         """The shape of the result."""

@@ -421,7 +421,7 @@ def required_space_to_batch_paddings(
         sizes = convert_to_tensor(input_shape, dtype=int32, name="input_shape")
         block = convert_to_tensor(block_shape, dtype=int32, name="block_shape")
         if base_paddings is None:
-            frame = np.zeros((len(concrete(sizes.dims)), 2), np.int32)
+            frame = np.zeros((concrete(sizes.dims)[0], 2), np.int32)
             base = convert_to_tensor(frame, name="base_paddings")
         else:
             base = convert_to_tensor(base_paddings, dtype=int32, name="base_paddings")
