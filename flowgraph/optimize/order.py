@@ -17,7 +17,7 @@ import heapq
 from collections import deque
 from collections.abc import Callable
 
-from flowgraph.graph.opdef import OpDef, elementwise, not_differentiable, parse_signature
+from flowgraph.graph.opdef import Loops, OpDef, elementwise, not_differentiable, parse_signature
 from flowgraph.optimize.frozen import VARIABLE, FrozenGraph, Node, Value
 from flowgraph.optimize.views import inputs_read, is_view, storage
 
@@ -74,6 +74,10 @@ def _protect_old_versions(graph: FrozenGraph, writes: list[Node]) -> FrozenGraph
             if user is not write and not is_view(user) and place[user] > place[write]:
                 late.add((user, value))
                 copied.add(value)
+    for write in writes:
+        for value in _read_elsewhere(write):
+            late.add((write, value))
+            copied.add(value)
     fetched = {v for v in graph.fetches if storage(v) in overwritten}
     copied |= fetched
     if not copied:
@@ -83,7 +87,10 @@ def _protect_old_versions(graph: FrozenGraph, writes: list[Node]) -> FrozenGraph
     # Values keep their identity here: only the late users and fetches are pointed at the copies.
     for node in graph.nodes:
         if any((node, v) in late for v in node.inputs):
-            node.inputs = tuple(copies[v] if (node, v) in late else v for v in node.inputs)
+            refs = len(node.writes)  # the versions that a write overwrites stay what they are
+            node.inputs = node.inputs[:refs] + tuple(
+                copies[v] if (node, v) in late else v for v in node.inputs[refs:]
+            )
         nodes.append(node)
         for value in node.outputs:
             if value in copied:
@@ -92,6 +99,21 @@ def _protect_old_versions(graph: FrozenGraph, writes: list[Node]) -> FrozenGraph
                 copies[value] = copy.outputs[0]
     fetches = [copies[v] if v in fetched else v for v in graph.fetches]
     return FrozenGraph(nodes, graph.feeds, fetches)
+
+
+def _read_elsewhere(write: Node) -> list[Value]:
+    """What ``write`` reads of the memory it overwrites, other than each element at its own place.
+
+    ``v <- transpose(v)`` reads elements after it has overwritten them.
+    """
+    old = set(_versions_before(write))
+    rule = None if write.opdef is None else write.opdef.kernel
+    by_element = isinstance(rule, Loops) and rule.reduced is None and rule.operands is None
+    return [
+        value
+        for value in write.inputs[len(write.writes) :]
+        if storage(value) in old and not (by_element and value in old)
+    ]
 
 
 def _versions_before(write: Node) -> list[Value]:

@@ -506,3 +506,31 @@ def test_only_first_values_are_made_by_the_reference():
         assert targets[(v.op.name, w.op.name)] == "reference"
         assert targets[(v.op.name,)] == "cpu"
         np.testing.assert_allclose(sess.run(v), sess.run(w) + 1.0, rtol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(2, 2), (5, 5), (33, 33)])
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        (lambda v: v.assign(tf.transpose(v)), lambda x: x.T),
+        (lambda v: v.assign(tf.reverse(v, [0])), lambda x: x[::-1]),
+        (lambda v: v.assign(v[::-1]), lambda x: x[::-1]),
+        (lambda v: v.assign(tf.transpose(v) + v), lambda x: x.T + x),
+        (lambda v: v.assign_add(tf.transpose(v)), lambda x: x + x.T),
+        (lambda v: v.assign_sub(v[:1] + v), lambda x: x - (x[:1] + x)),
+        (lambda v: v.assign(tf.gather(v, [1, 0] * (v.shape[0].value // 2) + [0] * (
+            v.shape[0].value % 2))), lambda x: x[[1, 0] * (len(x) // 2) + [0] * (len(x) % 2)]),
+        (lambda v: v.assign(tf.matmul(v, v)), lambda x: x @ x),
+        (lambda v: v.assign(tf.cumsum(v, 0)), lambda x: x.cumsum(0)),
+        (lambda v: tf.scatter_add(v, [1, 0], v[:2]), lambda x: np.concatenate(
+            [x[:2] + x[1::-1], x[2:]])),
+    ],
+)  # fmt: skip
+def test_a_variable_is_read_whole_before_it_is_overwritten(written, expected, shape):
+    x = np.arange(shape[0] * shape[1], dtype=np.float64).reshape(shape) % 7
+    v = tf.Variable(x)
+    step = written(v)
+    with tf.Session() as sess:
+        sess.run(v.initializer)
+        np.testing.assert_array_equal(sess.run(step), expected(x))
+        np.testing.assert_array_equal(sess.run(v), expected(x))
