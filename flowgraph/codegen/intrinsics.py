@@ -41,12 +41,13 @@ Calls
     ?gemm by address, row-major; ``ta``, ``tb`` nonzero to transpose; a, b, c are addresses.
     ``call_addresses(function, a, b, ...)``: a C or Fortran routine by address that takes
     addresses only (all of LAPACK) and returns nothing.
-    ``multiply_rows(a, b, k, c, c_row, columns, add)``: a register tile of a matrix product, of
-    ``tile_rows(c, columns)`` rows and ``tile_columns(c, columns)`` columns; ``multiply_columns(a,
-    step, b, ...)`` reads ``a`` transposed: see tiles.py.
+    ``multiply_rows(a, pitch, b, k, c, c_row, columns, left, add)``: a register tile of a matrix
+    product, of at most ``tile_rows(c, columns)`` rows and ``tile_columns(c, columns)`` columns;
+    ``pitch`` is a literal; ``multiply_columns(a, step, b, ...)`` reads ``a`` transposed: see
+    tiles.py.
     ``cycles()``: a steady counter of the processor, in units of its own.
 Constants
-    ``inf``, ``nan``; ``PITCH``, ``DEPTH`` of the panels of ``multiply_rows``.
+    ``inf``, ``nan``; ``PITCH``, ``DEPTH`` of the panels of kernel/conv.py.
 
 Read next: arithmetic.py and vector_math.py (the math), target.py (numba IR -> LLVM), compiler.py.
 """
@@ -344,21 +345,36 @@ def _tile_size(name: str, what: int) -> Primitive:
     return Primitive(name, result, lambda f, d, v: tiles.pick(f, d[0][:-1], v[1], what))
 
 
-def _multiply(name: str, *, adjacent: bool) -> Primitive:
+def _multiply(name: str, *, by_rows: bool) -> Primitive:
     def result(*dtypes: str) -> str:
         p = dtypes[0] if dtypes else ""
-        step = ("int64",) if adjacent else ()
-        takes = (p, *step, p, "int64", p, "int64", "int64", "int64")
+        takes = (p, "int64", p, "int64", p, "int64", "int64", "int64", "int64")
         ok = p in ("float32*", "float64*") and dtypes == takes
         _check(ok, f"{name}({', '.join(takes)}) given {dtypes}")
         return "void"
 
     def emit(f: FunctionText, dtypes: tuple[str, ...], values: list[str]) -> str:
-        given = values if adjacent else [values[0], "1", *values[1:]]
-        tiles.multiply(f, dtypes[0][:-1], adjacent, given)
+        pitch = None
+        if by_rows:
+            _check(isinstance(values[1], Literal), f"{name} needs a literal distance of rows")
+            assert isinstance(values[1], Literal)
+            pitch = int(values[1].number)
+        tiles.multiply(f, dtypes[0][:-1], pitch, values)
         return ""
 
     return Primitive(name, result, emit)
+
+
+def _multiply_add_result(*dtypes: str) -> str:
+    ok = len(dtypes) == 3 and len(set(dtypes)) == 1 and is_float(dtypes[0])
+    _check(ok, f"multiply_add given {dtypes}")
+    return dtypes[0]
+
+
+def _multiply_add(f: FunctionText, dtypes: tuple[str, ...], values: list[str]) -> str:
+    kind = llvm_type(dtypes[0])
+    function = f"llvm.fmuladd.f{WIDTHS[dtypes[0]]}"
+    return f.call(kind, function, *((kind, value) for value in values))
 
 
 def _cycles(f: FunctionText, dtypes: tuple[str, ...], values: list[str]) -> str:
@@ -415,8 +431,9 @@ def _rows() -> list[Primitive]:
         _gemm("dgemm", "float64"),
         _tile_size("tile_rows", 0),
         _tile_size("tile_columns", 1),
-        _multiply("multiply_rows", adjacent=False),
-        _multiply("multiply_columns", adjacent=True),
+        _multiply("multiply_rows", by_rows=True),
+        _multiply("multiply_columns", by_rows=False),
+        Primitive("multiply_add", _multiply_add_result, _multiply_add),
         Primitive("fma", _fma_result, _fma),
         Primitive("cycles", _fixed("cycles", "", "int64"), _cycles),
         Primitive("sum_in_any_order", _any_order_result, _any_order),

@@ -11,8 +11,10 @@ all.
     AVX2        6 x 16, or 12 x 8
     others      6 x 8,  or 12 x 4
 
-Two functions, by how ``a`` lies in its panel: in ``multiply_rows`` the rows are PITCH apart, a
-literal, so that every address is one register plus a displacement; in ``multiply_columns`` rows are
+Where fewer rows are left, tiles of two thirds and of one third of them waste less.
+
+Two functions, by how ``a`` lies in its panel: in ``multiply_rows`` the rows are a literal distance
+apart, so that every address is one register plus a displacement; in ``multiply_columns`` rows are
 neighbours and p moves by a given step.
 
 Read next: intrinsics.py (the other names of kernel text), kernel/conv.py (who uses these).
@@ -21,46 +23,55 @@ Read next: intrinsics.py (the other names of kernel text), kernel/conv.py (who u
 from __future__ import annotations
 
 from flowgraph.codegen.llvm_text import FunctionText, ModuleText, Tuning, llvm_type
-from flowgraph.kernel.conv import PITCH
 
-_UNROLL = 4
+_SIZES = {"float32": 4, "float64": 8}
 
 
-def shape(dtype: str, tuning: Tuning, wide: bool) -> tuple[int, int, int]:
-    """(rows, vectors in a row, lanes of a vector) of a tile."""
-    bits = tuning.tile_bits
-    lanes = bits // (32 if dtype == "float32" else 64)
-    rows = 12 if bits == 512 else 6
-    return (rows, 2, lanes) if wide else (2 * rows, 1, lanes)
+def _vectors(dtype: str, tuning: Tuning, wide: bool) -> tuple[int, int]:
+    """(vectors in a row of a tile, lanes of a vector)."""
+    return 2 if wide else 1, tuning.tile_bits // (8 * _SIZES[dtype])
+
+
+def _heights(tuning: Tuning, wide: bool) -> tuple[int, int, int]:
+    """Rows of a full tile, and of those for the rest of a matrix."""
+    rows = (12 if tuning.tile_bits == 512 else 6) * (1 if wide else 2)
+    return rows, rows * 2 // 3, rows // 3
 
 
 def pick(f: FunctionText, dtype: str, columns: str, what: int) -> str:
     """``tile_rows`` (what = 0) or ``tile_columns`` (1) for a matrix of so many columns."""
     found = []
     for wide in (True, False):
-        rows, vectors, lanes = shape(dtype, f.module.tuning, wide)
-        found.append((rows, vectors * lanes)[what])
-    lanes = shape(dtype, f.module.tuning, wide=False)[2]
+        vectors, lanes = _vectors(dtype, f.module.tuning, wide)
+        found.append((_heights(f.module.tuning, wide)[0], vectors * lanes)[what])
     narrow = f.let(f"icmp sle i64 {columns}, {lanes}")
     return f.let(f"select i1 {narrow}, i64 {found[1]}, i64 {found[0]}")
 
 
-def multiply(f: FunctionText, dtype: str, adjacent: bool, values: list[str]) -> None:
-    """Call the tile function that suits ``columns``.
+def multiply(f: FunctionText, dtype: str, pitch: int | None, values: list[str]) -> None:
+    """Call the tile function that suits ``columns`` and the rows left.
 
-    ``values``: a, step of a, b, k, c, row distance of c, columns, whether to add to c.
+    ``pitch``: distance of a's rows, None where they are neighbours.
+    ``values``: a, step of a, b, k, c, row distance of c, columns, rows left, whether to add to c.
     """
-    *given, columns, add = values
-    symbols = []
+    *given, columns, left, add = values
+    tuning = f.module.tuning
+    chosen = []
     for wide in (True, False):
-        rows, vectors, lanes = shape(dtype, f.module.tuning, wide)
-        symbol = f"tile_{dtype}_{rows}x{vectors}x{lanes}_{'columns' if adjacent else 'rows'}"
-        if symbol not in f.module.parts:
-            _define(f.module, symbol, dtype, (rows, vectors, lanes), adjacent)
-        symbols.append(symbol)
-    lanes = shape(dtype, f.module.tuning, wide=False)[2]
+        vectors, lanes = _vectors(dtype, tuning, wide)
+        function = ""
+        for rows in _heights(tuning, wide):
+            symbol = f"tile_{dtype}_{rows}x{vectors}x{lanes}_{pitch or 'columns'}"
+            if symbol not in f.module.parts:
+                _define(f.module, symbol, dtype, (rows, vectors, lanes), pitch)
+            if not function:
+                function = f"@{symbol}"
+            else:
+                few = f.let(f"icmp sle i64 {left}, {rows}")
+                function = f.let(f"select i1 {few}, ptr @{symbol}, ptr {function}")
+        chosen.append(function)
     narrow = f.let(f"icmp sle i64 {columns}, {lanes}")
-    function = f.let(f"select i1 {narrow}, ptr @{symbols[1]}, ptr @{symbols[0]}")
+    function = f.let(f"select i1 {narrow}, ptr {chosen[1]}, ptr {chosen[0]}")
     kinds = ("ptr", "i64", "ptr", "i64", "ptr", "i64")
     operands = ", ".join(f"{k} {v}" for k, v in zip(kinds, given, strict=True))
     f.do(f"call void {function}({operands}, i64 {add})")
@@ -70,10 +81,10 @@ State = dict[str, str]
 
 
 def _define(
-    module: ModuleText, symbol: str, dtype: str, tile: tuple[int, int, int], adjacent: bool
+    module: ModuleText, symbol: str, dtype: str, tile: tuple[int, int, int], pitch: int | None
 ) -> None:
     """Have the tile function in the module."""
-    lines = _Tile(dtype, *tile, adjacent).function()
+    lines = _Tile(dtype, *tile, pitch).function()
     size, lanes = _SIZES[dtype], tile[2]
     vector = f"<{lanes} x {llvm_type(dtype)}>"
     name = f"llvm.fmuladd.v{lanes}f{8 * size}"
@@ -85,19 +96,18 @@ def _define(
     module.need(symbol, "\n".join([head, *lines, "}"]))
 
 
-_SIZES = {"float32": 4, "float64": 8}
 _POINTERS = {"a": "ptr", "b": "ptr", "i": "i64"}
 
 
 class _Tile:
     """The lines of one tile function; values are numbered.
 
-    The state of its loops is a dictionary: ``a``, ``b``, the count ``i``, and the sums.
+    The state of its loop is a dictionary: ``a``, ``b``, the count ``i``, and the sums.
     """
 
-    def __init__(self, dtype: str, rows: int, vectors: int, lanes: int, adjacent: bool) -> None:
+    def __init__(self, dtype: str, rows: int, vectors: int, lanes: int, pitch: int | None) -> None:
         self.kind, self.size = llvm_type(dtype), _SIZES[dtype]
-        self.rows, self.vectors, self.lanes, self.adjacent = rows, vectors, lanes, adjacent
+        self.rows, self.vectors, self.lanes, self.pitch = rows, vectors, lanes, pitch
         self.vector = f"<{lanes} x {self.kind}>"
         self.lines: list[str] = []
         self.count = 0
@@ -117,34 +127,45 @@ class _Tile:
         return _POINTERS.get(key, self.vector)
 
     def function(self) -> list[str]:
-        """Steps of k by _UNROLL, the rest one by one, then the sums to memory."""
+        """A loop over p, then the sums to memory.
+
+        NB: not unrolled: a step is long enough to hide what the loop costs.
+        """
         sums = [_sum(r, v) for r in range(self.rows) for v in range(self.vectors)]
         start = {"i": "0", "a": "%a", "b": "%b", **dict.fromkeys(sums, "zeroinitializer")}
         self.lines.append("entry:")
-        most = self.let(f"and i64 %k, {-_UNROLL}")
-        some = self.let(f"icmp sgt i64 {most}, 0")
-        self.do(f"br i1 {some}, label %main, label %middle")
-        main = self.loop("main", "entry", start, most, _UNROLL, "middle")
-        state = self.join("middle", [("entry", start), ("main", main)])
-        left = self.let(f"icmp slt i64 {state['i']}, %k")
-        self.do(f"br i1 {left}, label %rest, label %done")
-        rest = self.loop("rest", "middle", state, "%k", 1, "done")
-        state = self.join("done", [("middle", state), ("rest", rest)])
+        some = self.let("icmp sgt i64 %k, 0")
+        self.do(f"br i1 {some}, label %next, label %done")
+        self.lines.append("next:")
+        place = len(self.lines)
+        head = {key: f"%next_{key}" for key in start}
+        state = self.step(head)
+        self.lines[place:place] = [
+            f"  {head[key]} = phi {self.type_of(key)} [{start[key]}, %entry], [{state[key]}, %next]"
+            for key in start
+        ]
+        more = self.let(f"icmp slt i64 {state['i']}, %k")
+        self.do(f"br i1 {more}, label %next, label %done")
+        self.lines.append("done:")
+        total = {
+            key: self.let(f"phi {self.vector} [{start[key]}, %entry], [{state[key]}, %next]")
+            for key in sums
+        }
         adds = self.let("icmp ne i64 %add, 0")
         self.do(f"br i1 {adds}, label %add_to, label %set")
-        self.finish("add_to", state, add=True)
-        self.finish("set", state, add=False)
+        self.finish("add_to", total, add=True)
+        self.finish("set", total, add=False)
         return self.lines
 
-    def step(self, state: State, u: int) -> State:
-        """The products of one p added; ``b`` stands u rows before it, and so does ``a``."""
+    def step(self, state: State) -> State:
+        """The products of one p added."""
         b = []
         for v in range(self.vectors):
-            place = self.at(state["b"], (u * self.vectors + v) * self.lanes)
+            place = self.at(state["b"], v * self.lanes)
             b.append(self.let(f"load {self.vector}, ptr {place}, align {self.size}"))
         new = dict(state)
         for r in range(self.rows):
-            place = self.at(state["a"], r if self.adjacent else r * PITCH + u)
+            place = self.at(state["a"], r * (self.pitch or 1))
             one = self.let(f"load {self.kind}, ptr {place}, align {self.size}")
             first = self.let(f"insertelement {self.vector} poison, {self.kind} {one}, i64 0")
             spread = self.let(
@@ -155,46 +176,10 @@ class _Tile:
                 operands = ", ".join(f"{self.vector} {x}" for x in (spread, b[v], new[_sum(r, v)]))
                 name = f"llvm.fmuladd.v{self.lanes}f{8 * self.size}"
                 new[_sum(r, v)] = self.let(f"call {self.vector} @{name}({operands})")
-        if self.adjacent:
-            new["a"] = self.at(state["a"], "%step")
+        new["a"] = self.at(state["a"], "%step" if self.pitch is None else 1)
+        new["b"] = self.at(state["b"], self.vectors * self.lanes)
+        new["i"] = self.let(f"add nuw nsw i64 {state['i']}, 1")
         return new
-
-    def loop(
-        self, name: str, before: str, start: State, count: str, unroll: int, after: str
-    ) -> State:
-        """Up to ``count`` in steps of ``unroll``; block ``name`` between ``before`` and ``after``.
-
-        The state at its end.
-        """
-        head = {key: f"%{name}_{key}" for key in start}
-        self.lines.append(f"{name}:")
-        body = len(self.lines)
-        state = head
-        for u in range(unroll):
-            state = self.step(state, u)
-        if not self.adjacent:
-            state["a"] = self.at(state["a"], unroll)
-        state["b"] = self.at(state["b"], unroll * self.vectors * self.lanes)
-        state["i"] = self.let(f"add nuw nsw i64 {state['i']}, {unroll}")
-        self.lines[body:body] = [
-            f"  {head[key]} = phi {self.type_of(key)} "
-            f"[{start[key]}, %{before}], [{state[key]}, %{name}]"
-            for key in start
-        ]
-        more = self.let(f"icmp slt i64 {state['i']}, {count}")
-        self.do(f"br i1 {more}, label %{name}, label %{after}")
-        return state
-
-    def join(self, label: str, ways: list[tuple[str, State]]) -> State:
-        """Block ``label``, reached from several blocks with their states."""
-        self.lines.append(f"{label}:")
-        return {
-            key: self.let(
-                f"phi {self.type_of(key)} "
-                + ", ".join(f"[{state[key]}, %{block}]" for block, state in ways)
-            )
-            for key in ways[0][1]
-        }
 
     def finish(self, label: str, state: State, *, add: bool) -> None:
         """Block ``label``: the sums to memory, or added to what is there."""

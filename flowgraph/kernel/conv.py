@@ -273,7 +273,10 @@ def kernel(block, start, stop):
                             to = offset(sums, (c * height + t * rows) * wide)
                             to_row = wide
                         a = offset(panel, t * rows * PITCH)
-                        multiply_rows(a, b, k1 - k0, to, to_row, columns, number_of_chunk)
+                        left = count - t * rows
+                        multiply_rows(
+                            a, PITCH, b, k1 - k0, to, to_row, columns, left, number_of_chunk
+                        )
             if (full < tiles) | (whole < blocks):
                 # what did not go straight to its place
                 j = pixel % count_w
@@ -348,7 +351,8 @@ def kernel(block, start, stop):
                     for t in range(tiles):
                         a = offset(panel, t * rows)
                         to = offset(sums, (c * room + t * rows) * wide)
-                        multiply_columns(a, pitch, b, count, to, wide, columns, 1)
+                        left = k1 - k0 - t * rows
+                        multiply_columns(a, pitch, b, count, to, wide, columns, left, 1)
                 pixel += height
             for k in range(k0, k1):
                 for c in range(blocks):

@@ -143,8 +143,7 @@ def lower_filter(lowering: Lowering, node: Node, inputs: list[Operand]) -> None:
     g = geometry(convolved, node.attrs, x.shape, w_shape)
     image = _channels_last(lowering, node, x, g)
     slopes = _channels_last(lowering, node, dy, g)
-    if not slopes.is_contiguous():
-        slopes = lowering.contiguous(slopes, node)
+    slopes = evenly(lowering.contiguous(slopes, node))
     dw = lowering.output(node.outputs[0])
     axes = [
         Axis(
@@ -216,12 +215,17 @@ def _channels_last(lowering: Lowering, node: Node, operand: Operand, g: Geometry
     return image if neighbours else lowering.contiguous(image, node)
 
 
+def evenly(operand: Operand) -> Operand:
+    """A contiguous operand with the strides of its shape also along axes of one element."""
+    return operand.with_view(0, operand.shape, contiguous_strides(operand.shape))
+
+
 def placed(lowering: Lowering, node: Node, g: Geometry) -> tuple[Operand, Callable[[], None]]:
     """Memory for the output, channels last, and what brings it to its place afterwards."""
     out = lowering.output(node.outputs[0])
     image = seen_last(out, g)
     if image.is_contiguous():
-        return image, lambda: None
+        return evenly(image), lambda: None
     strides = contiguous_strides(image.shape)
     slot = lowering.new_slot(ARENA, out.size * out.dtype.np.itemsize)
     made = Operand(slot, out.dtype, image.shape, strides)
