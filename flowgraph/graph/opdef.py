@@ -267,6 +267,8 @@ class Procedure:
             memory where the output is a new version of a variable).
         choices: parts of the text that attrs decide.
         symbols: routines of the BLAS library, by name (``dpotrf_``: LAPACK, all by address).
+            ``?potrf_`` is that of the dtype of attr ``T`` and bound as ``potrf``;
+            ``?orglq_|?unglq_``: the real and the complex one, bound as ``orglq``.
         helpers: functions that ``text`` calls, as text; ``{T}`` and the like as there.
         flops: floating-point operations of a call, for the profile.
         parts: complex arguments are taken too: as pointers to floats, every element's real part

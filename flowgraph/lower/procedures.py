@@ -76,7 +76,7 @@ def lower_procedure(lowering: Lowering, node: Node, rule: Procedure) -> None:
         binder.bind_pointer(name, dtype, Pointer(slot))
         scratch.append(slot)
     for symbol in rule.symbols:
-        binder.bind_word(symbol, Symbol(symbol))
+        binder.bind_word(*_routine(symbol, node))
     for attr_name, attr in signature.attrs.items():
         if attr.kind == "type":
             dtypes[attr_name] = node.attrs[attr_name].base_dtype.real_dtype.name
@@ -117,6 +117,20 @@ class _Binder:
             return
         self.lines.append(f"{arg.name} = int64({len(self.words)})")
         self.words += [pointer(operand) for operand in operands]
+
+
+#: dtype -> the first letter of its BLAS and LAPACK routines.
+_LETTERS = {"float32": "s", "float64": "d", "complex64": "c", "complex128": "z"}
+
+
+def _routine(symbol: str, node: Node) -> tuple[str, Symbol]:
+    """The name that a symbol is bound as, and the routine of the node's dtype."""
+    if "?" not in symbol:
+        return symbol, Symbol(symbol)
+    dtype = node.attrs["T"].base_dtype
+    real, _, other = symbol.partition("|")
+    chosen = other if other and dtype.is_complex else real
+    return real.strip("?_"), Symbol(chosen.replace("?", _LETTERS[dtype.name]))
 
 
 def _counted(args: Sequence[Arg], node: Node) -> Iterator[tuple[Arg, int]]:

@@ -18,6 +18,7 @@ from flowgraph.graph.default import name_scope
 from flowgraph.graph.export import export
 from flowgraph.graph.node import Tensor
 from flowgraph.graph.opdef import Call, Custom, define, dtypes_of, error_sample, sample
+from flowgraph.ops.matrix_algebra import transposed
 from flowgraph.ops.rules import (
     conjugate_of,
     f32,
@@ -428,19 +429,12 @@ def matrix_transpose(a: Any, name: str = "matrix_transpose", conjugate: bool = F
     """
     with name_scope(name, "matrix_transpose", [a]):
         a = convert_to_tensor(a, name="a")
-        if a.dims is None:
-            rank = call.Rank(a)
-            last = call.Pack([rank - 1, rank - 2])
-            order: Any = call.ConcatV2([call.Range(0, rank - 2, 1), last], 0)
-        else:
-            rank = len(a.dims)
-            if rank < 2:
-                raise ValueError(
-                    f"Argument `a` should be a (batch) matrix, with rank >= 2. Found: {a.shape}"
-                )
-            order = np.array([*range(rank - 2), rank - 1, rank - 2], np.int32)
-        transposed = call.Transpose(a, order, name="transpose")
-        return conjugate_of(transposed) if conjugate else transposed
+        if a.dims is not None and len(a.dims) < 2:
+            raise ValueError(
+                f"Argument `a` should be a (batch) matrix, with rank >= 2. Found: {a.shape}"
+            )
+        swapped = transposed(a, name="transpose")
+        return conjugate_of(swapped) if conjugate else swapped
 
 
 @export("linalg.adjoint")

@@ -64,6 +64,7 @@ DIFFERENT: dict[tuple[str, str], str] = {
     ("ApproximateEqual", "error"): "TensorFlow declares integers and has no kernel for them",
     ("GatherNd", "error"): "an index vector that names one element has a gradient here",
     ("PadV2", "gradients"): "the padding value has a gradient here",
+    ("Qr", "error"): "it has a gradient where sizes are unknown, too",
     ("Round", "values"): "integers stay as they are; TensorFlow 2.21 gives zeros",
     ("SoftmaxCrossEntropyWithLogits", "gradients"): "output 1 depends on the labels too, and "
     "labels that were broadcast get their sum",
