@@ -9,6 +9,7 @@ llvmlite, networkx and graphviz when something needs them.
 from __future__ import annotations
 
 import importlib as _importlib
+import sys as _sys
 from pathlib import Path as _Path
 from typing import Any as _Any
 
@@ -44,6 +45,8 @@ for _family in ("operators", "slicing", "variables"):
     _importlib.import_module(f"flowgraph.ops.{_family}")
 _importlib.import_module("flowgraph.session")
 _install(_FOLDER)
+# ``import flowgraph.compat.v1 as tf`` is how programs ask newer releases for this API.
+_sys.modules["flowgraph.compat.v1"] = _sys.modules["flowgraph.compat"].v1 = _sys.modules[__name__]  # type: ignore[attr-defined]
 
 #: Packages that few programs need; imported when first used.
 _ON_DEMAND = ("datasets", "profile", "view")

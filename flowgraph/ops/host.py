@@ -1,147 +1,45 @@
-"""Operations that leave the native plan: Print, Assert, and Python functions.
+"""Operations that leave the native plan: Assert, Python functions, the time of day.
 
 They run in program order among themselves (effect ``host``), on arrays.
 
-Read next: checks.py (assert_equal and its kin).
+Read next: printing.py, checks.py (assert_equal and its kin).
 """
 
 from __future__ import annotations
 
 import itertools
-import sys
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from flowgraph.dtypes import ALL, DType, as_dtype
+from flowgraph.dtypes import DType, as_dtype
 from flowgraph.graph.apply import apply_op
+from flowgraph.graph.core import Graph
+from flowgraph.graph.default import name_scope
 from flowgraph.graph.export import export
+from flowgraph.graph.node import Tensor
 from flowgraph.graph.opdef import (
     HOST,
     REQUIRED,
     Attr,
     Call,
     define,
-    dtypes_of,
     error_sample,
     not_differentiable,
     sample,
 )
-from flowgraph.ops.rules import f32, i32, invalid, require_rank, same_shape
+from flowgraph.ops.rules import f32, i32, invalid, require_rank, scalar_shape
+from flowgraph.ops.texts import filled, listed_text
 from flowgraph.shapes import Dims
-
-# ----------------------------------------------------------------------------------- values as text
-
-
-def _element(value: Any) -> str:
-    if isinstance(value, bytes):
-        return value.decode(errors="replace")
-    if isinstance(value, (bool, np.bool_)):
-        return str(int(value))
-    return f"{value:g}" if isinstance(value, (float, np.floating)) else str(value)
-
-
-def _rows(array: np.ndarray[Any, Any], limit: int) -> str:
-    if array.ndim == 1:
-        shown = " ".join(_element(x) for x in array[:limit])
-        return shown + ("..." if limit < len(array) else "")
-    parts = []
-    for row in array:
-        if limit <= 0:
-            break
-        parts.append(f"[{_rows(row, limit)}]")
-        limit -= row.size
-    return "".join(parts)
-
-
-def summarize(array: np.ndarray[Any, Any], limit: int) -> str:
-    """``[[1 2][3...]...]``: the first ``limit`` elements (negative: all), as TensorFlow does.
-
-    >>> summarize(np.array([[1, 2], [3, 4]]), 3), summarize(np.array(1.5), 3)
-    ('[[1 2][3...]...]', '1.5')
-    """
-    if array.ndim == 0:
-        return _element(array[()])
-    limit = array.size if limit < 0 else limit
-    cut = "..." if array.ndim > 1 and limit < array.size else ""
-    return f"[{_rows(array, limit)}{cut}]"
-
-
-def _listed(arrays: Sequence[Any], limit: int, between: str) -> str:
-    texts = (summarize(np.asarray(a), limit) for a in arrays)
-    return between.join(t if t.startswith("[") else f"[{t}]" for t in texts)
-
-
-# ------------------------------------------------------------------------------------------ print
-
-
-def _print_reference(call_: Call, x: Any, *data: Any) -> Any:
-    attrs = call_.attrs
-    times = attrs.get("_times")
-    if attrs["first_n"] < 0 or times is None or next(times) < attrs["first_n"]:
-        text = attrs["message"] + _listed(data, attrs["summarize"], "")
-        sys.stderr.write(text + "\n")
-        sys.stderr.flush()
-    return x
-
-
-define(
-    "Print",
-    "input: T, data: [U] -> output: T",
-    T=dtypes_of(ALL),
-    U=Attr("list(type)", REQUIRED),
-    message="",
-    first_n=-1,
-    summarize=3,
-    infer=same_shape,
-    grad=lambda op, dy: (dy, *(None,) * (len(op.inputs) - 1)),
-    reference=_print_reference,
-    samples=(
-        sample(f32(2, 3), [f32(2), i32([1, 2])], message="now: "),
-        sample(f32(), [f32()]),
-    ),
-    effect=HOST,
-    doc="``input``; prints ``data`` on the way.",
-)
-
-
-@export("Print")
-def Print(
-    input_: Any,
-    data: Sequence[Any],
-    message: str | None = None,
-    first_n: int | None = None,
-    summarize: int | None = None,
-    name: str | None = None,
-) -> Any:
-    """``input_``; whenever it is computed, ``data`` is printed to standard error.
-
-    Args:
-        input_: the tensor that is passed on.
-        data: a list of tensors to print.
-        message: printed in front of them.
-        first_n: print only the first so many times; always by default.
-        summarize: how many elements of each tensor to show; 3 by default, all when negative.
-        name: of the operation; ``Print`` by default.
-
-    Returns:
-        A tensor equal to ``input_``.
-
-    Gradient: dy.
-    """
-    return apply_op(
-        "Print", input_, list(data), message=message, first_n=first_n, summarize=summarize,
-        name=name, _times=itertools.count(),
-    )  # fmt: skip
-
 
 # ----------------------------------------------------------------------------------------- assert
 
 
 def _assert_reference(call_: Call, condition: Any, *data: Any) -> tuple[()]:
     if not condition:
-        raise invalid("assertion failed: " + _listed(data, call_.attrs["summarize"], " "))
+        raise invalid("assertion failed: " + listed_text(data, call_.attrs["summarize"], " "))
     return ()
 
 
@@ -189,7 +87,8 @@ def Assert(
     Raises:
         InvalidArgumentError: the condition is False (when run).
     """
-    return apply_op("Assert", condition, list(data), summarize=summarize, name=name)
+    with name_scope(name, "Assert", [condition, *data]):
+        return apply_op("Assert", condition, list(data), summarize=summarize)
 
 
 # ---------------------------------------------------------------------------------------- py_func
@@ -206,9 +105,7 @@ def _taken_from_python(value: Any, dtype: DType, i: int, name: str) -> np.ndarra
     array = np.asarray(value)
     if array.dtype.kind in "SUO":
         flat = [v.encode() if isinstance(v, str) else v for v in array.reshape(-1)]
-        texts = np.empty(len(flat), object)
-        texts[:] = flat
-        array = texts.reshape(array.shape)
+        array = filled(flat, array.shape)
         found = "string"
     else:
         found = as_dtype(array.dtype).name
@@ -329,3 +226,133 @@ def numpy_function(
         As ``tf.py_func``.
     """
     return py_func(func, inp, Tout, stateful=True, name=name)
+
+
+# ------------------------------------------------------------------------------------- py_function
+
+
+class EagerValue(np.ndarray):
+    """An array that a function given to tf.py_function gets: ``x.numpy()`` is the plain array."""
+
+    def numpy(self) -> Any:
+        """The plain array; a NumPy scalar (bytes for strings) at rank 0."""
+        return np.asarray(self)[()] if self.ndim == 0 else np.array(self)
+
+
+def _call_eagerly(call_: Call, *arrays: Any) -> Any:
+    """Call the function in a graph of its own; tensors that it returns are computed there."""
+    function, dtypes = call_.attrs.get("_function"), call_.attrs["Tout"]
+    if function is None:
+        raise invalid(f"the Python function {call_.attrs['token']!r} is not in this process")
+    graph = Graph()
+    with graph.as_default():
+        returned = function(*(array.copy().view(EagerValue) for array in arrays))
+        several = isinstance(returned, (list, tuple)) and not (
+            len(dtypes) == 1 and call_.attrs.get("_single")
+        )
+        values = [] if returned is None else list(returned) if several else [returned]
+        if any(isinstance(value, Tensor) for value in values):
+            from flowgraph.session import Session
+
+            with Session(graph=graph) as session:
+                values = [session.run(v) if isinstance(v, Tensor) else v for v in values]
+    name = getattr(function, "__name__", repr(function))
+    if len(values) != len(dtypes):
+        raise invalid(f"{name} returns {len(values)} values, Tout lists {len(dtypes)}")
+    return tuple(
+        _taken_from_python(value, dtype, i, name)
+        if dtype.np.hasobject
+        else np.asarray(value, dtype.np)
+        for i, (value, dtype) in enumerate(zip(values, dtypes, strict=True))
+    )
+
+
+define(
+    "EagerPyFunc",
+    "input: [Tin] -> output: [Tout]",
+    token="",
+    is_async=False,
+    Tin=Attr("list(type)", REQUIRED),
+    Tout=Attr("list(type)", REQUIRED),
+    infer=lambda call_: [None] * len(call_.attrs["Tout"]),
+    grad=not_differentiable("a Python function has no known derivative"),
+    reference=_call_eagerly,
+    samples=(
+        sample([f32(2, 3)], Tout=["float32"], _function=_double),
+        sample([f32(2), i32(4)], Tout=["int32", "float32"], _function=lambda x, n: (n, x)),
+    ),
+    errors=(
+        error_sample(Exception, "returns 2 values, Tout lists 1", [f32(2)], stage="run",
+                     Tout=["int32"], _function=lambda x: (1, 2)),
+    ),
+    effect=HOST,
+    doc="What a Python function that works on values, or builds a graph on them, returns.",
+)  # fmt: skip
+
+
+@export("py_function", "contrib.eager.py_func")
+def py_function(
+    func: Callable[..., Any], inp: Sequence[Any], Tout: Any, name: str | None = None
+) -> Any:
+    """What the Python function ``func`` returns for the values of ``inp``.
+
+    Differs from ``tf.py_func`` in what the function may do: it gets arrays with a ``numpy()``
+    method, may use functions of this library on them, and its results are cast to ``Tout``.
+
+    Args:
+        func: takes one array for each input and returns as many arrays or tensors as ``Tout``
+            lists: one, a list, or None for none.
+        inp: a list of tensors.
+        Tout: the dtype returned, or a list of them.
+        name: of the operation; ``EagerPyFunc`` by default.
+
+    Returns:
+        A tensor of unknown shape, or a list of them when ``Tout`` is a list; the Operation when it
+        is empty.
+
+    Raises:
+        InvalidArgumentError: the function returns another number of values (when run).
+        UnknownError: it raises (when run); ValueError and TypeError become InvalidArgumentError.
+
+    Gradient: none, unless one is registered with tf.RegisterGradient and gradient_override_map.
+
+    >>> y = tf.py_function(lambda x: tf.square(x) + 1, [tf.constant([1.0, 2.0])], tf.float32)
+    >>> tf.Session().run(y)
+    array([2., 5.], dtype=float32)
+    """
+    if not callable(func):
+        raise ValueError(f"py_function: func must be callable, got {func!r}")
+    is_list = isinstance(Tout, (list, tuple))
+    dtypes = [as_dtype(dtype) for dtype in (Tout if is_list else [Tout])]
+    result = apply_op(
+        "EagerPyFunc", list(inp), Tout=dtypes, token=f"pyfunc_{next(_tokens)}", _function=func,
+        _single=not is_list, name=name,
+    )  # fmt: skip
+    return result if is_list or not dtypes else result[0]
+
+
+# ------------------------------------------------------------------------------------------- time
+
+define(
+    "Timestamp",
+    "-> ts: float64",
+    infer=scalar_shape,
+    grad=not_differentiable("it does not depend on anything"),
+    reference=lambda call_: np.float64(time.time()),
+    samples=(sample(),),
+    effect=HOST,
+    doc="The time of day.",
+)
+
+
+@export("timestamp")
+def timestamp(name: str | None = None) -> Tensor:
+    """The time at which it is computed: seconds since 1970-01-01 UTC.
+
+    Args:
+        name: of the operation; ``Timestamp`` by default.
+
+    Returns:
+        A float64 scalar.
+    """
+    return apply_op("Timestamp", name=name)

@@ -121,6 +121,12 @@ def head_text(array: np.ndarray[Any, Any], limit: int) -> str:
     return f"[{_rows(array, limit)}{cut}]"
 
 
+def listed_text(arrays: Iterable[Any], limit: int, between: str) -> str:
+    """``head_text`` of every array, each in brackets."""
+    said = (head_text(np.asarray(a), limit) for a in arrays)
+    return between.join(t if t.startswith("[") else f"[{t}]" for t in said)
+
+
 def ends_text(array: np.ndarray[Any, Any], limit: int) -> str:
     """``[1 2 ... 8 9]``: the first and last ``limit`` elements of each axis (negative: all).
 

@@ -208,7 +208,7 @@ def parallel_stack(values: Sequence[Any], name: str = "parallel_stack") -> Tenso
         return apply_op("Pack", list(values), axis=0, name="ParallelConcat")
 
 
-@export("dimension_at_index")
+@export("dimension_at_index", "compat.dimension_at_index")
 def dimension_at_index(shape: TensorShape, index: int) -> Dimension:
     """The Dimension of a static shape at an index; unknown when the rank is.
 

@@ -111,7 +111,8 @@ def _check_inference(op: OpDef, sample: Sample, shape: Callable[..., Any]) -> No
 #: Ops whose result sizes depend on values, or on nothing the graph knows.
 _SIZED_BY_DATA = frozenset(
     ("BroadcastGradientArgs", "PyFunc", "PyFuncStateless", "PlaceholderWithDefault", "Where")
-    + ("StringSplit", "StringSplitV2")
+    + ("StringSplit", "StringSplitV2", "EagerPyFunc", "DecodeRaw", "ParseTensor", "MatchingFiles")
+    + ("UnicodeDecode", "UnicodeDecodeWithOffsets")
 )
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import collections
+import sys
+import time
 from typing import Any
 
 import numpy as np
@@ -9,7 +12,7 @@ import pytest
 from interpret import evaluate
 
 import flowgraph as tf
-from flowgraph.ops.host import summarize
+from flowgraph.ops.texts import head_text
 
 
 @pytest.mark.parametrize(
@@ -19,11 +22,12 @@ from flowgraph.ops.host import summarize
         ([[1, 2], [3, 4]], 3, "[[1 2][3...]...]"), (np.zeros((0, 2)), 3, "[]"),
         (np.arange(24.0).reshape(2, 3, 4), 10, "[[[0 1 2 3][4 5 6 7][8 9...]]...]"),
         ([[1, 2], [3, 4]], -1, "[[1 2][3 4]]"), ([np.nan, np.inf, -0.0], 3, "[nan inf -0]"),
-        ([1e10, 123456789.0, 1e-7], 3, "[1e+10 1.23457e+08 1e-07]"), ([True, False], 3, "[1 0]"),
+        (np.float32([1e10, 123456789.0, 1e-7]), 3, "[1e+10 123456792 1e-07]"),
+        ([1e10, 1 / 3], 3, "[10000000000 0.33333333333333331]"), ([True, False], 3, "[1 0]"),
     ],
 )  # fmt: skip
 def test_values_as_text_look_as_in_tensorflow(value: Any, limit: int, text: str) -> None:
-    assert summarize(np.array(value), limit) == text
+    assert head_text(np.array(value), limit) == text
 
 
 def test_print_writes_to_standard_error(capfd: pytest.CaptureFixture[str]) -> None:
@@ -47,44 +51,6 @@ def test_assert_fails_only_when_run() -> None:
             session.run(y, {ok: False})
 
 
-def test_assertions_known_to_fail_fail_at_once() -> None:
-    cases = [
-        (tf.assert_equal, (1, 2), "x == y"), (tf.assert_less, ([3, 4], [2, 5]), "x < y"),
-        (tf.assert_greater_equal, (1, 2), "x >= y"), (tf.assert_none_equal, (1, 1), "x != y"),
-        (tf.assert_positive, ([3, -4],), "x > 0"), (tf.assert_non_negative, ([-1],), "x >= 0"),
-    ]  # fmt: skip
-    for function, arguments, claim in cases:
-        with pytest.raises(tf.errors.InvalidArgumentError, match=f"oops\n.*{claim} did not hold"):
-            function(*arguments, message="oops")
-    tf.assert_equal(1, 1)
-    tf.assert_equal(tf.zeros([0]), tf.ones([0]))
-
-
-def test_assertions_on_fed_values() -> None:
-    x = tf.placeholder(tf.float32, [None])
-    with tf.control_dependencies([tf.assert_positive(x, message="rates")]):
-        y = tf.reduce_sum(x)
-    with tf.Session() as session:
-        assert session.run(y, {x: [1, 2]}) == 3
-        with pytest.raises(tf.errors.InvalidArgumentError, match="rates"):
-            session.run(y, {x: [1, -2]})
-
-
-def test_static_assertions_on_rank_and_dtype() -> None:
-    x = tf.zeros([2, 3])
-    assert tf.assert_rank(x, 2).type == "NoOp"
-    assert tf.assert_rank_at_least(x, 1).type == "NoOp"
-    assert tf.assert_rank(tf.placeholder(tf.float32), 2).type == "Assert"
-    with pytest.raises(ValueError, match=r"must have rank 1, its shape is \[2, 3\]"):
-        tf.assert_rank(x, 1)
-    with pytest.raises(ValueError, match="at least rank 3"):
-        tf.assert_rank_at_least(x, 3)
-    with pytest.raises(TypeError, match="must be int32, it is float32"):
-        tf.assert_type(x, tf.int32)
-    with pytest.raises(ValueError, match="must be a scalar"):
-        tf.assert_scalar(x)
-
-
 def test_errors_of_host_ops_name_the_op_and_its_line() -> None:
     x = tf.placeholder(tf.float32, [None], name="rates")
     check = tf.Assert(tf.reduce_all(x > 0), [x], name="check")
@@ -95,6 +61,7 @@ def test_errors_of_host_ops_name_the_op_and_its_line() -> None:
     assert "'rates:0'" in text
     assert "test_host.py:" in text
     assert raised.value.op is check
+    assert check.name == "check/Assert"
 
 
 # -------------------------------------------------------------------------------- Python functions
@@ -164,3 +131,88 @@ def test_host_functions_run_in_program_order() -> None:
     ops = [tf.py_func(lambda k=k: order.append(k), [], []) for k in range(5)]
     tf.Session().run(ops[::-1])
     assert order == [0, 1, 2, 3, 4]
+
+
+def test_py_function_may_compute_with_the_library() -> None:
+    x = tf.placeholder(tf.float32, [None])
+    y = tf.py_function(lambda v: tf.reduce_sum(tf.square(v)) + v.numpy()[0], [x], tf.float32)
+    assert y.op.type == "EagerPyFunc"
+    assert evaluate(tf.py_function(lambda: 1, [], tf.float32)).dtype == np.float32
+    pair = tf.py_function(lambda v: (v.shape[0], "é"), [x], [tf.int32, tf.string])
+    operations = len(tf.get_default_graph().get_operations())
+    with tf.Session() as session:
+        assert session.run(y, {x: [1, 2]}) == 6
+        assert session.run(pair, {x: [1, 2]}) == [2, b"\xc3\xa9"]
+    assert len(tf.get_default_graph().get_operations()) == operations
+    assert tf.py_function(lambda: None, [], []).type == "EagerPyFunc"
+    with pytest.raises(tf.errors.InvalidArgumentError, match="returns 2 values, Tout lists 1"):
+        tf.Session().run(tf.py_function(lambda: (1, 2), [], [tf.int32]))
+    with pytest.raises(tf.errors.UnknownError, match="ZeroDivisionError"):
+        tf.Session().run(tf.py_function(lambda: 1 / 0, [], tf.int32))
+
+
+def test_timestamp() -> None:
+    now = tf.timestamp()
+    assert now.name == "Timestamp:0" and now.dtype is tf.float64 and now.shape.ndims == 0
+    with tf.Session() as session:
+        before, after = session.run(now), session.run(now)
+    assert abs(before - time.time()) < 60 and after >= before
+
+
+# ------------------------------------------------------------------------------------------- print
+
+
+def _printed(capfd: Any, *args: Any, **kwargs: Any) -> tuple[str, str]:
+    tf.Session().run(tf.print(*args, **kwargs))
+    captured = capfd.readouterr()
+    return captured.err, captured.out
+
+
+def test_tf_print_writes_what_tensorflow_writes(capfd: pytest.CaptureFixture[str]) -> None:
+    x = tf.constant([1e10, 123456789.0, 0.1, 1e-7, np.nan, -0.0, 3.14159274])
+    for args, kwargs, text in [
+        (("x:", x), {}, "x: [1e+10 123456792 0.1 ... nan -0 3.14159274]\n"),
+        ((x,), {"summarize": -1}, "[1e+10 123456792 0.1 1e-07 nan -0 3.14159274]\n"),
+        (("a", "b"), {"sep": "|", "end": "!\n"}, "a|b!\n"), ((), {}, "\n"),
+        ((tf.constant("a\nb"),), {}, "a\nb\n"),
+        ((tf.constant("a\nb"), "and"), {}, '"a\\nb" and\n'),
+        (({"b": tf.constant(1), "a": [tf.constant([1, 2]), "s"]}, (1, 2.5, None)), {},
+         "{'a': [[1 2], 's'], 'b': 1} (1, 2.5, None)\n"),
+        (("{}", tf.constant(1)), {}, "{} 1\n"), ((np.array([1, 2]),), {}, "array([1, 2])\n"),
+        ((tf.constant(True), True, {}), {}, "1 True {}\n"),
+        ((tf.SparseTensor([[0, 1]], [2.5], [3, 4]),), {},
+         "SparseTensor(indices=[[0 1]], values=[2.5], shape=[3 4])\n"),
+    ]:  # fmt: skip
+        assert _printed(capfd, *args, **kwargs) == (text, "")
+    point = collections.namedtuple("P", "x y")
+    assert _printed(capfd, point(1, tf.constant(2)))[0] == "P(x=1, y=2)\n"
+    v = tf.Variable(3)
+    with tf.Session() as session:
+        session.run(v.initializer)
+        session.run(tf.print(v))
+    assert capfd.readouterr().err == "3\n"
+
+
+def test_where_tf_print_writes(
+    capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture, tmp_path: Any
+) -> None:
+    assert _printed(capfd, "here", output_stream=sys.stdout) == ("", "here\n")
+    with caplog.at_level("INFO", "tensorflow"):
+        tf.Session().run(tf.print("to the log", tf.constant(1), output_stream=tf.logging.info))
+    assert caplog.messages == ["to the log 1"]
+    path = tmp_path / "log.txt"
+    for text in ("one", "two"):
+        tf.Session().run(tf.print(text, output_stream=f"file://{path}"))
+    assert path.read_text() == "one\ntwo\n"
+    with pytest.raises(ValueError, match="output_stream must be"):
+        tf.print("a", output_stream="paper")
+    with pytest.raises(TypeError):
+        tf.print("a", foo=1)
+
+
+def test_printed_when_something_depends_on_it(capfd: pytest.CaptureFixture[str]) -> None:
+    x = tf.placeholder(tf.float32, [])
+    with tf.control_dependencies([tf.print("x is", x)]):
+        y = x * 2
+    assert tf.Session().run(y, {x: 4}) == 8
+    assert capfd.readouterr().err == "x is 4\n"
