@@ -189,30 +189,3 @@ def assert_near(
         claim = "|x - y| < atol + rtol |y|"
         operands = [("x", x), ("y", y), ("rtol", near[0]), ("atol", near[1])]
         return _assert_that(condition, claim, operands, data, message, summarize, at_once=False)
-
-
-def _rising(function_name: str, type: str, symbol: str, words: str) -> Any:
-    def function(x: Any, name: str | None = None) -> Tensor:
-        with name_scope(name, function_name, [x]):
-            flat = call.Reshape(convert_to_tensor(x, name="x"), [-1])
-            size = call.Size(flat)
-            before = call.Slice(flat, [0], call.Pack([call.Maximum(size - 1, 0)]))
-            behind = call.Slice(flat, call.Pack([call.Minimum(size, 1)]), [-1])
-            holds = apply_op(type, before, behind)
-            return call.All(holds, every_axis(holds))
-
-    function.__name__ = function.__qualname__ = function_name
-    function.__doc__ = f"""Whether the elements of ``x`` {words}: ``x[i] {symbol} x[i + 1]``.
-
-    Args:
-        x: a real tensor; its elements are taken in row-major order.
-        name: of the operations; ``{function_name}`` by default.
-
-    Returns:
-        A bool scalar; True for fewer than two elements.
-    """
-    return export(function_name, f"debugging.{function_name}", f"math.{function_name}")(function)
-
-
-is_non_decreasing = _rising("is_non_decreasing", "LessEqual", "<=", "never fall")
-is_strictly_increasing = _rising("is_strictly_increasing", "Less", "<", "rise at every step")
