@@ -1,4 +1,4 @@
-"""tf.test: a TestCase for programs that test their graphs, and numeric derivatives.
+"""tf.test: a TestCase for programs that test their graphs.
 
 Read next: test_case.py.
 """

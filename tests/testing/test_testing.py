@@ -1,4 +1,4 @@
-"""tf.test.TestCase and numeric derivatives."""
+"""tf.test."""
 
 from __future__ import annotations
 
@@ -50,21 +50,6 @@ class Example(tf.test.TestCase):
 def test_what_the_machine_has() -> None:
     assert not tf.test.is_gpu_available() and not tf.test.is_built_with_cuda()
     assert tf.test.gpu_device_name() == ""
-
-
-def test_compute_gradient() -> None:
-    with tf.Graph().as_default(), tf.Session():
-        x = tf.placeholder(tf.float64, [2, 3])
-        y = tf.reduce_sum(tf.sin(x), axis=1)
-        symbolic, measured = tf.test.compute_gradient(x, [2, 3], y, [2])
-        assert symbolic.shape == (6, 2)
-        np.testing.assert_allclose(symbolic, measured, atol=1e-5)
-        assert tf.test.compute_gradient_error([x], [[2, 3]], y, [2]) < 1e-5
-        at = np.ones((2, 3))
-        exact = tf.test.compute_gradient(x, [2, 3], x * x, [2, 3], x_init_value=at)[0]
-        np.testing.assert_allclose(exact, 2 * np.eye(6))
-    with tf.Graph().as_default(), pytest.raises(ValueError, match=r"with tf.Session"):
-        tf.test.compute_gradient(x, [2, 3], y, [2])
 
 
 def test_equal_graph_defs() -> None:
