@@ -32,6 +32,9 @@ DIFFERENTIABLE = [op for op in PURE_OPS if not isinstance(op.grad, NotDifferenti
 #: Only dy is stacked: the others are an input and its result, which belong together.
 ONLY_DY = frozenset(("MaxPoolGrad", "MaxPoolGradGrad"))
 
+#: Not every matrix will do, and one with its elements moved may not: rows are multiples.
+MULTIPLES = frozenset(("Cholesky", "Lu", "MatrixInverse", "MatrixSolve", "MatrixTriangularSolve"))
+
 ROWS = 3
 
 
@@ -74,7 +77,10 @@ def _check_batch(op: OpDef, sample: Sample, stacked: list[int], shape: Any) -> N
         }
         results = batched(case.outputs, new)
     rows = [
-        {x: np.roll(case.feeds[x], i).reshape(case.feeds[x].shape) for x in new}
+        {
+            x: case.feeds[x] * (1 + i) if op.type in MULTIPLES else np.roll(case.feeds[x], i)
+            for x in new
+        }
         for i in range(ROWS)
     ]
     feeds = {**case.feeds, **{new[x]: np.stack([row[x] for row in rows]) for x in new}}
