@@ -41,7 +41,7 @@ _export_value(_errors.OpError, "OpError")
 _export_value(__version__, "VERSION", "version.VERSION")
 _find_families(_FOLDER)
 # What other files would miss without: the operators of Tensor, and the Variable class.
-for _family in ("operators", "slicing", "variables"):
+for _family in ("operators", "indexing", "variables"):
     _importlib.import_module(f"flowgraph.ops.{_family}")
 _importlib.import_module("flowgraph.session")
 _install(_FOLDER)

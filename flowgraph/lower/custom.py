@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from flowgraph.ops.slicing import slice_grad_view
+from flowgraph.ops.slicing import written_window
 from flowgraph.optimize.frozen import Node
 from flowgraph.optimize.strides import contiguous_strides
 from flowgraph.plan.plan import Operand
@@ -129,13 +129,30 @@ def lower_reverse(lowering: Lowering, node: Node, inputs: list[Operand]) -> None
 @custom_lowering("strided_slice_grad")
 def lower_strided_slice_grad(lowering: Lowering, node: Node, inputs: list[Operand]) -> None:
     """StridedSliceGrad(shape, begin, end, strides, dy): fill, then copy dy into the slice."""
-    place = slice_grad_view(node.call())
+    place = written_window(node.call())
     if place is None:
         lowering.lower_host(node)
         return
     out = lowering.output(node.outputs[0])
     lowering.fill(out, 0, node)
     lowering.copy(inputs[4], out.with_view(*place), node)
+
+
+@custom_lowering("strided_slice_assign")
+def lower_strided_slice_assign(lowering: Lowering, node: Node, inputs: list[Operand]) -> None:
+    """StridedSliceAssign(ref, begin, end, strides, value): copy value into the slice."""
+    place = written_window(node.call())
+    if place is None:
+        lowering.lower_host(node)
+        return
+    before, value = inputs[0], inputs[4]
+    out = lowering.output(node.outputs[0])
+    if out.slot is not before.slot:
+        lowering.copy(before, out, node)
+    target = out.with_view(*place)
+    if not value.shape:
+        value = value.with_view(0, target.shape, (0,) * len(target.shape))
+    lowering.copy(value, target, node)
 
 
 @custom_lowering("host")

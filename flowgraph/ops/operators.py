@@ -1,4 +1,4 @@
-"""Python operators on tensors: ``a + b``, ``-a``, ``a < b``; indexing stands in slicing.py.
+"""Python operators on tensors: ``a + b``, ``-a``, ``a < b``; indexing stands in indexing.py.
 
 Operators name their operations in lower case as TensorFlow does: ``a + b`` is ``add``,
 ``tf.add(a, b)`` is ``Add``.  A Python number or array takes the dtype of the tensor beside it.

@@ -1,16 +1,15 @@
-"""Parts of a tensor: slice, strided_slice and Python's indexing, ``x[1:, ..., tf.newaxis, ::-1]``.
+"""Parts of a tensor: slice, strided_slice; a part of a variable assigned: StridedSliceAssign.
 
 A part is a view of its input.  Its gradient is a tensor of zeros with dy written into the same
 part: ``Pad`` for slice, ``StridedSliceGrad`` for strided_slice.
 
-Read next: indexing of variables in variables.py; gathering.py (parts chosen by index tensors).
+Read next: indexing.py (``x[1:, ..., tf.newaxis]``); gathering.py (parts chosen by index tensors).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from types import EllipsisType
 from typing import Any
 
 import numpy as np
@@ -18,14 +17,22 @@ import numpy as np
 from flowgraph.dtypes import ALL, INDEX
 from flowgraph.graph.apply import apply_op, call
 from flowgraph.graph.convert import convert_to_tensor
-from flowgraph.graph.default import name_scope
-from flowgraph.graph.export import export, export_value
+from flowgraph.graph.export import export
 from flowgraph.graph.node import Tensor
-from flowgraph.graph.opdef import Call, Custom, View, define, dtypes_of, error_sample, sample
+from flowgraph.graph.opdef import (
+    WRITE,
+    Call,
+    Custom,
+    View,
+    define,
+    dtypes_of,
+    error_sample,
+    not_differentiable,
+    sample,
+)
 from flowgraph.graph.static import constant_value
 from flowgraph.ops.rules import f32, i32, invalid, require_rank, shape_of
-from flowgraph.shapes import Dims, ShapeError, format_dims, is_fully_known
-from flowgraph.tensor_shape import dimension_value
+from flowgraph.shapes import Dims, ShapeError, format_dims, is_compatible, is_fully_known
 
 # ------------------------------------------------------------------------------------------ slice
 
@@ -374,10 +381,10 @@ def _slice_grad_reference(
     return dx
 
 
-def slice_grad_view(call_: Call) -> tuple[int, tuple[int, ...], tuple[int, ...]] | None:
-    """Where in its contiguous output StridedSliceGrad writes dy: offset, shape and strides.
+def written_window(call_: Call) -> tuple[int, tuple[int, ...], tuple[int, ...]] | None:
+    """Where in its contiguous output a StridedSliceGrad or StridedSliceAssign writes its input 4.
 
-    For lowering, with all shapes known; None when a bound is not.
+    For lowering, with all shapes known: offset, shape and strides; None when a bound is not.
     """
     if any(call_.value(i) is None for i in (1, 2, 3)):
         return None
@@ -417,6 +424,60 @@ define(
 )  # fmt: skip
 
 
+def _assign_infer(call_: Call) -> list[Dims]:
+    ref, value = call_.shapes[0], call_.shapes[4]
+    axes = _strided_axes(call_, 1, ref)
+    if axes is not None and value not in (None, ()):
+        part = tuple(axis.size for axis in axes if not axis.dropped)
+        if not is_compatible(part, value):
+            raise ShapeError(
+                f"a value of shape {format_dims(value)} cannot be assigned to a part of shape "
+                f"{format_dims(part)}"
+            )
+    return [ref]
+
+
+def _assign_reference(call_: Call, ref: Any, begin: Any, end: Any, strides: Any, value: Any) -> Any:
+    result = ref.copy()
+    part = _window(result, _known_axes(call_, ref.shape, begin, end, strides))
+    if value.shape not in ((), part.shape):
+        raise invalid(
+            f"a value of shape {list(value.shape)} cannot be assigned to a part of shape "
+            f"{list(part.shape)}"
+        )
+    part[...] = value
+    return result
+
+
+define(
+    "StridedSliceAssign",
+    "ref: Ref(T), begin: Index, end: Index, strides: Index, value: T -> output_ref: Ref(T)",
+    T=dtypes_of(ALL),
+    Index=dtypes_of(INDEX),
+    **_MASKS,
+    infer=_assign_infer,
+    kernel=Custom("strided_slice_assign"),
+    grad=not_differentiable("it updates a variable; differentiate the value assigned instead"),
+    reference=_assign_reference,
+    samples=(
+        sample(f32(5, 6), i32([1, 0]), i32([4, 6]), i32([1, 2]), f32(3, 3), const=(1, 2, 3)),
+        sample(f32(4, 3), i32([2]), i32([3]), i32([1]), f32(3), const=(1, 2, 3),
+               shrink_axis_mask=1),
+        sample(f32(2, 3), i32([0, -1]), i32([2, -4]), i32([1, -2]), f32(), const=(1, 2, 3)),
+        sample(f32(3), i32([2]), i32([1]), i32([1]), f32(0), const=(1, 2, 3)),
+        sample(f32(5, 6), i32([1, 0]), i32([4, 6]), i32([1, 2]), f32(3, 3)),
+    ),
+    errors=(
+        error_sample(ValueError, r"shape \[3\] cannot be assigned to a part of shape \[2\]",
+                     f32(3), i32([1]), i32([3]), i32([1]), f32(3), const=(1, 2, 3)),
+        error_sample(Exception, "cannot be assigned to a part",
+                     f32(3), i32([1]), i32([3]), i32([1]), f32(3), stage="run"),
+    ),
+    effect=WRITE,
+    doc="Puts ``value`` into the part of ``ref`` that strided_slice would take.",
+)  # fmt: skip
+
+
 @export("strided_slice")
 def strided_slice(
     input_: Any,
@@ -441,7 +502,8 @@ def strided_slice(
         ellipsis_mask: bit i: entry i is ``...``.
         new_axis_mask: bit i: entry i is ``tf.newaxis``.
         shrink_axis_mask: bit i: entry i is a single index, and the axis goes.
-        var: accepted as TensorFlow does; assigning to slices of variables is not supported.
+        var: the Variable that ``input_`` is the value of, so that the result has a method
+            ``assign(value)``, which puts a value into that part of it.
         name: of the operation; ``StridedSlice`` by default.
 
     Raises:
@@ -456,103 +518,25 @@ def strided_slice(
     if strides is None:
         begin = convert_to_tensor(begin, name="begin")
         strides = call.OnesLike(begin)
-    return apply_op(
-        "StridedSlice", input_, begin, end, strides, name=name,
-        begin_mask=begin_mask, end_mask=end_mask, ellipsis_mask=ellipsis_mask,
-        new_axis_mask=new_axis_mask, shrink_axis_mask=shrink_axis_mask,
-    )  # fmt: skip
+    masks = {
+        "begin_mask": begin_mask, "end_mask": end_mask, "ellipsis_mask": ellipsis_mask,
+        "new_axis_mask": new_axis_mask, "shrink_axis_mask": shrink_axis_mask,
+    }  # fmt: skip
+    part = apply_op("StridedSlice", input_, begin, end, strides, name=name, **masks)
+    if var is not None:
+        make_assignable(part, var)
+    return part
 
 
-# --------------------------------------------------------------------------------------- indexing
+def make_assignable(part: Tensor, var: Any) -> None:
+    """Give ``part``, a StridedSlice of the value of ``var``, the method ``assign``."""
+    op = part.op
 
-#: ``x[:, tf.newaxis]``
-newaxis = None
-export_value(newaxis, "newaxis")
+    def assign(value: Any, name: str | None = None) -> Tensor:
+        """Operation that puts ``value``, or every element a scalar, into this part."""
+        return apply_op(
+            "StridedSliceAssign", var, *op.inputs[1:], value,
+            name=name or f"{op.name}/_assign", **{key: op.attrs[key] for key in _MASKS},
+        )  # fmt: skip
 
-
-def _is_index(item: Any) -> bool:
-    """True for what can be one bound: an int, or a scalar integer tensor."""
-    if isinstance(item, Tensor):
-        return item.dtype.is_integer and item.dims in ((), None)
-    item = dimension_value(item)
-    return not isinstance(item, (bool, np.bool_)) and hasattr(item, "__index__")
-
-
-def _bound(item: Any) -> Any:
-    return item if isinstance(item, Tensor) else int(dimension_value(item))
-
-
-def _vector(items: list[Any], name: str) -> Any:
-    """The bounds as an int32 (or, where one is, int64) vector under the name ``name``."""
-    tensors = [item for item in items if isinstance(item, Tensor)]
-    if not tensors:
-        return convert_to_tensor(np.array(items, np.int32), name=name)
-    wide = next((t.dtype for t in tensors if t.dtype.size == 8), tensors[0].dtype)
-    mixed = [
-        call.Cast(item, DstT=wide) if isinstance(item, Tensor) and item.dtype is not wide else item
-        for item in items
-    ]
-    return apply_op("Pack", mixed, T=wide, name=name)
-
-
-def getitem(x: Tensor, key: Any) -> Tensor:
-    """``x[key]``: ints, slices, ``...``, ``tf.newaxis`` and scalar tensors, in any mixture.
-
-    >>> x = tf.reshape(tf.range(6), [2, 3])
-    >>> tf.Session().run(x[:, ::-1])
-    array([[2, 1, 0],
-           [5, 4, 3]], dtype=int32)
-    >>> x[1, tf.newaxis, ...].shape.as_list()
-    [1, 3]
-    """
-    items = list(key) if isinstance(key, (tuple, list)) else [key]
-    begin, end, strides = [], [], []
-    masks = dict(_MASKS)
-
-    def entry(first: Any, last: Any, step: Any) -> None:
-        begin.append(first)
-        end.append(last)
-        strides.append(step)
-
-    for i, item in enumerate(items):
-        bit = 1 << i
-        if isinstance(item, EllipsisType):
-            masks["ellipsis_mask"] |= bit
-            entry(0, 0, 1)
-        elif item is None:
-            masks["new_axis_mask"] |= bit
-            entry(0, 0, 1)
-        elif isinstance(item, slice):
-            for side, value in (("begin_mask", item.start), ("end_mask", item.stop)):
-                if value is None:
-                    masks[side] |= bit
-                elif not _is_index(value):
-                    raise TypeError(_bad_index(x, value))
-            if item.step is not None and not _is_index(item.step):
-                raise TypeError(_bad_index(x, item.step))
-            entry(*(d if v is None else _bound(v) for v, d in zip(
-                (item.start, item.stop, item.step), (0, 0, 1), strict=True)))  # fmt: skip
-        elif _is_index(item):
-            masks["shrink_axis_mask"] |= bit
-            first = _bound(item)
-            entry(first, first + 1, 1)
-        else:
-            raise TypeError(_bad_index(x, item))
-    with name_scope(None, "strided_slice", [x]) as scope:
-        vectors = [_vector(v, n) for v, n in zip(
-            (begin, end, strides), ("stack", "stack_1", "stack_2"), strict=True)]  # fmt: skip
-        wide = next((v.dtype for v in vectors if v.dtype.size == 8), vectors[0].dtype)
-        vectors = [v if v.dtype is wide else call.Cast(v, DstT=wide) for v in vectors]
-        return apply_op("StridedSlice", x, *vectors, name=scope, **masks)
-
-
-def _bad_index(x: Tensor, item: Any) -> str:
-    shown = str(item) if isinstance(item, Tensor) else repr(item)
-    return (
-        f"{x.name!r} cannot be indexed by {shown}: use integers, slices, `...`, tf.newaxis or "
-        "scalar integer tensors; tf.gather takes rows by a list of indices, tf.boolean_mask by "
-        "truth values"
-    )
-
-
-Tensor._override_operator("__getitem__", getitem)
+    part.assign = assign  # type: ignore[attr-defined]

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from flowgraph.errors import InvalidArgumentError
-from flowgraph.graph.opdef import OPDEFS
+from flowgraph.graph.opdef import OPDEFS, Procedure
 from flowgraph.graph.report import op_message
 from flowgraph.optimize.fold import known_outputs
 from flowgraph.optimize.frozen import (
@@ -176,7 +176,7 @@ def _cut(graph: FrozenGraph, blocked: set[Node], stuck: list[Node]) -> Staged:
     for node in stuck:
         if any(v.node in blocked for v in node.inputs):
             continue
-        shape_values = [v for v in node.inputs if v.node.const is None and _may_be_shape(v)]
+        shape_values = [v for v in _deciding(node) if v.node.const is None and _may_be_shape(v)]
         if shape_values:
             for value in shape_values:
                 wanted[value] = True
@@ -201,6 +201,18 @@ def _cut(graph: FrozenGraph, blocked: set[Node], stuck: list[Node]) -> Staged:
     rest = FrozenGraph(consts + [n for n in rest_nodes if n.type != "Const"], [], graph.fetches)
     first = FrozenGraph(first_nodes, graph.feeds, list(boundary))
     return Staged(first, True, boundary, tuple(wanted.values()), rest)
+
+
+def _deciding(node: Node) -> Sequence[Value]:
+    """The inputs whose values may say how large the outputs are.
+
+    NB: those of a reference decide by all of their values (unique, a py_func): no plan could be
+    remembered by them.
+    """
+    rule = None if node.opdef is None else node.opdef.kernel
+    if isinstance(rule, Procedure):
+        return [node.inputs[i] for i in rule.known]
+    return () if rule is None else node.inputs
 
 
 def _may_be_shape(value: Value) -> bool:

@@ -113,6 +113,8 @@ _SIZED_BY_DATA = frozenset(
     ("BroadcastGradientArgs", "PyFunc", "PyFuncStateless", "PlaceholderWithDefault", "Where")
     + ("StringSplit", "StringSplitV2", "EagerPyFunc", "DecodeRaw", "ParseTensor", "MatchingFiles")
     + ("UnicodeDecode", "UnicodeDecodeWithOffsets")
+    + ("Unique", "UniqueWithCounts", "UniqueV2", "UniqueWithCountsV2", "ListDiff")
+    + ("DynamicPartition",)
 )
 
 

@@ -17,7 +17,8 @@ from flowgraph.graph.opdef import HOST, RANDOM, WRITE, NotDifferentiable, OpDef,
 #: Where one row has another result than the others at the same place, or none at all.
 SKIPPED = frozenset(
     ("BroadcastArgs", "BroadcastGradientArgs", "IsVariableInitialized", "PyFunc",
-     "PyFuncStateless", "Where")
+     "PyFuncStateless", "Where", "Unique", "UniqueWithCounts", "UniqueV2", "UniqueWithCountsV2",
+     "ListDiff")
 )  # fmt: skip
 
 PURE_OPS = [
