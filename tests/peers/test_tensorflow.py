@@ -6,7 +6,8 @@ TensorFlow refuses it too, and when; of every public function: the names of its 
     FLOWGRAPH_TENSORFLOW=/path/to/python pytest -m peers tests/peers
 
 names the interpreter of an environment with TensorFlow 2 (its compat.v1 is the oracle); the default
-run leaves these tests out.  All samples of the op table travel to one TensorFlow process at once.
+run leaves these tests out.  The samples of all records selected (-k) travel to one TensorFlow
+process at once.
 What differs on purpose stands in DIFFERENT, with its reason.
 """
 
@@ -107,22 +108,22 @@ def _compared() -> list[OpDef]:
 
 
 @cache
-def answers() -> dict[tuple[str, int], dict[str, Any]]:
+def answers(types: frozenset[str]) -> dict[tuple[str, int], dict[str, Any]]:
     """TensorFlow's answers, by op type and number of the sample."""
     keys, cases = [], []
     for op in _compared():
-        for number, sample in enumerate(op.samples):
+        for number, sample in enumerate(op.samples if op.type in types else ()):
             keys.append((op.type, number))
             cases.append(case_of(op, sample, first_unknown))
     return dict(zip(keys, _answered(cases), strict=True))
 
 
 @cache
-def refusals() -> dict[tuple[str, int], dict[str, Any]]:
+def refusals(types: frozenset[str]) -> dict[tuple[str, int], dict[str, Any]]:
     """TensorFlow's answers to the error samples."""
     keys, cases = [], []
     for op in _compared():
-        for number, sample in enumerate(op.errors):
+        for number, sample in enumerate(op.errors if op.type in types else ()):
             keys.append((op.type, number))
             cases.append(case_of(op, sample, known if sample.stage == "build" else unknown_sizes))
     return dict(zip(keys, _answered(cases), strict=True))
@@ -146,9 +147,8 @@ def _worker(script: str, given: bytes) -> bytes:
         return Path(file.name).read_bytes()
 
 
-def differences(op: OpDef, number: int, sample: Sample) -> list[tuple[str, str]]:
+def differences(op: OpDef, sample: Sample, peer: dict[str, Any]) -> list[tuple[str, str]]:
     """(what, how) for everything that is not as TensorFlow has it."""
-    peer = answers()[op.type, number]
     gradients: list[Any] = []
     try:
         case = build(op, sample, shape=first_unknown)
@@ -217,15 +217,15 @@ def _knows_less(mine: Any, theirs: Any) -> bool:
 
 
 @pytest.mark.parametrize("op", _compared(), ids=lambda op: op.type)
-def test_is_as_in_tensorflow(op: OpDef) -> None:
+def test_is_as_in_tensorflow(op: OpDef, selected: frozenset[str]) -> None:
     if not PEER:
         pytest.skip("FLOWGRAPH_TENSORFLOW names no interpreter with TensorFlow")
-    missing = answers()[op.type, 0].get("error", ("",))[0] == "Missing"
+    missing = answers(selected)[op.type, 0].get("error", ("",))[0] == "Missing"
     if missing:
         pytest.skip(f"TensorFlow 2 has no raw op {op.type}")
     told = []
     for number, sample in enumerate(op.samples):
-        for what, how in differences(op, number, sample):
+        for what, how in differences(op, sample, answers(selected)[op.type, number]):
             if (op.type, what) not in DIFFERENT:
                 told.append(f"sample {number}, {what}: {how}")
     if told:
@@ -237,12 +237,12 @@ STRICTER: dict[tuple[str, int], str] = {}
 
 
 @pytest.mark.parametrize("op", [o for o in _compared() if o.errors], ids=lambda op: op.type)
-def test_refuses_what_tensorflow_refuses(op: OpDef) -> None:
+def test_refuses_what_tensorflow_refuses(op: OpDef, selected: frozenset[str]) -> None:
     if not PEER:
         pytest.skip("FLOWGRAPH_TENSORFLOW names no interpreter with TensorFlow")
     told = []
     for number, sample in enumerate(op.errors):
-        name, text = refusals()[op.type, number].get("error", ("nothing", ""))
+        name, text = refusals(selected)[op.type, number].get("error", ("nothing", ""))
         if name == "Missing":
             pytest.skip(f"TensorFlow 2 has no op {op.type}")
         # NB: what is known to fail may be refused before the run (docs/differences.md), not after.
