@@ -33,8 +33,7 @@ ROWS = [
     "codegen",
     "runtime",
     "compile fetching client_config runplan session",
-    "losses train testing",
-    "contrib",
+    "train testing",
     "view profile datasets",
 ]
 ROW_OF = {name: number for number, row in enumerate(ROWS) for name in row.split()}

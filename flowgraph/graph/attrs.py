@@ -114,4 +114,16 @@ def given_attrs(opdef: OpDef, given: Mapping[str, Any]) -> dict[str, Any]:
             raise TypeError(
                 f"{opdef.type}: attr {name!r} must be a {spec.kind}, got {value!r}{detail}"
             ) from None
+        if spec.allowed is not None:
+            _check_allowed(opdef, name, attrs[name])
     return attrs
+
+
+def _check_allowed(opdef: OpDef, name: str, value: Any) -> None:
+    allowed = opdef.signature.attrs[name].allowed or ()
+    for dtype in value if isinstance(value, list) else [value]:
+        if dtype.name not in allowed:
+            raise TypeError(
+                f"{opdef.type}: attr {name!r} cannot be {dtype.name}; it takes "
+                f"{', '.join(sorted(allowed))}"
+            )

@@ -32,16 +32,6 @@ def _as_it_is(
     return again(op, batch.stack_all(inputs, flags))
 
 
-@rule("SelfAdjointEigV2", "Svd")
-def _with_vectors(
-    batch: Batch, op: Operation, inputs: list[Tensor], flags: list[bool]
-) -> list[Tensor] | None:
-    """As above; vectors that are not wanted are one empty tensor for all rows, though."""
-    attrs = op.attrs
-    wanted = attrs["compute_uv"] if op.type == "Svd" else attrs["compute_v"]
-    return again(op, inputs) if wanted else None
-
-
 def behind(axes: Tensor) -> Tensor:
     """Axis numbers counted in the stacked tensor: those counted from the end stay as they are."""
     known = constant_value(axes)
