@@ -365,18 +365,6 @@ def _multiply(name: str, *, by_rows: bool) -> Primitive:
     return Primitive(name, result, emit)
 
 
-def _multiply_add_result(*dtypes: str) -> str:
-    ok = len(dtypes) == 3 and len(set(dtypes)) == 1 and is_float(dtypes[0])
-    _check(ok, f"multiply_add given {dtypes}")
-    return dtypes[0]
-
-
-def _multiply_add(f: FunctionText, dtypes: tuple[str, ...], values: list[str]) -> str:
-    kind = llvm_type(dtypes[0])
-    function = f"llvm.fmuladd.f{WIDTHS[dtypes[0]]}"
-    return f.call(kind, function, *((kind, value) for value in values))
-
-
 def _cycles(f: FunctionText, dtypes: tuple[str, ...], values: list[str]) -> str:
     # elsewhere than on x86 the cycle counter is not for user programs; the timer is
     x86 = platform.machine().lower() in ("x86_64", "amd64")
@@ -433,7 +421,6 @@ def _rows() -> list[Primitive]:
         _tile_size("tile_columns", 1),
         _multiply("multiply_rows", by_rows=True),
         _multiply("multiply_columns", by_rows=False),
-        Primitive("multiply_add", _multiply_add_result, _multiply_add),
         Primitive("fma", _fma_result, _fma),
         Primitive("cycles", _fixed("cycles", "", "int64"), _cycles),
         Primitive("sum_in_any_order", _any_order_result, _any_order),

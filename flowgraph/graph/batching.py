@@ -259,11 +259,14 @@ def _broadcasts(type: str) -> bool:
     """True when the op's shape rule lets sizes of 1 and missing axes broadcast."""
     if type not in _broadcasting_types:
         opdef = OPDEFS[type]
-        shapes = [(2, 1), (1, 3)]
+        arguments = opdef.signature.inputs
+        shapes = [(2, 1), (1, 3), *[(1, 1)] * (len(arguments) - 2)]
         try:
-            found = len(opdef.signature.inputs) == 2 and opdef.infer(
-                Call(type, {}, [], shapes)
-            ) == [(2, 3)]
+            found = (
+                len(arguments) >= 2
+                and not any(argument.is_list for argument in arguments)
+                and opdef.infer(Call(type, {}, [], shapes)) == [(2, 3)]
+            )
         except (ShapeError, KeyError):
             found = False
         _broadcasting_types[type] = found

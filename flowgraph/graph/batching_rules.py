@@ -32,6 +32,14 @@ def _as_it_is(
     return again(op, batch.stack_all(inputs, flags))
 
 
+@rule("AccumulateNV2")
+def _sum_of_all(
+    batch: Batch, op: Operation, inputs: list[Tensor], flags: list[bool]
+) -> list[Tensor] | None:
+    """The attr ``shape`` only promises what AddN finds out by itself."""
+    return [call.AddN(batch.stack_all(inputs, flags))]
+
+
 def behind(axes: Tensor) -> Tensor:
     """Axis numbers counted in the stacked tensor: those counted from the end stay as they are."""
     known = constant_value(axes)

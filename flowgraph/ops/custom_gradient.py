@@ -197,8 +197,8 @@ def recompute_grad(f: Callable[..., Any]) -> Callable[..., Any]:
     Source: tf.recompute_grad (TensorFlow 1.15).
 
     >>> x = tf.constant([0.0, 1.0])
-    >>> tf.Session().run(tf.gradients(tf.recompute_grad(lambda x: tf.exp(x) * x)(x), x))
-    [array([1.       , 5.4365635], dtype=float32)]
+    >>> tf.Session().run(tf.gradients(tf.recompute_grad(lambda x: x * x * x)(x), x))
+    [array([0., 3.], dtype=float32)]
     """
 
     @custom_gradient

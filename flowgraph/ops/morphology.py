@@ -168,15 +168,17 @@ for n in range(start, stop):
                                     at = here
                                     tap = there
                 if at >= 0:
-                    dy = load(out_backprop, ((n * rows + i) * columns + j) * channels + c)
-                    store({to}, {place}, load({to}, {place}) + dy)
+                    out = ((n * rows + i) * columns + j) * channels + c
+                    {found}
 return 0
 """
 
 
-def _search(to: str, place: str) -> Procedure:
+def _search(found: str) -> Procedure:
+    """``found``: what is done with an output element ``out`` whose maximum is known."""
+
     def choices(call_: Call) -> Mapping[str, str]:
-        return {**_choices(call_), "to": to, "place": place}
+        return {**_choices(call_), "found": found}
 
     def batch(call_: Call) -> int:
         x: Any = call_.shapes[0]
@@ -270,10 +272,6 @@ _CASES: tuple[tuple[tuple[int, ...], tuple[int, ...], dict[str, Any], tuple[int,
     ((0, 3, 3, 2), (2, 2, 2), _ONE, (0, 3, 3, 2)),
 )
 
-_NO_SECOND = not_differentiable(
-    "TensorFlow has none: by the images it is zero, and nothing else is asked for"
-)
-
 
 def _gradient(op: Any, dy: Any) -> tuple[Any, Any]:
     x, w = op.input, op.filter
@@ -281,6 +279,58 @@ def _gradient(op: Any, dy: Any) -> tuple[Any, Any]:
     dx = call.Dilation2DBackpropInput(x, w, dy, **attrs) if op.wants(x) else None
     dw = call.Dilation2DBackpropFilter(x, w, dy, **attrs) if op.wants(w) else None
     return dx, dw
+
+
+def _winners_infer(position: int) -> Any:
+    """The output's shape, when ``gradient`` has that of input ``position``."""
+
+    def infer(call_: Call) -> list[Dims]:
+        expected = image_dims(call_.shapes[position], 4 - position, "")
+        try:
+            merge(expected, image_dims(call_.shapes[2], 4 - position, "gradient"))
+        except ShapeError:
+            raise ShapeError(
+                f"gradient is {format_dims(call_.shapes[2])}, but the input it belongs to is "
+                f"{format_dims(expected)}"
+            ) from None
+        return [_output(call_)]
+
+    return infer
+
+
+def _input_winners(call_: Call, x: Any, w: Any, gradient: Any) -> Any:
+    _checked(_winners_infer(0), call_)
+    sums, valid, places = _candidates(call_, x, w)
+    _, which = _best(sums, valid)
+    slides = _windows(call_)
+    frames = [window.frame(size) for window, size in zip(slides, x.shape[1:3], strict=True)]
+    padded = np.pad(gradient, [(0, 0), *frames, (0, 0)])
+    result = np.zeros(which.shape, x.dtype)
+    for tap, place in enumerate(places):
+        result = np.where(which == tap, padded[place], result)
+    return result
+
+
+def _filter_winners(call_: Call, x: Any, w: Any, gradient: Any) -> Any:
+    _checked(_winners_infer(1), call_)
+    sums, valid, _ = _candidates(call_, x, w)
+    _, which = _best(sums, valid)
+    taps = gradient.reshape(-1, gradient.shape[-1])
+    result = np.zeros(which.shape, x.dtype)
+    for tap, row in enumerate(taps):
+        result = np.where(which == tap, row, result)
+    return result
+
+
+def _by_dy(backward: str) -> Any:
+    """A winner's place hangs on ``input`` and ``filter`` by steps alone: a zero gradient."""
+
+    def gradient(op: Any, dy: Any) -> tuple[Any, Any, Any]:
+        x, w, _ = op.inputs
+        attrs = {name: op.attrs[name] for name in _ATTRS}
+        return None, None, getattr(call, backward)(x, w, dy, **attrs)
+
+    return gradient
 
 
 _INTS = i32([[[[3], [-4]], [[5], [1]]]]), i32([[[1], [-2]]])
@@ -327,8 +377,8 @@ define(
     T=dtypes_of(REAL),
     **_ATTRS,
     infer=_gradient_infer(0),
-    kernel=_search("in_backprop", "at"),
-    grad=_NO_SECOND,
+    kernel=_search("store(in_backprop, at, load(in_backprop, at) + load(out_backprop, out))"),
+    grad=_by_dy("Dilation2DInputWinners"),
     reference=_input_reference,
     samples=[
         sample(f32(*x), f32(*w, seed=1), f32(*y, seed=2), **attrs) for x, w, attrs, y in _CASES
@@ -345,14 +395,48 @@ define(
     T=dtypes_of(REAL),
     **_ATTRS,
     infer=_gradient_infer(1),
-    kernel=_search("filter_backprop", "tap"),
-    grad=_NO_SECOND,
+    kernel=_search(
+        "store(filter_backprop, tap, load(filter_backprop, tap) + load(out_backprop, out))"
+    ),
+    grad=_by_dy("Dilation2DFilterWinners"),
     reference=_filter_reference,
     samples=[
         sample(f32(*x), f32(*w, seed=1), f32(*y, seed=2), **attrs) for x, w, attrs, y in _CASES
     ],
     errors=[error_sample(ValueError, "out_backprop is", _X, _W, f32(2, 5, 3, 3), **_ONE)],
     doc="The gradient of a Dilation2D by its filter.",
+)
+
+define(
+    "Dilation2DInputWinners",
+    "input: T, filter: T, gradient: T -> chosen: T",
+    T=dtypes_of(REAL),
+    **_ATTRS,
+    infer=_winners_infer(0),
+    kernel=_search("store(chosen, out, load(gradient, at))"),
+    grad=_by_dy("Dilation2DBackpropInput"),
+    reference=_input_winners,
+    samples=[
+        sample(f32(*x), f32(*w, seed=1), f32(*x, seed=2), **attrs) for x, w, attrs, _ in _CASES
+    ],
+    errors=[error_sample(ValueError, "gradient is", _X, _W, f32(2, 5, 3, 3), **_ONE)],
+    doc="``gradient`` where the input holds the maxima of a Dilation2D: the derivative along it.",
+)
+
+define(
+    "Dilation2DFilterWinners",
+    "input: T, filter: T, gradient: T -> chosen: T",
+    T=dtypes_of(REAL),
+    **_ATTRS,
+    infer=_winners_infer(1),
+    kernel=_search("store(chosen, out, load(gradient, tap))"),
+    grad=_by_dy("Dilation2DBackpropFilter"),
+    reference=_filter_winners,
+    samples=[
+        sample(f32(*x), f32(*w, seed=1), f32(*w, seed=2), **attrs) for x, w, attrs, _ in _CASES
+    ],
+    errors=[error_sample(ValueError, "gradient is", _X, _W, f32(3, 3, 3), **_ONE)],
+    doc="``gradient`` where the filter holds the maxima of a Dilation2D: the derivative along it.",
 )
 
 # --------------------------------------------------------------------------------- public functions

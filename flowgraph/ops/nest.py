@@ -16,7 +16,7 @@ from flowgraph.graph.export import export
 
 @export("nest.is_nested", "contrib.framework.nest.is_sequence")
 def is_nested(seq: Any) -> bool:
-    """True for a list, tuple or dict (or a subclass), which ``flatten`` takes apart.
+    """True when ``seq`` is a list, tuple or dict (or a subclass), which ``flatten`` takes apart.
 
     >>> [tf.nest.is_nested(x) for x in ([1], (), {"a": 1}, "text", 1)]
     [True, True, True, False, False]

@@ -410,7 +410,7 @@ reduce_euclidean_norm = reduction(
     body=_length_body,
     grad=lambda op, dy: op.input * spread(op, dy / op.output),
     reference=_length_reference,
-    samples=_samples(_INTS, _NAN_ROW),
+    samples=_samples(_INTS, _NAN_ROW, smooth_when_empty=False),
 )  # fmt: skip
 
 # ------------------------------------------------------------------------------------- truth values
