@@ -29,7 +29,6 @@ from flowgraph.graph.opdef import (
     define,
     dtypes_of,
     error_sample,
-    not_differentiable,
     sample,
 )
 from flowgraph.ops.rules import f32, i32, invalid, one_name
