@@ -33,7 +33,8 @@ ROWS = [
     "codegen",
     "runtime",
     "compile fetching client_config runplan session",
-    "train testing",
+    "losses train testing",
+    "contrib",
     "view profile datasets",
 ]
 ROW_OF = {name: number for number, row in enumerate(ROWS) for name in row.split()}

@@ -32,6 +32,16 @@ def _as_it_is(
     return again(op, batch.stack_all(inputs, flags))
 
 
+@rule("SelfAdjointEigV2", "Svd")
+def _with_vectors(
+    batch: Batch, op: Operation, inputs: list[Tensor], flags: list[bool]
+) -> list[Tensor] | None:
+    """As above; vectors that are not wanted are one empty tensor for all rows, though."""
+    attrs = op.attrs
+    wanted = attrs["compute_uv"] if op.type == "Svd" else attrs["compute_v"]
+    return again(op, inputs) if wanted else None
+
+
 @rule("AccumulateNV2")
 def _sum_of_all(
     batch: Batch, op: Operation, inputs: list[Tensor], flags: list[bool]

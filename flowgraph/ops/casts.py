@@ -25,6 +25,7 @@ from flowgraph.graph.apply import apply_op, call
 from flowgraph.graph.convert import convert_to_tensor
 from flowgraph.graph.default import name_scope
 from flowgraph.graph.export import export
+from flowgraph.graph.node import Tensor
 from flowgraph.graph.opdef import Call, Loops, define, dtypes_of, sample
 from flowgraph.ops.rules import f32, number, same_shape
 
@@ -92,6 +93,8 @@ def cast(x: Any, dtype: Any, name: str | None = None) -> Any:
     array([ 1, -1], dtype=int32)
     """
     target = as_dtype(dtype).base_dtype
+    if isinstance(x, Tensor) and x.dtype is target:
+        return x  # and no name is used up
     with name_scope(name, "Cast", [x]) as scope:
         x = convert_to_tensor(x, name="x")
         if x.dtype.base_dtype is target:

@@ -67,6 +67,12 @@ DIFFERENT: dict[tuple[str, str], str] = {
     ("PadV2", "gradients"): "the padding value has a gradient here",
     ("Qr", "error"): "it has a gradient where sizes are unknown, too",
     ("Round", "values"): "integers stay as they are; TensorFlow 2.21 gives zeros",
+    **{
+        (op, what): "signs of vectors; outputs that are not wanted are empty vectors"
+        for op in ("SelfAdjointEigV2", "Svd")
+        for what in ("values", "gradients")
+    },
+    ("Svd", "error"): "it has a gradient where sizes are unknown, too",
     ("SoftmaxCrossEntropyWithLogits", "gradients"): "output 1 depends on the labels too, and "
     "labels that were broadcast get their sum",
 }

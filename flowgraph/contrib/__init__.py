@@ -1,0 +1,4 @@
+"""tf.contrib: the part of it that programs used, written with the public ops and layers.
+
+Read next: regularizers.py.
+"""
