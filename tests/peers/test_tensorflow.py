@@ -63,6 +63,11 @@ UNCOMPARED = {
 #: (op type, what) -> why it differs on purpose; what: values, dtypes, shapes, gradients, error.
 DIFFERENT: dict[tuple[str, str], str] = {
     ("ApproximateEqual", "error"): "TensorFlow declares integers and has no kernel for them",
+    ("FusedBatchNormV2", "gradients"): "the statistics of a batch have a gradient here",
+    ("FusedBatchNormV2", "values"): "the reserved outputs of inference hold the statistics given; "
+    "TensorFlow leaves them unset, and its statistics of an empty batch are NaN",
+    ("FusedBatchNormV3", "gradients"): "as of FusedBatchNormV2",
+    ("FusedBatchNormV3", "values"): "as of FusedBatchNormV2; the last output, cuDNN's, is empty",
     ("GatherNd", "error"): "an index vector that names one element has a gradient here",
     ("PadV2", "gradients"): "the padding value has a gradient here",
     ("Qr", "error"): "it has a gradient where sizes are unknown, too",
