@@ -30,7 +30,7 @@ from flowgraph.graph.static import constant_value, constant_value_as_dims
 from flowgraph.shapes import Dims, ShapeError, format_dims
 
 
-def apply_op(type: str, *inputs: Any, name: str | None = None, **attrs: Any) -> Any:
+def apply_op(type: str, /, *inputs: Any, name: str | None = None, **attrs: Any) -> Any:
     """Make an operation of ``type`` and return its output.
 
     Args:

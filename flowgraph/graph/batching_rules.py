@@ -20,7 +20,7 @@ from flowgraph.shapes import is_fully_known
 
 @rule(
     "Identity", "IdentityN", "StopGradient", "PreventGradient", "Print", "CheckNumerics", "Cast",
-    "Softmax", "LogSoftmax", "AddN", "Real", "Imag", "Conj", "Complex", "ComplexAbs", "Angle",
+    "Softmax", "LogSoftmax", "AddN", "Real", "Imag", "Conj", "ComplexAbs", "Angle",
     "Cholesky", "CholeskyGrad", "MatrixInverse", "MatrixDeterminant", "LogMatrixDeterminant",
     "MatrixSolve", "MatrixTriangularSolve", "MatrixDiag", "MatrixDiagPart", "MatrixSetDiag", "Qr",
     "FFT", "IFFT", "FFT2D", "IFFT2D",
@@ -32,6 +32,7 @@ def _as_it_is(
     return again(op, batch.stack_all(inputs, flags))
 
 
+<<<<<<< HEAD
 @rule("SelfAdjointEigV2", "Svd")
 def _with_vectors(
     batch: Batch, op: Operation, inputs: list[Tensor], flags: list[bool]
@@ -40,6 +41,13 @@ def _with_vectors(
     attrs = op.attrs
     wanted = attrs["compute_uv"] if op.type == "Svd" else attrs["compute_v"]
     return again(op, inputs) if wanted else None
+=======
+@rule("Complex")
+def _broadcast(
+    batch: Batch, op: Operation, inputs: list[Tensor], flags: list[bool]
+) -> list[Tensor] | None:
+    return again(op, batch.aligned(inputs, flags, op.inputs))
+>>>>>>> fc000d7 (Complex numbers: parts, arithmetic, elementary functions, reductions, TensorFlow's gradients; bitcast)
 
 
 @rule("AccumulateNV2")

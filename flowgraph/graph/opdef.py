@@ -411,6 +411,7 @@ OPDEFS: Table[OpDef] = Table("ops")
 def define(
     type: str,
     signature: str,
+    /,  # an attr may be called "type"
     *,
     infer: Callable[[Call], Sequence[Dims]],
     grad: Callable[..., Sequence[Any]] | NotDifferentiable,

@@ -15,7 +15,18 @@ from typing import Any
 
 import numpy as np
 
-from flowgraph.dtypes import FLOAT, INT, REAL, SIGNED, STRING, as_dtype, float32, float64
+from flowgraph.dtypes import (
+    COMPLEX,
+    FLOAT,
+    INT,
+    NUMERIC,
+    REAL,
+    SIGNED,
+    STRING,
+    as_dtype,
+    float32,
+    float64,
+)
 from flowgraph.errors import STATUS_DIVISION_BY_ZERO, STATUS_INVALID_ARGUMENT
 from flowgraph.graph.apply import apply_op, call
 from flowgraph.graph.convert import convert_to_tensor
@@ -33,8 +44,17 @@ from flowgraph.graph.opdef import (
     sample,
 )
 from flowgraph.kernel.scalar import FLOATS
-from flowgraph.ops.factories import BY_ZERO, DIVISIBLE, INF, INTEGERS, NAN, PAIRS, binary
-from flowgraph.ops.rules import f32, i32, invalid, merge_all
+from flowgraph.ops.factories import (
+    BY_ZERO,
+    COMPLEX_PAIR,
+    DIVISIBLE,
+    INF,
+    INTEGERS,
+    NAN,
+    PAIRS,
+    binary,
+)
+from flowgraph.ops.rules import conjugate_of, f32, i32, invalid, merge_all, number
 from flowgraph.tensor_shape import as_dims
 
 # ------------------------------------------------------------------------- sums and products
@@ -46,9 +66,9 @@ add = binary(
     kernel=lambda s, x, y: x + y,
     grad=lambda op, dz: (dz, dz),
     reference=np.add,
-    samples=(*PAIRS, sample(i32([1, 2]), i32(3)), sample(
+    samples=(COMPLEX_PAIR, *PAIRS, sample(i32([1, 2]), i32(3)), sample(
         np.array([b"a", b"b"], object), np.array(b"c", object))),
-    dtypes=REAL | STRING,
+    dtypes=REAL | STRING | COMPLEX,
 )  # fmt: skip
 
 binary(
@@ -57,7 +77,8 @@ binary(
     kernel=lambda s, x, y: x + y,
     grad=lambda op, dz: (dz, dz),
     reference=np.add,
-    samples=(*PAIRS, sample(np.array([200], np.uint8), np.array([100], np.uint8))),
+    samples=(COMPLEX_PAIR, *PAIRS, sample(np.array([200], np.uint8), np.array([100], np.uint8))),
+    dtypes=NUMERIC,
 )
 
 subtract = binary(
@@ -66,6 +87,8 @@ subtract = binary(
     kernel=lambda s, x, y: x - y,
     grad=lambda op, dz: (dz, call.Neg(dz)),
     reference=np.subtract,
+    dtypes=NUMERIC,
+    samples=(*PAIRS, COMPLEX_PAIR),
 )  # fmt: skip
 
 multiply = binary(
@@ -74,15 +97,29 @@ multiply = binary(
     kernel=lambda s, x, y: x * y,
     grad=(lambda op, dz: dz * op.y, lambda op, dz: op.x * dz),
     reference=np.multiply,
+    dtypes=NUMERIC,
+    samples=(*PAIRS, COMPLEX_PAIR),
 )  # fmt: skip
+
+def _squared_difference_grad(op: Any, dz: Any) -> tuple[Any, Any]:
+    # NB: (x - y) conj(x - y) is not holomorphic: of complex numbers it is 2 (x - y) dz, without a
+    # conjugate (binary() takes that of dz before and of this after)
+    dx = conjugate_of(2 * (conjugate_of(dz) * (op.x - op.y)))
+    return dx, call.Neg(dx)
+
+
+def _square_of_size(x: Any) -> Any:
+    return (x * np.conj(x)).real.astype(x.dtype)
+
 
 squared_difference = binary(
     "SquaredDifference", "squared_difference", "math.squared_difference",
     doc="``(x - y)**2``.  Gradient: 2 (x - y) dz to x, its negative to y.",
     kernel=lambda s, x, y: (x - y) * (x - y),
-    grad=lambda op, dz: (2 * (dz * (op.x - op.y)), -2 * (dz * (op.x - op.y))),
-    reference=lambda x, y: np.square(x - y),
-    dtypes=FLOAT | frozenset(("int32", "int64")),
+    grad=_squared_difference_grad,
+    reference=lambda x, y: np.square(x - y) if x.dtype.kind != "c" else _square_of_size(x - y),
+    dtypes=FLOAT | frozenset(("int32", "int64")) | COMPLEX,
+    samples=(*PAIRS, COMPLEX_PAIR),
 )  # fmt: skip
 
 # ---------------------------------------------------------------------------------- divisions
@@ -134,7 +171,7 @@ def _nonzero(divide: Callable[..., Any]) -> Callable[..., Any]:
 
 def _truncated_quotient(x: Any, y: Any) -> Any:
     # np.fmod is the remainder toward zero, so the division below leaves nothing over.
-    return x / y if x.dtype.kind == "f" else (x - np.fmod(x, y)) // y
+    return x / y if x.dtype.kind in "fc" else (x - np.fmod(x, y)) // y
 
 
 def _real_div_grad(op: Any, dz: Any) -> tuple[Any, Any]:
@@ -150,8 +187,11 @@ realdiv = binary(
     kernel=lambda s, x, y: x / y,
     grad=_real_div_grad,
     reference=np.true_divide,
-    samples=(*DIVISIBLE, sample(np.array([1, -1, 0], np.float32), f32(3) * 0, differentiable=())),
-    dtypes=FLOAT,
+    samples=(
+        COMPLEX_PAIR, *DIVISIBLE,
+        sample(np.array([1, -1, 0], np.float32), f32(3) * 0, differentiable=()),
+    ),
+    dtypes=FLOAT | COMPLEX,
 )  # fmt: skip
 
 binary(
@@ -160,8 +200,9 @@ binary(
     kernel=_quotient("truncdiv"),
     grad=_real_div_grad,
     reference=_nonzero(_truncated_quotient),
-    samples=(*DIVISIBLE, INTEGERS),
+    samples=(COMPLEX_PAIR, *DIVISIBLE, INTEGERS),
     errors=(BY_ZERO,),
+    dtypes=NUMERIC,
 )
 
 floor_div = binary(
@@ -266,7 +307,7 @@ def div(x: Any, y: Any, name: str | None = None) -> Any:
     """
     with name_scope(name, "div", [x, y]) as scope:
         x, y = _same_dtype(x, y)
-        return apply_op("RealDiv" if x.dtype.is_floating else "FloorDiv", x, y, name=scope)
+        return apply_op("FloorDiv" if x.dtype.is_integer else "RealDiv", x, y, name=scope)
 
 
 @export("divide", "math.divide")
@@ -327,7 +368,7 @@ def _pow_reference(x: Any, y: Any) -> Any:
 def _pow_grad(op: Any, dz: Any) -> tuple[Any, Any]:
     # d(x^y)/dy = z log(x), and 0 where the logarithm does not exist.  The inner Select keeps its
     # infinity out of second derivatives, where 0 * inf would be NaN.
-    positive = op.x > 0
+    positive = call.NotEqual(op.x, number(0, op.x)) if op.x.dtype.is_complex else op.x > 0
     log = call.Log(call.Select(positive, op.x, call.OnesLike(op.x)))
     log = call.Select(positive, log, call.ZerosLike(op.x))
     return dz * op.y * call.Pow(op.x, op.y - 1), dz * op.z * log
@@ -340,7 +381,7 @@ pow = binary(
     kernel=_pow_kernel,
     grad=_pow_grad,
     reference=_pow_reference,
-    samples=(
+    samples=(COMPLEX_PAIR,
         sample(f32(3, 4, low=0.3, high=2.0), f32(3, 4, seed=1)),
         sample(f32(2, 1, low=0.3, high=2.0), f32(3, seed=1)),
         sample(f32(4), np.array(2, np.float32), differentiable=(0,)),
@@ -351,7 +392,7 @@ pow = binary(
     ),
     errors=(error_sample(Exception, "negative integer powers|invalid argument",
                          i32([2]), i32([-1]), stage="run"),),
-    dtypes=FLOAT | SIGNED,
+    dtypes=FLOAT | SIGNED | COMPLEX,
 )  # fmt: skip
 
 
@@ -401,7 +442,7 @@ def _add_many(type: str, doc: str, **attrs: Any) -> None:
     define(
         type,
         "inputs: N*T -> sum: T",
-        T=dtypes_of(REAL),
+        T=dtypes_of(NUMERIC),
         **attrs,
         infer=lambda call_: [merge_all([*call_.shapes, call_.attrs.get("shape")])],
         kernel=elementwise(_sum_all),

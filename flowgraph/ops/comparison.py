@@ -97,16 +97,17 @@ def comparison(
 _WORDS = (
     sample(np.array([b"a", b"b"], object), np.array(b"a", object)),
     sample(np.array([True, False]), np.array([True, True])),
+    sample(np.array([1j, 2], np.complex64), np.array(1j, np.complex64)),
 )
 equal = comparison(
     "Equal", "equal", "``x == y``",
     lambda s, x, y: x == y if s is None else s.eq(x, y),
-    ALL - {"complex64", "complex128"}, _WORDS, incompatible_shape_error=True,
+    ALL, _WORDS, incompatible_shape_error=True,
 )  # fmt: skip
 not_equal = comparison(
     "NotEqual", "not_equal", "``x != y``",
     lambda s, x, y: x != y if s is None else s.ne(x, y),
-    ALL - {"complex64", "complex128"}, _WORDS, incompatible_shape_error=True,
+    ALL, _WORDS, incompatible_shape_error=True,
 )  # fmt: skip
 less = comparison("Less", "less", "``x < y``", lambda s, x, y: x < y)
 less_equal = comparison("LessEqual", "less_equal", "``x <= y``", lambda s, x, y: x <= y)

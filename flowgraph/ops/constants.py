@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from flowgraph.dtypes import ALL, BOOL, INDEX, REAL, as_dtype, float32, int32
+from flowgraph.dtypes import ALL, BOOL, INDEX, NUMERIC, as_dtype, float32, int32
 from flowgraph.graph.apply import apply_op, call
 from flowgraph.graph.convert import convert_to_tensor, make_constant, to_array
 from flowgraph.graph.default import name_scope
@@ -323,7 +323,7 @@ def ones(shape: Any, dtype: Any = float32, name: str | None = None) -> Tensor:
 define(
     "ZerosLike",
     "x: T -> y: T",
-    T=dtypes_of(REAL | BOOL),
+    T=dtypes_of(NUMERIC | BOOL),
     infer=same_shape,
     kernel=elementwise(lambda s, x: s.const(0, x.dtype)),
     grad=not_differentiable("its values do not depend on x"),
@@ -335,7 +335,7 @@ define(
 define(
     "OnesLike",
     "x: T -> y: T",
-    T=dtypes_of(REAL | BOOL),
+    T=dtypes_of(NUMERIC | BOOL),
     infer=same_shape,
     kernel=elementwise(lambda s, x: s.const(1, x.dtype)),
     grad=not_differentiable("its values do not depend on x"),

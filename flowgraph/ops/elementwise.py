@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from flowgraph.dtypes import FLOAT, SIGNED
+from flowgraph.dtypes import COMPLEX, FLOAT, SIGNED
 from flowgraph.graph.apply import apply_op, call
 from flowgraph.graph.opdef import (
     define,
@@ -25,8 +25,8 @@ from flowgraph.graph.opdef import (
     sample,
 )
 from flowgraph.kernel.scalar import FLOATS
-from flowgraph.ops.factories import STANDARD, samples_in, unary
-from flowgraph.ops.rules import f32, merged_shape
+from flowgraph.ops.factories import COMPLEX_SAMPLE, STANDARD, samples_in, unary
+from flowgraph.ops.rules import conjugate_of, f32, merged_shape
 
 # -------------------------------------------------------------------------------- sign and size
 
@@ -36,11 +36,12 @@ negative = unary(
     kernel=lambda s, x: -x,
     grad=lambda op, dy: call.Neg(dy),
     reference=np.negative,
-    dtypes=FLOAT | SIGNED,
+    dtypes=FLOAT | SIGNED | COMPLEX,
+    samples=(*STANDARD, COMPLEX_SAMPLE),
 )  # fmt: skip
 
-abs = unary(
-    "Abs", "abs", "math.abs",
+unary(
+    "Abs",
     doc="The absolute value.  Gradient: dy * sign(x), so 0 at 0.",
     kernel=lambda s, x: s.abs(x),
     grad=lambda op, dy: dy * call.Sign(op.x),
@@ -50,12 +51,13 @@ abs = unary(
 
 sign = unary(
     "Sign", "sign", "math.sign",
-    doc="-1, 0 or 1 as ``x`` is negative, zero or positive; NaN stays NaN.  Gradient: zeros.",
+    doc="-1, 0 or 1 as ``x`` is negative, zero or positive; NaN stays NaN.\n\n"
+    "    Of complex numbers x / |x|, and 0 of 0.  Gradient: zeros.",
     kernel=lambda s, x: s.sign(x),
     grad=lambda op, dy: call.ZerosLike(op.x),
-    reference=np.sign,
-    samples=(*STANDARD, sample(np.array([-3, 0, 5], np.int32))),
-    dtypes=FLOAT | frozenset(("int32", "int64")),
+    reference=lambda x: np.sign(x) if x.dtype.kind != "c" else np.where(x == 0, x, x / np.abs(x)),
+    samples=(*STANDARD, sample(np.array([-3, 0, 5], np.int32)), COMPLEX_SAMPLE),
+    dtypes=FLOAT | frozenset(("int32", "int64")) | COMPLEX,
 )  # fmt: skip
 
 # --------------------------------------------------------------------- exponentials, logs, powers
@@ -66,6 +68,8 @@ exp = unary(
     kernel=lambda s, x: s.exp(x),
     grad=lambda op, dy: dy * op.y,
     reference=np.exp,
+    dtypes=FLOAT | COMPLEX,
+    samples=(*STANDARD, COMPLEX_SAMPLE),
 )  # fmt: skip
 
 expm1 = unary(
@@ -74,6 +78,8 @@ expm1 = unary(
     kernel=lambda s, x: s.expm1(x),
     grad=lambda op, dy: dy * call.Exp(op.x),
     reference=np.expm1,
+    dtypes=FLOAT | COMPLEX,
+    samples=(*STANDARD, COMPLEX_SAMPLE),
 )  # fmt: skip
 
 log = unary(
@@ -82,7 +88,8 @@ log = unary(
     kernel=lambda s, x: s.log(x),
     grad=lambda op, dy: dy / op.x,
     reference=np.log,
-    samples=samples_in(0.1, 3.0),
+    samples=samples_in(0.1, 3.0, COMPLEX_SAMPLE),
+    dtypes=FLOAT | COMPLEX,
 )  # fmt: skip
 
 log1p = unary(
@@ -91,7 +98,8 @@ log1p = unary(
     kernel=lambda s, x: s.log1p(x),
     grad=lambda op, dy: dy / (1 + op.x),
     reference=np.log1p,
-    samples=samples_in(-0.7, 3.0),
+    samples=samples_in(-0.7, 3.0, COMPLEX_SAMPLE),
+    dtypes=FLOAT | COMPLEX,
 )  # fmt: skip
 
 sqrt = unary(
@@ -100,7 +108,8 @@ sqrt = unary(
     kernel=lambda s, x: s.sqrt(x),
     grad=lambda op, dy: call.SqrtGrad(op.y, dy),
     reference=np.sqrt,
-    samples=samples_in(0.2, 3.0),
+    samples=samples_in(0.2, 3.0, COMPLEX_SAMPLE),
+    dtypes=FLOAT | COMPLEX,
 )  # fmt: skip
 
 rsqrt = unary(
@@ -109,7 +118,8 @@ rsqrt = unary(
     kernel=lambda s, x: s.rsqrt(x),
     grad=lambda op, dy: call.RsqrtGrad(op.y, dy),
     reference=lambda x: 1 / np.sqrt(x),
-    samples=samples_in(0.2, 3.0),
+    samples=samples_in(0.2, 3.0, COMPLEX_SAMPLE),
+    dtypes=FLOAT | COMPLEX,
 )  # fmt: skip
 
 square = unary(
@@ -118,8 +128,8 @@ square = unary(
     kernel=lambda s, x: x * x,
     grad=lambda op, dy: dy * (2 * op.x),
     reference=np.square,
-    dtypes=FLOAT | frozenset(("int32", "int64")),
-    samples=(*STANDARD, sample(np.array([-3, 0, 5], np.int32))),
+    dtypes=FLOAT | frozenset(("int32", "int64")) | COMPLEX,
+    samples=(*STANDARD, sample(np.array([-3, 0, 5], np.int32)), COMPLEX_SAMPLE),
 )  # fmt: skip
 
 reciprocal = unary(
@@ -128,7 +138,8 @@ reciprocal = unary(
     kernel=lambda s, x: 1 / x,
     grad=lambda op, dy: call.ReciprocalGrad(op.y, dy),
     reference=np.reciprocal,
-    samples=samples_in(0.3, 2.0),
+    samples=samples_in(0.3, 2.0, COMPLEX_SAMPLE),
+    dtypes=FLOAT | COMPLEX,
 )  # fmt: skip
 
 # -------------------------------------------------------------------------- tanh and sigmoid
@@ -139,6 +150,8 @@ tanh = unary(
     kernel=lambda s, x: s.tanh(x),
     grad=lambda op, dy: call.TanhGrad(op.y, dy),
     reference=np.tanh,
+    dtypes=FLOAT | COMPLEX,
+    samples=(*STANDARD, COMPLEX_SAMPLE),
 )  # fmt: skip
 
 sigmoid = unary(
@@ -147,6 +160,8 @@ sigmoid = unary(
     kernel=lambda s, x: s.sigmoid(x),
     grad=lambda op, dy: call.SigmoidGrad(op.y, dy),
     reference=lambda x: 1 / (1 + np.exp(-x)),
+    dtypes=FLOAT | COMPLEX,
+    samples=(*STANDARD, COMPLEX_SAMPLE),
 )  # fmt: skip
 
 
@@ -165,13 +180,14 @@ def _output_gradient(
 
     def grad(op: Any, dz: Any) -> tuple[Any, Any]:
         y, dy = op.inputs
-        first = second(y, dy, dz) if op.wants(y) else None
-        return first, apply_op(f"{type}Grad", y, dz) if op.wants(dy) else None
+        dz = conjugate_of(dz)
+        first = conjugate_of(second(y, dy, dz)) if op.wants(y) else None
+        return first, conjugate_of(apply_op(f"{type}Grad", y, dz)) if op.wants(dy) else None
 
     define(
         f"{type}Grad",
         "y: T, dy: T -> z: T",
-        T=dtypes_of(FLOAT),
+        T=dtypes_of(FLOAT | COMPLEX),
         infer=merged_shape,
         kernel=elementwise(lambda s, y, dy: body(y, dy)),
         grad=grad,

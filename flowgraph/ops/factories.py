@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from flowgraph.dtypes import FLOAT, REAL
-from flowgraph.graph.apply import apply_op
+from flowgraph.graph.apply import apply_op, call
 from flowgraph.graph.export import export
 from flowgraph.graph.opdef import (
     ErrorSample,
@@ -29,6 +29,12 @@ from flowgraph.graph.opdef import (
 from flowgraph.ops.rules import broadcast_shape, f32, i32, same_shape, sum_to
 
 # ------------------------------------------------------------------------------------- one tensor
+
+#: Complex numbers that the ops which take them are tried on.
+COMPLEX_SAMPLE = sample(np.array([[1 + 2j, 0.5 - 1j], [-1j, 0.3]], np.complex64))
+COMPLEX_PAIR = sample(
+    np.array([[1 + 2j, 0.5 - 1j, -1j]], np.complex64), np.array([[2 - 1j], [3]], np.complex64)
+)
 
 SPECIALS = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0], np.float32)
 
@@ -52,6 +58,17 @@ def samples_in(low: float, high: float, *more: Sample) -> tuple[Sample, ...]:
     )
 
 
+def _conjugated(grad: Callable[..., Any], op: Any, dy: Any) -> Any:
+    """``grad(op, dy)``, which is dy * f', as dy * conj(f') of complex numbers."""
+    if not dy.dtype.base_dtype.is_complex:
+        return grad(op, dy)
+    # conj(conj(dy) * f')
+    dx = grad(op, call.Conj(dy))
+    if isinstance(dx, tuple):
+        return tuple(None if d is None else call.Conj(d) for d in dx)
+    return None if dx is None else call.Conj(dx)
+
+
 def unary(
     type: str,
     *names: str,
@@ -64,13 +81,14 @@ def unary(
 ) -> Callable[..., Any]:
     """Register ``type`` and export ``names[0](x, name=None)``, also known as the other ``names``.
 
-    ``kernel(s, x)`` writes the scalar body; ``reference(x)`` is NumPy's; ``grad(op, dy)`` gives dx.
+    ``kernel(s, x)`` writes the scalar body; ``reference(x)`` is NumPy's; ``grad(op, dy)`` gives dx,
+    as of a real function: of complex numbers its conjugate is made here.
     """
     gradient = grad
     if not isinstance(grad, NotDifferentiable):
 
         def gradient(op: Any, dy: Any) -> tuple[Any]:
-            return (grad(op, dy),)
+            return (_conjugated(grad, op, dy),)
 
     define(
         type,
@@ -87,6 +105,8 @@ def unary(
     def function(x: Any, name: str | None = None) -> Any:
         return apply_op(type, x, name=name)
 
+    if not names:
+        return function
     function.__name__ = function.__qualname__ = names[0].rpartition(".")[2]
     function.__doc__ = f"""{doc}
 
@@ -158,10 +178,10 @@ def binary(
             x, y = op.inputs
             wants_x, wants_y = op.wants(x), op.wants(y)
             if isinstance(grad, tuple):
-                dx = grad[0](op, dz) if wants_x else None
-                dy = grad[1](op, dz) if wants_y else None
+                dx = _conjugated(grad[0], op, dz) if wants_x else None
+                dy = _conjugated(grad[1], op, dz) if wants_y else None
             else:
-                dx, dy = grad(op, dz)
+                dx, dy = _conjugated(grad, op, dz)
             return (
                 sum_to(dx, x, y) if wants_x and dx is not None else None,
                 sum_to(dy, y, x) if wants_y and dy is not None else None,

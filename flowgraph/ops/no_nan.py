@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from flowgraph.dtypes import FLOAT
+from flowgraph.dtypes import COMPLEX, FLOAT
 from flowgraph.graph.apply import apply_op, call
 from flowgraph.graph.convert import convert_to_tensor
 from flowgraph.graph.default import name_scope
 from flowgraph.graph.export import export
 from flowgraph.graph.opdef import sample
-from flowgraph.ops.factories import DIVISIBLE, INF, NAN, PAIRS, binary
+from flowgraph.ops.factories import COMPLEX_PAIR, DIVISIBLE, INF, NAN, PAIRS, binary
 from flowgraph.ops.rules import f32, number
 
 div_no_nan = binary(
@@ -31,8 +31,11 @@ div_no_nan = binary(
         dz * call.DivNoNan(call.DivNoNan(call.Neg(op.x), op.y), op.y),
     ),
     reference=lambda x, y: np.where(y == 0, y.dtype.type(0), np.true_divide(x, y)),
-    samples=(*DIVISIBLE, sample(np.array([1, 0, NAN], np.float32), f32(3) * 0, differentiable=())),
-    dtypes=FLOAT,
+    samples=(
+        COMPLEX_PAIR, *DIVISIBLE,
+        sample(np.array([1, 0, NAN], np.float32), f32(3) * 0, differentiable=()),
+    ),
+    dtypes=FLOAT | COMPLEX,
 )  # fmt: skip
 
 
@@ -46,10 +49,10 @@ multiply_no_nan = binary(
         lambda op, dz: call.MulNoNan(op.x, dz),
     ),
     reference=lambda x, y: np.where(y == 0, y.dtype.type(0), x * y),
-    samples=(*PAIRS, sample(
+    samples=(COMPLEX_PAIR, *PAIRS, sample(
         np.array([NAN, INF, 1, 0, NAN], np.float32), np.array([0, 0, 0, NAN, 1], np.float32),
         differentiable=())),
-    dtypes=FLOAT,
+    dtypes=FLOAT | COMPLEX,
 )  # fmt: skip
 
 
@@ -102,8 +105,9 @@ def _forgiving(type: str, function: str, formula: str, low: float, body: Any, re
             sample(f32(), f32(5, low=low, high=2.0, seed=1)),
             sample(f32(0, 3), f32(3, low=low, high=2.0)),
             _FORGIVEN,
+            COMPLEX_PAIR,
         ),
-        dtypes=FLOAT,
+        dtypes=FLOAT | COMPLEX,
     )  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from flowgraph.graph.convert import convert_to_tensor
 from flowgraph.graph.default import name_scope
 from flowgraph.graph.node import Tensor
 from flowgraph.ops.arithmetic import floordiv, truediv
+from flowgraph.ops.complex_numbers import abs
 from flowgraph.ops.linalg import matmul
 
 Operator = Callable[..., Any]
@@ -90,5 +91,5 @@ for _symbol, _function in _BINARY.items():
     _install(_symbol, _function)
 
 Tensor._override_operator("__neg__", lambda x: apply_op("Neg", x))
-Tensor._override_operator("__abs__", lambda x: apply_op("Abs", x))
+Tensor._override_operator("__abs__", abs)
 Tensor._override_operator("__invert__", lambda x: apply_op("LogicalNot", x))

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from flowgraph.dtypes import BOOL, INDEX, REAL, as_dtype, int32, int64
+from flowgraph.dtypes import BOOL, INDEX, NUMERIC, REAL, as_dtype, int32, int64
 from flowgraph.graph.apply import apply_op, call
 from flowgraph.graph.convert import convert_to_tensor, make_constant
 from flowgraph.graph.export import export
@@ -32,6 +32,7 @@ from flowgraph.graph.opdef import (
 from flowgraph.graph.static import constant_value
 from flowgraph.kernel.scalar import FLOATS
 from flowgraph.ops.rules import (
+    conjugate_of,
     f32,
     i32,
     invalid,
@@ -224,6 +225,9 @@ def _samples(*more: Sample, smooth_when_empty: bool = True) -> tuple[Sample, ...
     )
 
 
+_COMPLEX = sample(
+    np.array([[1 + 2j, 0.5 - 1j, 3], [-1j, 2, 1]], np.complex64), i32([1]), const=(1,)
+)
 _INTS = sample(i32([[-7, 2], [0, -2]]), i32([1]), const=(1,))
 _NAN_ROW = sample(
     np.array([[1, np.nan, 2], [np.inf, 0, -np.inf]], np.float32),
@@ -240,7 +244,8 @@ reduce_sum = reduction(
     body=lambda s, call_, x: s.reduce_sum(x),
     grad=_spread_over,
     reference=lambda x, axes, keep: np.sum(x, axes, x.dtype, keepdims=keep),
-    samples=_samples(_INTS, _NAN_ROW),
+    samples=_samples(_INTS, _NAN_ROW, _COMPLEX),
+    dtypes=NUMERIC,
 )  # fmt: skip
 
 
@@ -253,7 +258,7 @@ def _mean_body(s: Any, call_: Call, x: Any) -> Any:
 
 def _mean_reference(x: Any, axes: tuple[int, ...], keep: bool) -> Any:
     count = int(np.prod([x.shape[a] for a in axes], dtype=np.int64))
-    if x.dtype.kind == "f":
+    if x.dtype.kind in "fc":
         return np.sum(x, axes, x.dtype, keepdims=keep) / x.dtype.type(count)
     total = np.sum(x, axes, np.int64, keepdims=keep)
     quotient = np.abs(total) // max(count, 1)
@@ -281,8 +286,9 @@ reduce_mean = reduction(
     reference=_mean_reference,
     samples=_samples(
         _INTS, _NAN_ROW, sample(i32([-7, 0, 0]), i32(0), const=(1,)),
-        sample(i32([]), i32(0), const=(1,)), smooth_when_empty=False,
+        sample(i32([]), i32(0), const=(1,)), _COMPLEX, smooth_when_empty=False,
     ),
+    dtypes=NUMERIC,
 )  # fmt: skip
 
 # --------------------------------------------------------------------------------- max, min, prod
@@ -337,6 +343,10 @@ def _products_of_the_others(x: Tensor, axis: int) -> Tensor:
 
 
 def _prod_grad(op: Any, dy: Any) -> Tensor:
+    return conjugate_of(_prod_slope(op, conjugate_of(dy)))
+
+
+def _prod_slope(op: Any, dy: Any) -> Tensor:
     # d(prod x)/dx_j = prod_{i != j} x_i, by running products: no division, so that it can be
     # differentiated again where elements are 0.
     x, axes = op.input, constant_value(op.reduction_indices)
@@ -386,7 +396,9 @@ reduce_prod = reduction(
     reference=lambda x, axes, keep: np.prod(x, axes, x.dtype, keepdims=keep),
     samples=_samples(_INTS, sample(
         np.array([[2, 0, 3], [0, 0, 1], [1, 2, 3]], np.float32), i32(1), const=(1,)), sample(
-        np.array([[[2, 0], [3, 1]], [[0, 0], [1, 2]]], np.float32), i32([0, 2]), const=(1,))),
+        np.array([[[2, 0], [3, 1]], [[0, 0], [1, 2]]], np.float32), i32([0, 2]), const=(1,)),
+        _COMPLEX),
+    dtypes=NUMERIC,
 )  # fmt: skip
 
 # ------------------------------------------------------------------------------------------ length

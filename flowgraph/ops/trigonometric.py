@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from flowgraph.dtypes import FLOAT
+from flowgraph.dtypes import COMPLEX, FLOAT
 from flowgraph.graph.apply import apply_op, call
 from flowgraph.graph.export import export
 from flowgraph.graph.opdef import sample
-from flowgraph.ops.factories import binary, samples_in, unary
+from flowgraph.ops.factories import COMPLEX_SAMPLE, STANDARD, binary, samples_in, unary
 from flowgraph.ops.rules import f32
 
 _BEYOND = sample(np.array([-1, 1, 1.5, -2, 0.5], np.float32), differentiable=())
@@ -24,6 +24,8 @@ sin = unary(
     kernel=lambda s, x: s.sin(x),
     grad=lambda op, dy: dy * call.Cos(op.x),
     reference=np.sin,
+    dtypes=FLOAT | COMPLEX,
+    samples=(*STANDARD, COMPLEX_SAMPLE),
 )  # fmt: skip
 
 cos = unary(
@@ -32,6 +34,8 @@ cos = unary(
     kernel=lambda s, x: s.cos(x),
     grad=lambda op, dy: call.Neg(dy) * call.Sin(op.x),
     reference=np.cos,
+    dtypes=FLOAT | COMPLEX,
+    samples=(*STANDARD, COMPLEX_SAMPLE),
 )  # fmt: skip
 
 tan = unary(
@@ -40,7 +44,8 @@ tan = unary(
     kernel=lambda s, x: s.tan(x),
     grad=lambda op, dy: dy * (1 + op.y * op.y),
     reference=np.tan,
-    samples=samples_in(-1.2, 1.2),
+    samples=samples_in(-1.2, 1.2, COMPLEX_SAMPLE),
+    dtypes=FLOAT | COMPLEX,
 )  # fmt: skip
 
 asin = unary(
@@ -50,7 +55,8 @@ asin = unary(
     kernel=lambda s, x: s.asin(x),
     grad=lambda op, dy: dy * call.Rsqrt(1 - op.x * op.x),
     reference=np.arcsin,
-    samples=samples_in(-0.9, 0.9, _BEYOND),
+    samples=samples_in(-0.9, 0.9, _BEYOND, COMPLEX_SAMPLE),
+    dtypes=FLOAT | COMPLEX,
 )  # fmt: skip
 
 acos = unary(
@@ -60,7 +66,8 @@ acos = unary(
     kernel=lambda s, x: s.acos(x),
     grad=lambda op, dy: call.Neg(dy * call.Rsqrt(1 - op.x * op.x)),
     reference=np.arccos,
-    samples=samples_in(-0.9, 0.9, _BEYOND),
+    samples=samples_in(-0.9, 0.9, _BEYOND, COMPLEX_SAMPLE),
+    dtypes=FLOAT | COMPLEX,
 )  # fmt: skip
 
 atan = unary(
@@ -69,6 +76,8 @@ atan = unary(
     kernel=lambda s, x: s.atan(x),
     grad=lambda op, dy: dy / (1 + op.x * op.x),
     reference=np.arctan,
+    dtypes=FLOAT | COMPLEX,
+    samples=(*STANDARD, COMPLEX_SAMPLE),
 )  # fmt: skip
 
 sinh = unary(
@@ -77,6 +86,8 @@ sinh = unary(
     kernel=lambda s, x: s.sinh(x),
     grad=lambda op, dy: dy * call.Cosh(op.x),
     reference=np.sinh,
+    dtypes=FLOAT | COMPLEX,
+    samples=(*STANDARD, COMPLEX_SAMPLE),
 )  # fmt: skip
 
 cosh = unary(
@@ -85,6 +96,8 @@ cosh = unary(
     kernel=lambda s, x: s.cosh(x),
     grad=lambda op, dy: dy * call.Sinh(op.x),
     reference=np.cosh,
+    dtypes=FLOAT | COMPLEX,
+    samples=(*STANDARD, COMPLEX_SAMPLE),
 )  # fmt: skip
 
 asinh = unary(
@@ -93,6 +106,8 @@ asinh = unary(
     kernel=lambda s, x: s.asinh(x),
     grad=lambda op, dy: dy / call.Cosh(op.y),  # cosh(asinh x) = sqrt(x**2 + 1), and no overflow
     reference=np.arcsinh,
+    dtypes=FLOAT | COMPLEX,
+    samples=(*STANDARD, COMPLEX_SAMPLE),
 )  # fmt: skip
 
 acosh = unary(
@@ -102,7 +117,8 @@ acosh = unary(
     kernel=lambda s, x: s.acosh(x),
     grad=lambda op, dy: dy / call.Sinh(op.y),
     reference=np.arccosh,
-    samples=samples_in(1.2, 5.0, _BEYOND),
+    samples=samples_in(1.2, 5.0, _BEYOND, COMPLEX_SAMPLE),
+    dtypes=FLOAT | COMPLEX,
 )  # fmt: skip
 
 atanh = unary(
@@ -112,7 +128,8 @@ atanh = unary(
     kernel=lambda s, x: s.atanh(x),
     grad=lambda op, dy: dy / (1 - op.x * op.x),
     reference=np.arctanh,
-    samples=samples_in(-0.9, 0.9, _BEYOND),
+    samples=samples_in(-0.9, 0.9, _BEYOND, COMPLEX_SAMPLE),
+    dtypes=FLOAT | COMPLEX,
 )  # fmt: skip
 
 

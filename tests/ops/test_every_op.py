@@ -205,6 +205,11 @@ class _Scalar:
                     u = tf.placeholder(tf.float64, tensor.dims)
                     self.weights[u] = rng.uniform(0.5, 1.5, value.shape)
                     terms.append(tf.reduce_sum(u * tensor))
+                elif value.dtype.kind == "c":
+                    u = tf.placeholder(tf.float64, tensor.dims)
+                    self.weights[u] = rng.uniform(0.5, 1.5, value.shape)
+                    parts = tf.real(tensor) + tf.imag(tensor) * 0.7
+                    terms.append(tf.reduce_sum(u * tf.cast(parts, tf.float64)))
             self.total = tf.add_n(terms)
 
     def feeds(self, step: float = 0.0, along: list[np.ndarray] | None = None) -> dict[Any, Any]:
@@ -289,7 +294,8 @@ def test_targets_agree_on_gradients(op: OpDef, target: str) -> None:
             case = build(op, sample, shape=first_unknown)
             by = [case.inputs[k] for k in _differentiable(op, sample)]
             with case.graph.as_default():
-                sums = [tf.reduce_sum(tf.sin(y)) for y in case.outputs if y.dtype.is_floating]
+                outputs = [y for y in case.outputs if y.dtype.is_floating or y.dtype.is_complex]
+                sums = [tf.reduce_sum(tf.real(tf.sin(y))) for y in outputs]
                 total = tf.add_n([tf.cast(y, tf.float32) for y in sums])
                 grads = [_dense(g) for g in tf.gradients(total, by) if g is not None]
             got = TARGETS[target](case.graph)(grads, case.feeds)

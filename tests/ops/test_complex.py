@@ -1,0 +1,169 @@
+"""Complex numbers: names, parts, TensorFlow's gradients, every function against a difference."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import flowgraph as tf
+
+
+@pytest.fixture(autouse=True)
+def fresh_graph() -> None:
+    tf.reset_default_graph()
+
+
+def run(fetches: Any, feeds: Any = None) -> Any:
+    return tf.Session().run(fetches, feeds)
+
+
+Z = np.array([1 + 2j, 0.5 - 1j, -0.4j], np.complex128)
+W = np.array([2 - 1j, 1 + 1j, 3], np.complex128)
+G = np.array([1 + 1j, 2 - 1j, 0.5j], np.complex128)
+
+ONE = ["exp", "expm1", "log", "log1p", "sqrt", "rsqrt", "square", "reciprocal", "sin", "cos", "tan",
+       "tanh", "sigmoid", "sinh", "cosh", "asin", "acos", "atan", "asinh", "acosh", "atanh",
+       "negative", "conj"]  # fmt: skip
+TWO = ["add", "subtract", "multiply", "divide", "pow", "squared_difference", "divide_no_nan",
+       "multiply_no_nan", "xlogy", "xdivy"]  # fmt: skip
+
+
+def measured(f: Any, z: np.ndarray, g: np.ndarray) -> np.ndarray:
+    """d/da + i d/db of the real part of sum(conj(g) f(z)), by differences."""
+    x = tf.placeholder(z.dtype, z.shape)
+    y = f(x)
+    session = tf.Session()
+
+    def total(at: np.ndarray) -> float:
+        return float(np.real(np.sum(np.conj(g) * session.run(y, {x: at}))))
+
+    h = 1e-6
+    result = np.zeros(z.shape, np.complex128)
+    for i in np.ndindex(z.shape):
+        for unit in (1, 1j):
+            step = np.zeros(z.shape, np.complex128)
+            step[i] = h * unit
+            result[i] += unit * (total(z + step) - total(z - step)) / (2 * h)
+    return result
+
+
+@pytest.mark.parametrize("name", ONE)
+def test_gradients_are_conjugated_slopes(name: str) -> None:
+    f = getattr(tf.math, name)
+    x = tf.constant(Z)
+    (dx,) = tf.gradients(f(x), x, tf.constant(G))
+    np.testing.assert_allclose(run(dx), measured(f, Z, G), 1e-6, 1e-8)
+
+
+@pytest.mark.parametrize("name", TWO)
+def test_gradients_of_two_arguments(name: str) -> None:
+    f = getattr(tf.math, name)
+    x, y = tf.constant(Z[:, None]), tf.constant(W)
+    g = np.ones((3, 1)) * G
+    dx, dy = run(tf.gradients(f(x, y), [x, y], tf.constant(g)))
+    if name != "squared_difference":  # |x - y|**2, whose slope TensorFlow does not conjugate
+        np.testing.assert_allclose(dx, measured(lambda v: f(v, y), Z[:, None], g), 1e-6, 1e-8)
+        np.testing.assert_allclose(dy, measured(lambda v: f(x, v), W, g), 1e-6, 1e-8)
+
+
+@pytest.mark.parametrize("name", ["real", "imag", "angle", "abs"])
+def test_gradients_of_parts(name: str) -> None:
+    f = getattr(tf.math, name)
+    x, g = tf.constant(Z), np.array([1.0, 2.0, 0.5])
+    (dx,) = tf.gradients(f(x), x, tf.constant(g))
+    assert f(x).dtype is tf.float64
+    np.testing.assert_allclose(run(dx), measured(f, Z, g), 1e-6, 1e-8)
+
+
+@pytest.mark.parametrize("name", ["reduce_sum", "reduce_mean", "reduce_prod"])
+def test_gradients_of_reductions(name: str) -> None:
+    f = getattr(tf, name)
+    x = tf.constant(Z)
+    (dx,) = tf.gradients(f(x), x, tf.constant(1 - 2j, tf.complex128))
+    np.testing.assert_allclose(run(dx), measured(f, Z, np.array(1 - 2j)), 1e-6, 1e-8)
+
+
+def test_values_tensorflow_gives() -> None:
+    z, w, g = (tf.constant(v) for v in (Z[:2], W[:2], G[:2]))
+    sign, difference = tf.sign(z), tf.squared_difference(z, w)
+    np.testing.assert_allclose(run(sign), [0.4472136 + 0.8944272j, 0.4472136 - 0.8944272j], 1e-6)
+    np.testing.assert_allclose(run(difference), [10, 4.25])
+    np.testing.assert_allclose(
+        run(tf.gradients(difference, [z, w], g)), [[-8 + 4j, -6 - 7j], [8 - 4j, 6 + 7j]]
+    )
+    np.testing.assert_allclose(run(abs(z)), np.abs(Z[:2]))
+    assert run(tf.cast(tf.constant([1 + 2j, -1j]), tf.bool)).tolist() == [True, False]
+    assert run(tf.cast(tf.constant([1.5 + 2j]), tf.int32)).tolist() == [1]
+    assert run(tf.equal(z, w)).tolist() == [False, False]
+    assert run(tf.add_n([z, w])).tolist() == (Z[:2] + W[:2]).tolist()
+    slope = tf.gradients(tf.cast(z, tf.float64), z, tf.constant([1.0, 2.0], tf.float64))[0]
+    assert run(slope).tolist() == [1, 2]
+
+
+def test_the_absolute_value_has_no_slope_at_zero() -> None:
+    z = tf.constant([0j, 1 + 0j])
+    assert run(tf.gradients(tf.abs(z), z)[0]).tolist() == [0, 1]
+
+
+def test_names_and_dtypes() -> None:
+    for make, name, dtype in (
+        (lambda: tf.complex(1.0, 2.0), "Complex", "complex64"),
+        (lambda: tf.complex(np.float64(1), np.float64(2)), "Complex", "complex128"),
+        (lambda: tf.real(tf.constant(1j)), "Real", "float64"),
+        (lambda: tf.imag(tf.constant(1j, tf.complex64)), "Imag", "float32"),
+        (lambda: tf.angle(tf.constant(1j)), "Angle", "float64"),
+        (lambda: tf.abs(tf.constant(1j)), "Abs", "float64"),
+        (lambda: tf.conj(tf.constant(1j)), "Conj", "complex128"),
+        (lambda: tf.to_complex64(1.0), "ToComplex64", "complex64"),
+        (lambda: tf.to_complex128(1.0), "ToComplex128", "complex128"),
+    ):
+        tf.reset_default_graph()
+        y = make()
+        assert (y.op.name, y.dtype.name) == (name, dtype)
+    x = tf.constant([1.0, -2.0])
+    assert tf.real(x) is x
+    assert tf.conj(x) is x
+    assert run(tf.imag(x)).tolist() == [0, 0]
+    np.testing.assert_allclose(run(tf.angle(x)), [0, np.pi], 1e-6)
+    with pytest.raises(TypeError, match="float32 or both float64"):
+        tf.complex(1, 2)
+    with pytest.raises(TypeError, match="numbers"):
+        tf.conj(tf.constant(["a"]))
+    with pytest.raises(TypeError, match="bfloat16"):
+        tf.to_bfloat16(1.0)
+    assert tf.dtypes.complex is tf.complex
+    assert tf.math.real is tf.real
+
+
+def test_complex_matrices() -> None:
+    a = np.arange(6).reshape(2, 3) + 1j
+    assert run(tf.matmul(tf.constant(a), a, adjoint_b=True)).tolist() == (a @ a.conj().T).tolist()
+    x = tf.constant(a)
+    loss = tf.reduce_sum(tf.square(tf.abs(tf.matmul(x, a.T))))
+    h = 1e-6
+    step = np.zeros_like(a)
+    step[1, 2] = 1j * h
+    slope = run(tf.gradients(loss, x)[0])[1, 2].imag
+    high, low = (np.sum(np.abs((a + s * step) @ a.T) ** 2) for s in (1, -1))
+    assert slope == pytest.approx((high - low) / (2 * h), rel=1e-6)
+
+
+def test_bits_read_as_another_dtype() -> None:
+    for dims, before, after, expected in (
+        ([1], "float32", "int32", [1]), ([1, 2], "float32", "int64", [1]),
+        ([], "float32", "uint8", [4]), ([None, None], "float32", "int64", [None]),
+        ([None, 4], "uint8", "float32", [None]),
+    ):  # fmt: skip
+        y = tf.bitcast(tf.placeholder(before, dims), after)
+        assert y.shape.as_list() == expected
+    assert tf.bitcast(tf.placeholder(tf.float32), tf.uint8).shape.dims is None
+    x = np.random.default_rng(0).normal(size=(3, 2)).astype(np.float32)
+    assert run(tf.bitcast(x, tf.int32)).tolist() == x.view(np.int32).tolist()
+    assert run(tf.bitcast(x, tf.complex64)).tolist() == x.view(np.complex64)[:, 0].tolist()
+    assert run(tf.bitcast(tf.bitcast(x, tf.uint16), tf.float32)).tolist() == x.tolist()
+    with pytest.raises(TypeError, match="bool"):
+        tf.bitcast(tf.constant([True]), tf.int8)
+    with pytest.raises(ValueError, match="made of 2"):
+        tf.bitcast(tf.constant([1.0]), tf.int64)
