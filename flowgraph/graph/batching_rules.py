@@ -32,7 +32,6 @@ def _as_it_is(
     return again(op, batch.stack_all(inputs, flags))
 
 
-<<<<<<< HEAD
 @rule("SelfAdjointEigV2", "Svd")
 def _with_vectors(
     batch: Batch, op: Operation, inputs: list[Tensor], flags: list[bool]
@@ -41,13 +40,13 @@ def _with_vectors(
     attrs = op.attrs
     wanted = attrs["compute_uv"] if op.type == "Svd" else attrs["compute_v"]
     return again(op, inputs) if wanted else None
-=======
+
+
 @rule("Complex")
 def _broadcast(
     batch: Batch, op: Operation, inputs: list[Tensor], flags: list[bool]
 ) -> list[Tensor] | None:
     return again(op, batch.aligned(inputs, flags, op.inputs))
->>>>>>> fc000d7 (Complex numbers: parts, arithmetic, elementary functions, reductions, TensorFlow's gradients; bitcast)
 
 
 @rule("AccumulateNV2")
