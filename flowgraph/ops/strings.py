@@ -493,11 +493,16 @@ def _unflatten(source: Tensor, indices: Tensor, shape: Tensor) -> tuple[Tensor, 
 # ------------------------------------------------------------------------------------------ format
 
 
+def _format_shape(call_: Call) -> list[Dims]:
+    places, given = call_.attrs["template"].count(call_.attrs["placeholder"]), len(call_.shapes)
+    if places != given:
+        raise ShapeError(f"the template has {places} placeholders for {given} tensors")
+    return [()]
+
+
 def _format_reference(call_: Call, *arrays: Any) -> np.ndarray[Any, Any]:
     attrs = call_.attrs
     pieces = attrs["template"].split(attrs["placeholder"])
-    if len(pieces) != len(arrays) + 1:
-        raise invalid(f"the template has {len(pieces) - 1} placeholders for {len(arrays)} tensors")
     said = [pieces[0]]
     for array, piece in zip(arrays, pieces[1:], strict=True):
         said += [ends_text(np.asarray(array), attrs["summarize"]), piece]
@@ -511,7 +516,7 @@ define(
     template="%s",
     placeholder="%s",
     summarize=3,
-    infer=lambda call_: [()],
+    infer=_format_shape,
     grad=_NO_NUMBERS,
     reference=_format_reference,
     samples=(
@@ -520,7 +525,7 @@ define(
         sample([], template="nothing"),
     ),
     errors=(
-        error_sample(Exception, "1 placeholders for 2 tensors", [i32(1), i32(2)], stage="run"),
+        error_sample(ValueError, "1 placeholders for 2 tensors", [i32(1), i32(2)]),
     ),
     doc="The template with the tensors' values in place of its placeholders.",
 )
@@ -553,11 +558,6 @@ def format(
     b'rates: [0 1 2 ... 7 8 9]'
     """
     given = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
-    if template.count(placeholder) != len(given):
-        raise ValueError(
-            f"strings.format: the template has {template.count(placeholder)} placeholders "
-            f"{placeholder!r} for {len(given)} inputs"
-        )
     return apply_op(
         "StringFormat", given, template=template, placeholder=placeholder, summarize=summarize,
         name=name,

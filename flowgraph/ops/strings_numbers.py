@@ -93,7 +93,7 @@ define(
         sample(f32(2, 3)),
         sample(f32(3), precision=2, width=8, fill="0"),
         sample(np.array([1e10, -np.inf, np.nan], np.float32), scientific=True, width=12, fill="-"),
-        sample(np.array([0.1, 1e22]), shortest=True, precision=17),
+        sample(np.array([0.1, 1e22], np.float32), shortest=True, precision=17),
         sample(i32([1, -2]), width=5, fill="+"),
         sample(np.array([True, False]), width=8),
         sample(np.array([1 + 2j], np.complex64), precision=2),

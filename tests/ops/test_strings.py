@@ -249,7 +249,7 @@ def test_format() -> None:
     assert run(y) == b"x: [0 1 2 ... 7 8 9], [[1.5 2]\n [3 4]]"
     assert run(tf.strings.format("%s", tf.constant("a"), placeholder="%s")) == b'"a"'
     assert head_text(np.arange(5), 2) == "[0 1...]"
-    with pytest.raises(ValueError, match="2 placeholders '{}' for 1 inputs"):
+    with pytest.raises(ValueError, match="2 placeholders for 1 tensors"):
         tf.strings.format("{} {}", tf.constant(1))
 
 

@@ -244,7 +244,9 @@ def test_is_as_in_tensorflow(op: OpDef, selected: frozenset[str]) -> None:
 
 
 #: (op type, number of the error sample) -> why TensorFlow accepts it, or refuses it earlier.
-STRICTER: dict[tuple[str, int], str] = {}
+STRICTER: dict[tuple[str, int], str] = {
+    ("RegexReplace", 2): "TensorFlow leaves the text as it is, or writes half of the rewrite",
+}
 
 
 @pytest.mark.parametrize("op", [o for o in _compared() if o.errors], ids=lambda op: op.type)
