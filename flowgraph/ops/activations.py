@@ -1,4 +1,4 @@
-"""Activation functions: relu and its kin, elu, selu, softplus, softsign.
+"""Activation functions: relu and its kin, elu, selu, softplus, softsign, swish, crelu.
 
 Each has a gradient op of its own, named as TensorFlow names it: ``ReluGrad(gradients, features)``
 is gradients times the slope.  One node instead of four keeps gradient graphs small.
@@ -17,9 +17,10 @@ from flowgraph.dtypes import FLOAT, REAL
 from flowgraph.graph.apply import apply_op, call
 from flowgraph.graph.convert import convert_to_tensor
 from flowgraph.graph.default import name_scope
-from flowgraph.graph.export import export
+from flowgraph.graph.export import EXPORTS, export
+from flowgraph.graph.node import Tensor
 from flowgraph.graph.opdef import Loops, Sample, define, dtypes_of, error_sample, sample
-from flowgraph.ops.rules import f32, i32, merged_shape, same_shape
+from flowgraph.ops.rules import f32, i32, merged_shape, number, same_shape, sum_to
 
 #: Scale and negative saturation of selu (Klambauer et al. 2017, appendix A).
 SELU_SCALE = 1.0507009873554804934193349852946
@@ -271,3 +272,71 @@ def log_sigmoid(x: Any, name: str | None = None) -> Any:
     with name_scope(name, "LogSigmoid", [x]) as scope:
         x = convert_to_tensor(x, name="x")
         return apply_op("Neg", call.Softplus(-x), name=scope)
+
+
+@export("nn.crelu")
+def crelu(features: Any, name: str | None = None, axis: int = -1) -> Tensor:
+    """relu of ``features`` beside relu of its negative: twice the channels (Shang et al. 2016).
+
+    Args:
+        features: a tensor of a numeric dtype that is not complex.
+        name: of the operations; ``CRelu`` by default.
+        axis: along which the two are put beside one another.
+
+    Returns:
+        A tensor like ``features`` with twice the size along ``axis``.
+
+    Raises:
+        ValueError: the axis is out of range.
+
+    Gradient: that of relu, of both parts.
+
+    >>> tf.Session().run(tf.nn.crelu([[-1.0, 2.0]]))
+    array([[0., 2., 1., 0.]], dtype=float32)
+    """
+    with name_scope(name, "CRelu", [features]) as scope:
+        features = convert_to_tensor(features, name="features")
+        both = apply_op("ConcatV2", [features, call.Neg(features)], axis, name=scope)
+        return call.Relu(both)
+
+
+@export("nn.swish", "nn.silu")
+def swish(features: Any, beta: Any = 1.0) -> Tensor:
+    """x * sigmoid(beta x) (Ramachandran et al. 2017; silu: Elfwing et al. 2018).
+
+    Args:
+        features: x, a float tensor.
+        beta: how sharp the bend is; a number or a tensor that broadcasts.  NB: TensorFlow 1.15
+            does not have it, later versions do.
+
+    Returns:
+        A tensor of the shape of ``features``.
+
+    Gradient: dy (s + beta x s (1 - s)) with s = sigmoid(beta x); and dy x^2 s (1 - s) to beta.  It
+    is computed from x alone: between forward and backward no sigmoid is kept in memory.
+
+    >>> tf.Session().run(tf.nn.swish([-1000.0, 0.0, 1000.0]))
+    array([  -0.,    0., 1000.], dtype=float32)
+    """
+
+    @EXPORTS["custom_gradient"]
+    def swish_of(x: Tensor, slope: Tensor) -> Any:
+        def grad(dy: Tensor) -> list[Tensor]:
+            # The sigmoid by another formula, as the compiler would keep the one it has; exp of
+            # at most 80, so that derivatives of higher order are never inf / inf.
+            limit = number(80, x)
+            s = 1 / (1 + call.Exp(call.Minimum(-(slope * x), limit)))
+            bend = s * (1 - s)
+            dx = dy * (s + slope * x * bend)
+            return [sum_to(dx, x, slope), sum_to(dy * x * x * bend, slope, x)]
+
+        return x * call.Sigmoid(slope * x), grad
+
+    x = convert_to_tensor(features, name="features")
+    if isinstance(beta, (int, float)):
+        return _as_tensor(swish_of(x, number(beta, x)))
+    return _as_tensor(swish_of(x, convert_to_tensor(beta, dtype=x.dtype.base_dtype, name="beta")))
+
+
+def _as_tensor(y: Any) -> Tensor:
+    return y[0] if isinstance(y, (list, tuple)) else y

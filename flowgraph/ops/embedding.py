@@ -16,7 +16,7 @@ from flowgraph.dtypes import int32
 from flowgraph.graph.apply import apply_op, call
 from flowgraph.graph.convert import convert_to_tensor
 from flowgraph.graph.default import name_scope
-from flowgraph.graph.export import export
+from flowgraph.graph.export import EXPORTS, export
 from flowgraph.graph.node import Tensor
 from flowgraph.graph.sparse_tensor import SparseTensor, convert_to_tensor_or_sparse_tensor
 from flowgraph.ops.rules import constant_axes, number, shape_of
@@ -246,3 +246,104 @@ def embedding_lookup_sparse(
         else:
             size = call.Sqrt(_per_row(column * column, segments, count))
         return apply_op("DivNoNan", total, size, name=scope)
+
+
+@export("nn.safe_embedding_lookup_sparse")
+def safe_embedding_lookup_sparse(
+    embedding_weights: Any,
+    sparse_ids: Any,
+    sparse_weights: Any = None,
+    combiner: str | None = "mean",
+    default_id: int | None = None,
+    name: str | None = None,
+    partition_strategy: str = "div",
+    max_norm: Any = None,
+) -> Tensor:
+    """embedding_lookup_sparse for rows that may be empty or hold invalid ids.
+
+    Negative ids do not count, nor (but for ``sum``) do weights that are not positive.  A row in
+    which nothing counts gives zeros, or the embedding of ``default_id``.
+
+    Args:
+        embedding_weights: a table, or a list of its parts; see embedding_lookup.
+        sparse_ids: SparseTensor of ids of rank 2 or more; the last axis is combined.
+        sparse_weights: SparseTensor of floats with the same indices; None: all weights are 1.
+        combiner: ``mean`` (the default), ``sqrtn`` or ``sum``; see embedding_lookup_sparse.
+        default_id: the id that an empty row stands for; None: it gives zeros.
+        name: of the operations; ``embedding_lookup`` by default.
+        partition_strategy: see embedding_lookup; by default ``div`` here.
+        max_norm: rows longer than this are scaled down to it before they are combined.
+
+    Returns:
+        A tensor of shape sparse_ids[:-1] + embedding_weights[1:].
+
+    Raises:
+        ValueError: the combiner is unknown; there is no table.
+        TypeError: sparse_ids or sparse_weights is no SparseTensor.
+        InvalidArgumentError: an id is out of range (when run).
+
+    Gradient: IndexedSlices for the tables; to the weights as of the formula.
+    """
+    # NB: what does not count gets weight 0 instead of being taken out, so that all sizes are those
+    # of the inputs and the whole lookup is planned at once.
+    kind = _check_combiner(combiner)
+    parts = _parts_of("safe_embedding_lookup_sparse", embedding_weights)
+    for given in (sparse_ids, sparse_weights):
+        if given is not None and not isinstance(given, SparseTensor):
+            raise TypeError(
+                f"safe_embedding_lookup_sparse: ids and weights are SparseTensors, not {given!r}"
+            )
+    with name_scope(name, "embedding_lookup", [*parts, sparse_ids]):
+        ids = sparse_ids.values
+        counts = call.GreaterEqual(ids, number(0, ids))
+        if sparse_weights is not None and kind != "sum":
+            positive = call.Greater(sparse_weights.values, number(0, sparse_weights.values))
+            counts = call.LogicalAnd(counts, positive)
+        chosen = call.Select(counts, ids, call.ZerosLike(ids))
+
+        def rows_of(some_ids: Tensor) -> Tensor:
+            return embedding_lookup(
+                embedding_weights, some_ids, partition_strategy=partition_strategy,
+                max_norm=max_norm,
+            )  # fmt: skip
+
+        rows = rows_of(chosen)
+        dtype = rows.dtype.base_dtype
+        mask = call.Cast(counts, DstT=dtype)
+        weights = mask
+        if sparse_weights is not None:
+            given = call.Cast(sparse_weights.values, DstT=dtype)
+            weights = call.Select(counts, given, call.ZerosLike(given))
+        segments, leading, count = _leading_places(sparse_ids)
+        weighted, column = _weighted(rows, weights)
+        result = _per_row(weighted, segments, count)
+        if kind == "mean":
+            result = call.DivNoNan(result, _per_row(column, segments, count))
+        elif kind == "sqrtn":
+            squares = _per_row(column * column, segments, count)
+            result = call.DivNoNan(result, call.Sqrt(squares))
+        if default_id is not None:
+            default = rows_of(call.Reshape(number(default_id, ids), constant_axes([1])))
+            valid = _per_row(_weighted(rows, mask)[1], segments, count)
+            empty = call.Equal(valid, number(0, valid))
+            result = EXPORTS["where_v2"](empty, default, result)
+        row_shape = call.Slice(shape_of(rows), [1], [-1])
+        result = call.Reshape(result, call.ConcatV2([leading, row_shape], 0))
+        known = sparse_ids.shape.dims
+        if known is not None and rows.dims is not None:
+            result.set_shape([*known[:-1], *rows.dims[1:]])
+        return result
+
+
+def _leading_places(sparse: SparseTensor) -> tuple[Tensor, Tensor, Tensor]:
+    """(number of each entry's row, sizes of all axes but the last, number of rows)."""
+    rank = sparse.indices.dims[1] if sparse.indices.dims is not None else None
+    sizes = call.Cast(sparse.dense_shape, DstT=int32)
+    leading = call.Slice(sizes, [0], call.Reshape(call.Size(sizes) - 1, [1]))
+    places = call.Cast(sparse.indices, DstT=int32)
+    if rank == 2:
+        return places[:, 0], leading, call.GatherV2(leading, 0, 0)
+    # row number of (i, j, k, .): (i * b + j) * c + k = the dot product with (b c, c, 1)
+    strides = call.Cumprod(leading, 0, exclusive=True, reverse=True)
+    number_of = call.Sum(places[:, :-1] * strides, constant_axes([1]))
+    return number_of, leading, call.Prod(leading, constant_axes([0]))

@@ -1,4 +1,4 @@
-"""Building blocks of layers: bias_add, xw_plus_b, relu_layer, dropout.
+"""Building blocks of layers: bias_add, xw_plus_b, relu_layer, dropout and its kin.
 
 Read next: linalg.py, activations.py.
 """
@@ -20,6 +20,7 @@ from flowgraph.graph.opdef import Call, Loops, define, dtypes_of, error_sample, 
 from flowgraph.graph.static import constant_value
 from flowgraph.ops.rules import f32, i32, number, one_name, require_rank, shape_of
 from flowgraph.shapes import Dims, ShapeError, format_dims, merge_size
+from flowgraph.tensor_shape import TensorShape, as_dims
 
 # --------------------------------------------------------------------------------------- bias_add
 
@@ -220,9 +221,13 @@ def _noise_shape(x: Tensor, noise_shape: Any) -> Any:
         return shape_of(x)
     if isinstance(noise_shape, Tensor):
         return noise_shape
-    wanted = list(noise_shape)
+    wanted = as_dims(noise_shape) if isinstance(noise_shape, TensorShape) else noise_shape
+    wanted = list(wanted)  # type: ignore[arg-type]
     if x.dims is not None and len(wanted) == len(x.dims):
-        return [d if w is None else w for w, d in zip(wanted, x.dims, strict=True)]
+        return [
+            (call.GatherV2(call.Shape(x), i, 0) if d is None else d) if w is None else w
+            for i, (w, d) in enumerate(zip(wanted, x.dims, strict=True))
+        ]
     return wanted
 
 
@@ -264,25 +269,99 @@ def dropout(
     rate = one_name("dropout", rate=rate, keep_prob=from_keep)
     if rate is None:
         raise ValueError("dropout: rate or keep_prob must be given")
-    with name_scope(name, "dropout", [x]):
+
+    def uniform(shape: Any, dtype: Any) -> Tensor:
+        return EXPORTS["random_uniform"](shape, seed=seed, dtype=dtype)
+
+    return _dropped("dropout", x, rate, noise_shape, uniform, name)
+
+
+def _dropped(
+    function: str, x: Any, rate: Any, noise_shape: Any, uniform: Any, name: str | None
+) -> Tensor:
+    """Dropout with the mask from ``uniform(shape, dtype)``."""
+    with name_scope(name, function, [x]):
         x = convert_to_tensor(x, name="x")
         if not x.dtype.is_floating:
             raise ValueError(
-                f"dropout: x is scaled and must be a float tensor, not {x.dtype.base_dtype.name}"
+                f"{function}: x is scaled and must be a float tensor, not "
+                f"{x.dtype.base_dtype.name}"
             )
         known = constant_value(rate) if isinstance(rate, Tensor) else rate
         if isinstance(rate, numbers.Real) and not 0 <= float(rate) < 1:
             raise ValueError(
-                f"dropout: rate must lie in [0, 1), it is {rate} (keep_prob {1 - float(rate)})"
+                f"{function}: rate must lie in [0, 1), it is {rate} (keep_prob {1 - float(rate)})"
             )
         if known is not None and np.ndim(known) == 0 and known == 0:
             return x
         rate = convert_to_tensor(rate, dtype=x.dtype.base_dtype, name="rate")
         rate.shape.assert_is_compatible_with([])
-        shape = _noise_shape(x, noise_shape)
-        noise = EXPORTS["random_uniform"](shape, seed=seed, dtype=x.dtype.base_dtype)
+        noise = uniform(_noise_shape(x, noise_shape), x.dtype.base_dtype)
         scale = 1 / (1 - rate) if known is None else number(1 / (1 - float(known)), x)
         kept = call.Cast(noise >= rate, DstT=x.dtype.base_dtype)
         result = x * scale * kept
         result.set_shape(x.dims)
         return result
+
+
+@export("nn.experimental.stateless_dropout")
+def stateless_dropout(
+    x: Any,
+    rate: Any,
+    seed: Any,
+    rng_alg: str | None = None,
+    noise_shape: Any = None,
+    name: str | None = None,
+) -> Tensor:
+    """Dropout with the same mask whenever the seed is the same.
+
+    Args:
+        x: a float tensor.
+        rate: the probability that an element is dropped; a number or a scalar tensor.
+        seed: two integers, or an integer tensor of shape [2].
+        rng_alg: None, ``auto_select`` or ``philox``; the same.
+        noise_shape: shape of the mask, which broadcasts; see dropout.
+        name: of the operations; ``stateless_dropout`` by default.
+
+    Returns:
+        A tensor of the shape of ``x``; ``x`` itself when nothing is dropped.
+
+    Raises:
+        ValueError: the rate is not in [0, 1); ``x`` is not float; the algorithm is another.
+
+    Gradient: dy / (1 - rate) where the element was kept, else 0.
+
+    >>> tf.Session().run(tf.nn.experimental.stateless_dropout(tf.ones([5]), 0.5, seed=[1, 2]))
+    array([2., 0., 2., 0., 0.], dtype=float32)
+    """
+    if rng_alg not in (None, "auto_select", "philox"):
+        raise ValueError(f"stateless_dropout: rng_alg {rng_alg!r} is neither philox nor None")
+
+    def uniform(shape: Any, dtype: Any) -> Tensor:
+        return EXPORTS["random.stateless_uniform"](shape, seed=seed, dtype=dtype)
+
+    return _dropped("stateless_dropout", x, rate, noise_shape, uniform, name)
+
+
+@export("nn.experimental.general_dropout")
+def general_dropout(
+    x: Any, rate: Any, uniform_sampler: Any, noise_shape: Any = None, name: str | None = None
+) -> Tensor:
+    """Dropout with a mask from any source of uniform numbers.
+
+    Args:
+        x: a float tensor.
+        rate: the probability that an element is dropped; a number or a scalar tensor.
+        uniform_sampler: ``uniform_sampler(shape, dtype)`` gives numbers uniform in [0, 1).
+        noise_shape: shape of the mask, which broadcasts; see dropout.
+        name: of the operations; ``dropout`` by default.
+
+    Returns:
+        A tensor of the shape of ``x``; ``x`` itself when nothing is dropped.
+
+    Raises:
+        ValueError: the rate is not in [0, 1); ``x`` is not float.
+
+    Gradient: dy / (1 - rate) where the element was kept, else 0.
+    """
+    return _dropped("dropout", x, rate, noise_shape, uniform_sampler, name)
