@@ -9,7 +9,8 @@ Kernel text may have lines that start with ``@``, each a call of a routine::
     @potrf 'U' n *out n info    ==>    spotrf_("U", &n, out, &n, &info)
 
 with letters in quotes (``$code``: a letter by its code), ``*pointer`` and 64-bit integers; what
-``info`` says is then ``load(numbers, 0)``, 0 for success.
+``info`` says is then ``load(numbers, 0)``, 0 for success.  ``@zgees_`` is that routine for every
+dtype.
 
 Read next: factorizations.py, matrix_solvers.py.
 """
@@ -60,7 +61,10 @@ def lapack(
         _HEAD + _CALL.sub(_call_text, _dedented(text)),
         sizes=sizes or matrices,
         scratch=scratch,
-        symbols=tuple("|".join(f"?{name}_" for name in s.split("|")) for s in symbols),
+        symbols=tuple(
+            s if s.endswith("_") else "|".join(f"?{name}_" for name in s.split("|"))
+            for s in symbols
+        ),
         flops=flops,
         choices=choices,
         parts=True,

@@ -34,7 +34,9 @@ DIFFERENTIABLE = [op for op in PURE_OPS if not isinstance(op.grad, NotDifferenti
 ONLY_DY = frozenset(("MaxPoolGrad", "MaxPoolGradGrad"))
 
 #: Not every matrix will do, and one with its elements moved may not: rows are multiples.
-MULTIPLES = frozenset(("Cholesky", "Lu", "MatrixInverse", "MatrixSolve", "MatrixTriangularSolve"))
+MULTIPLES = frozenset(
+    ("Cholesky", "Lu", "MatrixInverse", "MatrixSolve", "MatrixSquareRoot", "MatrixTriangularSolve")
+)
 
 ROWS = 3
 

@@ -69,6 +69,8 @@ DIFFERENT: dict[tuple[str, str], str] = {
     ("FusedBatchNormV3", "gradients"): "as of FusedBatchNormV2",
     ("FusedBatchNormV3", "values"): "as of FusedBatchNormV2; the last output, cuDNN's, is empty",
     ("GatherNd", "error"): "an index vector that names one element has a gradient here",
+    ("MatrixExponential", "error"): "TensorFlow 2 composes it",
+    ("MatrixSquareRoot", "values"): "the root of zeros is zeros",
     ("PadV2", "gradients"): "the padding value has a gradient here",
     ("Qr", "error"): "it has a gradient where sizes are unknown, too",
     ("Round", "values"): "integers stay as they are; TensorFlow 2.21 gives zeros",
