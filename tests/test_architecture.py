@@ -33,6 +33,7 @@ ROWS = [
     "codegen",
     "runtime",
     "compile fetching client_config runplan session",
+    "eager",
     "losses train testing",
     "contrib",
     "view profile datasets",

@@ -49,11 +49,14 @@ def apply_op(type: str, /, *inputs: Any, name: str | None = None, **attrs: Any) 
         TypeError: dtypes do not match or are not allowed; a missing or unknown attr.
         ValueError: the shapes do not fit; tensors of different graphs; None as an input.
     """
+    current = get_default_graph()
+    if current.executes:
+        return current.execute(type, inputs, name, attrs)  # type: ignore[attr-defined]
     opdef = OPDEFS.get(type)
     if opdef is None:
         raise TypeError(f"there is no op type {type!r}{did_you_mean(type, OPDEFS.known())}")
-    graph, current = _graph_of(inputs), get_default_graph()
-    if graph is None or graph is current:
+    graph = _graph_of(inputs)
+    if graph is None or graph is current or current.building_function:
         return _apply(opdef, current, inputs, name or type, attrs)
     with graph_as_default(graph):
         return _apply(opdef, graph, inputs, name or type, attrs)
@@ -141,12 +144,14 @@ def _graph_of(inputs: Sequence[Any]) -> Graph | None:
     """The graph of the first tensor or variable among the inputs, also inside lists."""
     for value in inputs:
         if isinstance(value, Tensor):
-            return value.op.graph
+            graph = value.op.graph
+            if not graph.executes:
+                return graph
         if isinstance(value, (list, tuple)):
             found = _graph_of(value)
             if found is not None:
                 return found
-        elif isinstance(getattr(value, "graph", None), Graph):
+        elif isinstance(getattr(value, "graph", None), Graph) and not value.graph.executes:
             return value.graph
     return None
 

@@ -67,6 +67,16 @@ class Graph:
     Operations are made inside ``with graph.as_default():`` and never removed.
     """
 
+    #: True for the graph that stands for eager execution (flowgraph/eager): it is asked to
+    #: ``execute`` what would be added to another.
+    executes = False
+    #: True for the graph of a function that tf.function traces.
+    building_function = False
+    #: What tf.Variable makes while this is the default graph; None: itself.
+    variable_class: type | None = None
+    #: In front of an operation's name where the name picks a random stream.
+    stream_prefix = ""
+
     def __init__(self) -> None:
         self._operations: list[Operation] = []
         self._by_name: dict[str, Operation] = {}
@@ -114,7 +124,8 @@ class Graph:
         self._check_not_finalized()
         for tensor in inputs:
             if tensor.op.graph is not self:
-                raise ValueError(_mixed_graphs(type, inputs, tensor, name))
+                inputs = self._own(type, inputs, name)
+                break
         with self._lock:
             if name.endswith("/"):
                 name = name[:-1]
@@ -138,6 +149,16 @@ class Graph:
             self._operations.append(op)
             self._by_name[name] = op
         return op
+
+    def _own(self, type: str, inputs: Sequence[Tensor], name: str) -> Sequence[Tensor]:
+        """``inputs``, of which some belong to another graph, as tensors of this one."""
+        other = next(tensor for tensor in inputs if tensor.graph is not self)
+        if other.graph.executes:
+            raise RuntimeError(
+                f"{type}: an eager tensor is used in a graph; build graphs of what they are made "
+                "of, or use tf.function\n" + _mixed_graphs(type, inputs, other, name)
+            )
+        raise ValueError(_mixed_graphs(type, inputs, other, name))
 
     def _apply_scopes(self, op: Operation, control_inputs: Iterable[Operation]) -> None:
         scopes = self._scopes

@@ -17,15 +17,22 @@ from flowgraph.graph.node import Operation, Tensor
 from flowgraph.graph.stack import graph_as_default, stack
 
 _global_graph: Graph | None = None
+#: What stands in for a global graph: the one that executes, after tf.enable_eager_execution().
+_stand_in: Graph | None = None
 _global_lock = threading.Lock()
 
 
 @export("get_default_graph")
 def get_default_graph() -> Graph:
     """The graph of the innermost ``as_default`` block, or else the global one."""
-    global _global_graph
     if stack.graphs:
         return stack.graphs[-1]
+    return _global_graph or global_graph()
+
+
+def global_graph() -> Graph:
+    """The graph below all ``as_default`` blocks."""
+    global _global_graph
     if _global_graph is None:
         with _global_lock:
             if _global_graph is None:
@@ -46,7 +53,20 @@ def reset_default_graph() -> None:
             "reset_default_graph() inside `with graph.as_default():`; leave the block and make a "
             "new Graph"
         )
-    _global_graph = None
+    _global_graph = _stand_in
+
+
+def replace_global_graph(stand_in: Graph | None) -> bool:
+    """Let ``stand_in`` (None: a new graph, when needed) be below all ``as_default`` blocks.
+
+    True, and nothing changed, when a stand-in is to replace a graph that has operations.
+    """
+    global _global_graph, _stand_in
+    if stand_in is not None and _stand_in is None and _global_graph and _global_graph.version:
+        return True
+    if stand_in is not _stand_in:
+        _global_graph = _stand_in = stand_in
+    return False
 
 
 def graph_of(values: Iterable[Any]) -> Graph:
@@ -56,15 +76,18 @@ def graph_of(values: Iterable[Any]) -> Graph:
         ValueError: they belong to different graphs.
     """
     found: Graph | None = None
+    current = get_default_graph()
+    if current.building_function:
+        return current  # it captures what belongs to others
     for value in values:
         for item in value if isinstance(value, (list, tuple)) else (value,):
             graph = getattr(item, "graph", None)
-            if not isinstance(graph, Graph):
+            if not isinstance(graph, Graph) or graph.executes:
                 continue
             if found is not None and graph is not found:
                 raise ValueError(f"{item!r} belongs to another graph than the other inputs")
             found = graph
-    return found or get_default_graph()
+    return found or current
 
 
 @export("name_scope")

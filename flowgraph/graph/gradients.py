@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import enum
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -138,6 +138,11 @@ def gradients(
     if len(given) != len(y_list):
         raise ValueError(f"gradients: {len(y_list)} ys were given, but {len(given)} grad_ys")
     graph = graph_of([*y_list, *x_list, *stop_list, *given])
+    if graph.executes:
+        raise RuntimeError(
+            "tf.gradients is not supported when eager execution is enabled. Use tf.GradientTape "
+            "instead."
+        )
     with name_scope(name, "gradients", [*y_list, *x_list, *stop_list, *given]):
         y_tensors = [_dense(y, f"y_{i}") for i, y in enumerate(y_list)]
         x_tensors = [_source(x, f"x_{i}") for i, x in enumerate(x_list)]
@@ -211,7 +216,7 @@ class _Backward:
     def gradient_of(self, tensor: Tensor) -> Gradient | None:
         """The sum of what flowed into ``tensor``."""
         if tensor not in self.sums and tensor in self.flowing:
-            self.sums[tensor] = _total(self.flowing.pop(tensor))
+            self.sums[tensor] = total(self.flowing.pop(tensor))
         return self.sums.get(tensor)
 
     def run(self) -> None:
@@ -261,41 +266,54 @@ class _Backward:
     def _apply_rule(
         self, op: Operation, dys: list[Gradient | None], user_rule: Any
     ) -> Sequence[Gradient | None]:
-        if op.type not in _SPARSE_OPS:
-            if op.type in _ROWWISE_OPS and user_rule is None:
-                (dy,) = dys
-                if isinstance(dy, IndexedSlices):
-                    opdef = OPDEFS[op.type]
-                    rule: Any = opdef.grad
-                    (values,) = rule(OpView(op, opdef, self._wants), dy.values)
-                    if values is None:
-                        return [None]
-                    return [IndexedSlices(values, dy.indices, dy.dense_shape)]
-            dys = [convert(dy, None, None) if dy is not None else None for dy in dys]
-        if user_rule is None:
-            opdef = OPDEFS[op.type]
-            dxs = opdef.grad(OpView(op, opdef, self._wants), *dys)  # type: ignore[operator]
-        else:
-            # A user's function expects a tensor for every output, as in TensorFlow.
-            filled = [
-                call.ZerosLike(tensor) if dy is None and _is_differentiable(tensor) else dy
-                for tensor, dy in zip(op.outputs, dys, strict=True)
-            ]
-            dxs = user_rule(op, *filled)
-        listed = _flatten(dxs)
-        if len(listed) != len(op.inputs):
-            raise ValueError(
-                format_message(
-                    f"the gradient of {op.type} gave {len(listed)} value(s) for "
-                    f"{len(op.inputs)} input(s)",
-                    [describe(f"inputs[{i}]", tensor) for i, tensor in enumerate(op.inputs)],
-                    (op.name, format_site(op.site)),
-                )
-            )
-        return [
-            dx if dx is None or isinstance(dx, (Tensor, IndexedSlices)) else convert_to_tensor(dx)
-            for dx in listed
+        return apply_rule(op, dys, user_rule, self._wants)
+
+
+def apply_rule(
+    op: Operation, dys: list[Gradient | None], user_rule: Any, wants: Callable[[Tensor], bool]
+) -> Sequence[Gradient | None]:
+    """dx for every input of ``op``.
+
+    Args:
+        dys: what flows into its outputs.
+        user_rule: a user's function that stands for the op's own rule, or None.
+        wants: whether the gradient of an input leads anywhere.
+    """
+    if op.type not in _SPARSE_OPS:
+        if op.type in _ROWWISE_OPS and user_rule is None:
+            (dy,) = dys
+            if isinstance(dy, IndexedSlices):
+                opdef = OPDEFS[op.type]
+                rule: Any = opdef.grad
+                (values,) = rule(OpView(op, opdef, wants), dy.values)
+                if values is None:
+                    return [None]
+                return [IndexedSlices(values, dy.indices, dy.dense_shape)]
+        dys = [convert(dy, None, None) if dy is not None else None for dy in dys]
+    if user_rule is None:
+        opdef = OPDEFS[op.type]
+        dxs = opdef.grad(OpView(op, opdef, wants), *dys)  # type: ignore[operator]
+    else:
+        # A user's function expects a tensor for every output, as in TensorFlow.
+        filled = [
+            call.ZerosLike(tensor) if dy is None and _is_differentiable(tensor) else dy
+            for tensor, dy in zip(op.outputs, dys, strict=True)
         ]
+        dxs = user_rule(op, *filled)
+    listed = _flatten(dxs)
+    if len(listed) != len(op.inputs):
+        raise ValueError(
+            format_message(
+                f"the gradient of {op.type} gave {len(listed)} value(s) for "
+                f"{len(op.inputs)} input(s)",
+                [describe(f"inputs[{i}]", tensor) for i, tensor in enumerate(op.inputs)],
+                (op.name, format_site(op.site)),
+            )
+        )
+    return [
+        dx if dx is None or isinstance(dx, (Tensor, IndexedSlices)) else convert_to_tensor(dx)
+        for dx in listed
+    ]
 
 
 def _operations_between(ends: Iterable[Operation], starts: Iterable[Operation]) -> list[Operation]:
@@ -323,7 +341,7 @@ def _is_differentiable(tensor: Tensor) -> bool:
     return tensor.dtype.np.kind in "fc"
 
 
-def _total(parts: list[Gradient]) -> Gradient:
+def total(parts: list[Gradient]) -> Gradient:
     if len(parts) == 1:
         return parts[0]
     if all(isinstance(part, IndexedSlices) for part in parts):

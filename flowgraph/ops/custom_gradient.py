@@ -59,9 +59,11 @@ def custom_gradient(f: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(f)
     def decorated(*args: Any, **kwargs: Any) -> Any:
         graph = get_default_graph()
+        if graph.executes:
+            return graph.custom_gradient(f, args, kwargs)  # type: ignore[attr-defined]
         inputs = map_structure(lambda x: call.Identity(convert_to_tensor(x)), list(args))
         first = graph.version
-        results, grad = _call(f, inputs, kwargs)
+        results, grad = call_with_gradient(f, inputs, kwargs)
         flat_inputs = flatten(inputs)
         flat_results = [convert_to_tensor(y) for y in flatten(results)]
         variables = _variables_read(graph, first)
@@ -80,7 +82,9 @@ def custom_gradient(f: Callable[..., Any]) -> Callable[..., Any]:
     return decorated
 
 
-def _call(f: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> tuple[Any, Any]:
+def call_with_gradient(
+    f: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]
+) -> tuple[Any, Any]:
     """``f(*args, **kwargs)``, which must be (y, grad)."""
     returned = f(*args, **kwargs)
     if not isinstance(returned, tuple) or len(returned) != 2 or not callable(returned[1]):
@@ -204,6 +208,8 @@ def recompute_grad(f: Callable[..., Any]) -> Callable[..., Any]:
     @custom_gradient
     def recomputing(*args: Any, **kwargs: Any) -> Any:
         def grad(*dys: Any, variables: Any = ()) -> Any:
+            if get_default_graph().executes:
+                return get_default_graph().gradient_of(f, args, kwargs, dys, variables)  # type: ignore[attr-defined]
             present = [dy for dy in dys if dy is not None]
             with control_dependencies(present):
                 again = map_structure(lambda x: _not_before(x, present), list(args))

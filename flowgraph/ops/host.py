@@ -17,7 +17,7 @@ import numpy as np
 from flowgraph.dtypes import DType, as_dtype
 from flowgraph.graph.apply import apply_op
 from flowgraph.graph.core import Graph
-from flowgraph.graph.default import name_scope
+from flowgraph.graph.default import get_default_graph, name_scope
 from flowgraph.graph.export import export
 from flowgraph.graph.node import Tensor
 from flowgraph.graph.opdef import (
@@ -314,7 +314,8 @@ def py_function(
         InvalidArgumentError: the function returns another number of values (when run).
         UnknownError: it raises (when run); ValueError and TypeError become InvalidArgumentError.
 
-    Gradient: none, unless one is registered with tf.RegisterGradient and gradient_override_map.
+    Gradient: of what is executed at once, through the function; else none, unless one is registered
+    with tf.RegisterGradient and gradient_override_map.
 
     >>> y = tf.py_function(lambda x: tf.square(x) + 1, [tf.constant([1.0, 2.0])], tf.float32)
     >>> tf.Session().run(y)
@@ -324,6 +325,9 @@ def py_function(
         raise ValueError(f"py_function: func must be callable, got {func!r}")
     is_list = isinstance(Tout, (list, tuple))
     dtypes = [as_dtype(dtype) for dtype in (Tout if is_list else [Tout])]
+    graph = get_default_graph()
+    if graph.executes:
+        return graph.call_python(func, list(inp), dtypes, is_list)  # type: ignore[attr-defined]
     result = apply_op(
         "EagerPyFunc", list(inp), Tout=dtypes, token=f"pyfunc_{next(_tokens)}", _function=func,
         _single=not is_list, name=name,

@@ -52,7 +52,8 @@ def get_seed(op_seed: int | None) -> tuple[int | None, int | None]:
     if graph_seed is None and op_seed is None:
         return None, None
     if op_seed is None:
-        return graph_seed, _hash_of(get_default_graph().get_name_scope())
+        graph = get_default_graph()
+        return graph_seed, _hash_of(graph.stream_prefix + graph.get_name_scope())
     seeds = DEFAULT_GRAPH_SEED if graph_seed is None else graph_seed, op_seed % _MAX_SEED
     return (0, _MAX_SEED) if seeds == (0, 0) else seeds
 
@@ -61,7 +62,7 @@ def seeds_of(op_seed: int | None, type: str) -> dict[str, Any]:
     """Attrs seed and seed2 of an operation of ``type`` about to be made under its own name."""
     graph = get_default_graph()
     if op_seed is None:
-        name = graph.unique_name(type, mark_as_used=False)
+        name = graph.stream_prefix + graph.unique_name(type, mark_as_used=False)
         seed = DEFAULT_GRAPH_SEED if graph.seed is None else graph.seed
         return {"seed": seed, "seed2": _hash_of(name)}
     return dict(zip(("seed", "seed2"), get_seed(op_seed), strict=True))

@@ -103,6 +103,11 @@ class Variable(Scattering, metaclass=_Creatable):
     #: Above ndarray's, so that ``array + variable`` becomes ``variable.__radd__(array)``.
     __array_priority__ = 100
 
+    def __new__(cls, *args: Any, **kwargs: Any) -> Variable:
+        """A variable of the kind that the default graph has."""
+        made = get_default_graph().variable_class
+        return super().__new__(made if made is not None and cls is Variable else cls)
+
     def __init__(
         self,
         initial_value: Any = None,

@@ -78,12 +78,6 @@ def forward_compatible(year: int, month: int, day: int) -> bool:
 # ---------------------------------------------------------------------------------------- switches
 
 
-@export("executing_eagerly", "executing_eagerly_outside_functions")
-def executing_eagerly() -> bool:
-    """False: operations are put into a graph."""
-    return False
-
-
 def _switch_off(name: str) -> None:
     def function() -> None:
         return None
@@ -107,12 +101,9 @@ def _switch_on(name: str, what: str) -> None:
 
 
 for _name in (
-    "disable_v2_behavior", "disable_eager_execution", "disable_v2_tensorshape",
-    "disable_tensor_equality", "disable_control_flow_v2",
+    "disable_v2_tensorshape", "disable_tensor_equality", "disable_control_flow_v2",
 ):  # fmt: skip
     _switch_off(_name)
-_switch_on("enable_v2_behavior", "behaviour of TensorFlow 2")
-_switch_on("enable_eager_execution", "eager execution")
 _switch_on("enable_v2_tensorshape", "behaviour of TensorFlow 2")
 _switch_on("enable_tensor_equality", "comparison of tensors by ==")
 _switch_on("enable_control_flow_v2", "other control flow")

@@ -167,8 +167,22 @@ def test_compat() -> None:
 
 def test_there_is_one_behaviour() -> None:
     tf.disable_v2_behavior()
-    tf.disable_eager_execution()
     assert not tf.executing_eagerly()
-    for function in (tf.enable_eager_execution, tf.enable_v2_behavior):
+    for function in (tf.enable_v2_tensorshape, tf.enable_tensor_equality):
         with pytest.raises(NotImplementedError):
             function()
+
+
+def test_eager_execution_can_be_switched_on_and_off() -> None:
+    tf.reset_default_graph()
+    tf.enable_eager_execution()
+    try:
+        assert tf.executing_eagerly() and tf.constant(2.0).numpy() == 2.0
+        with tf.Graph().as_default():
+            assert not tf.executing_eagerly()
+    finally:
+        tf.disable_eager_execution()
+    assert not tf.executing_eagerly()
+    tf.constant(1.0)
+    with pytest.raises(ValueError, match="at program startup"):
+        tf.enable_eager_execution()
