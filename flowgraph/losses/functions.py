@@ -11,14 +11,9 @@ from flowgraph.graph.convert import convert_to_tensor
 from flowgraph.graph.default import GraphKeys, name_scope
 from flowgraph.graph.export import export
 from flowgraph.graph.node import Tensor, describe
-from flowgraph.losses.weighted import (
-    Reduction,
-    add_loss,
-    compute_weighted_loss,
-    fit_weights,
-    squeeze_last,
-)
+from flowgraph.losses.weighted import Reduction, add_loss, compute_weighted_loss, fit_weights
 from flowgraph.ops.casts import cast
+from flowgraph.ops.confusion import squeeze_last
 from flowgraph.ops.losses import sigmoid_cross_entropy_with_logits
 from flowgraph.ops.reductions import reduce_with
 from flowgraph.ops.rules import one_name, shape_of

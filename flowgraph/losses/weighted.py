@@ -110,27 +110,6 @@ def number_present(values: Tensor, weights: Tensor) -> Tensor:
         return reduce_with("Sum", whole, None, False, None)
 
 
-def squeeze_last(
-    a: Tensor, b: Tensor, expected_difference: int = 0, name: str | None = None
-) -> tuple[Tensor, Tensor]:
-    """Both, without the last axis of the one whose rank is one too high and whose last size is 1.
-
-    Args:
-        a, b: labels and predictions; ranks that are not known are taken to be right.
-        expected_difference: the rank of ``b`` minus that of ``a`` as it should be.
-        name: of the operations.
-    """
-    if a.dims is None or b.dims is None:
-        return a, b
-    with name_scope(name, "remove_squeezable_dimensions", [a, b]):
-        surplus = len(b.dims) - len(a.dims) - expected_difference
-        if surplus == 1 and b.dims[-1] in (1, None):
-            b = call.Squeeze(b, squeeze_dims=[-1])
-        elif surplus == -1 and a.dims[-1] in (1, None):
-            a = call.Squeeze(a, squeeze_dims=[-1])
-    return a, b
-
-
 # ----------------------------------------------------------------------------------------- one loss
 
 

@@ -1,4 +1,4 @@
-"""Tensors under another name: identity, identity_n, stop_gradient.
+"""Tensors under another name: identity, identity_n, stop_gradient, ensure_shape.
 
 Read next: control.py (group, tuple, no_op).
 """
@@ -14,13 +14,16 @@ from flowgraph.graph.node import Tensor
 from flowgraph.graph.opdef import (
     REQUIRED,
     Attr,
+    Call,
     View,
     define,
     dtypes_of,
+    error_sample,
     not_differentiable,
     sample,
 )
-from flowgraph.ops.rules import f32, i32, same_shape
+from flowgraph.ops.rules import f32, i32, invalid, same_shape
+from flowgraph.shapes import Dims, ShapeError, format_dims, is_compatible, merge
 
 _AS_IT_IS = View(lambda call_, shape, strides: (0, shape, strides))
 _ANYTHING = (sample(f32(2, 3)), sample(f32()), sample(f32(0, 2)), sample(i32([1, 2])))
@@ -103,3 +106,75 @@ def stop_gradient(input: Any, name: str | None = None) -> Tensor:
     [None]
     """
     return apply_op("StopGradient", input, name=name)
+
+
+# ----------------------------------------------------------------------------------- ensure_shape
+
+
+def _ensured(call_: Call) -> list[Dims]:
+    try:
+        return [merge(call_.shapes[0], call_.attrs["shape"])]
+    except ShapeError:
+        raise ShapeError(_unlike(call_.shapes[0], call_.attrs["shape"])) from None
+
+
+def _unlike(dims: Dims, wanted: Dims) -> str:
+    return f"a tensor of shape {format_dims(dims)} is not of shape {format_dims(wanted)}"
+
+
+def _ensured_reference(call_: Call, x: Any) -> Any:
+    if not is_compatible(x.shape, call_.attrs["shape"]):
+        raise invalid(_unlike(x.shape, call_.attrs["shape"]))
+    return x
+
+
+define(
+    "EnsureShape",
+    "input: T -> output: T",
+    shape=Attr("shape", REQUIRED),
+    T=dtypes_of(ALL),
+    infer=_ensured,
+    kernel=_AS_IT_IS,
+    grad=lambda op, dy: (dy,),
+    reference=_ensured_reference,
+    samples=(
+        sample(f32(2, 3), shape=(2, None)),
+        sample(f32(2, 3), shape=(None, 3)),
+        sample(f32(), shape=()),
+        sample(f32(0, 2), shape=(None, 2)),
+    ),
+    errors=(
+        error_sample(ValueError, r"of shape \[2, 3\] is not of shape \[2, 4\]", f32(2, 3),
+                     shape=(2, 4)),
+        error_sample(Exception, "is not of shape", f32(2, 3), shape=(2, 4), stage="run"),
+    ),
+    doc="``input``, whose shape must be ``shape``.  Gradient: dy.",
+)  # fmt: skip
+
+
+@export("ensure_shape")
+def ensure_shape(x: Any, shape: Any, name: str | None = None) -> Tensor:
+    """``x``, of which the run makes sure that its shape is as said.
+
+    Unlike ``x.set_shape(shape)``, which only tells the graph.
+
+    Args:
+        x: a tensor.
+        shape: a shape, in which None stands for any size.
+        name: of the operation; ``EnsureShape`` by default.
+
+    Returns:
+        ``x``, whose static shape is what is known of its own and of ``shape``.
+
+    Raises:
+        ValueError: its static shape is another.
+        InvalidArgumentError: its shape is another (when run).
+
+    Gradient: dy.
+    Cost: none.
+
+    >>> x = tf.placeholder(tf.float32)
+    >>> print(tf.ensure_shape(x, [None, 3]).shape)
+    (?, 3)
+    """
+    return apply_op("EnsureShape", x, shape=shape, name=name)

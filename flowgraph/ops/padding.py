@@ -214,26 +214,34 @@ def pad(
     name: str | None = None,
     constant_values: Any = 0,
 ) -> Tensor:
-    """``tensor`` with a frame of constants.
+    """``tensor`` with a frame of constants, or of its own mirror image.
 
     Args:
         tensor: a tensor of n axes.
         paddings: (n, 2) integers: how many to add before and behind each axis.
-        mode: CONSTANT, in any case.
-        name: of the operation; ``Pad`` by default (``PadV2`` for another constant than 0).
+        mode: CONSTANT; REFLECT (the element at the border is not repeated) or SYMMETRIC (it is),
+            in any case.
+        name: of the operation; ``Pad`` by default (``PadV2`` for another constant than 0,
+            ``MirrorPad`` for the other modes).
         constant_values: the scalar to frame with.
 
     Raises:
-        ValueError: the paddings do not fit, or the mode is another.
+        ValueError: the paddings do not fit, ask for more than there is to mirror, or the mode is
+            another.
 
-    Gradient: dy within the frame; to the constant, the sum of the frame.
+    Gradient: dy within the frame; to the constant, the sum of the frame; of a mirror image, dy
+    added to what it shows.
 
     >>> tf.Session().run(tf.pad([[1, 2]], [[0, 1], [1, 1]]))
     array([[0, 1, 2, 0],
            [0, 0, 0, 0]], dtype=int32)
+    >>> print(tf.Session().run(tf.pad([1, 2, 3], [[2, 2]], "REFLECT")))
+    [3 2 1 2 3 2 1]
     """
+    if mode.upper() in ("REFLECT", "SYMMETRIC"):
+        return apply_op("MirrorPad", tensor, paddings, mode=mode.upper(), name=name)
     if mode.upper() != "CONSTANT":
-        raise ValueError(f"pad: mode {mode!r} is not CONSTANT")
+        raise ValueError(f"pad: mode {mode!r} is not CONSTANT, REFLECT or SYMMETRIC")
     if not isinstance(constant_values, Tensor) and constant_values == 0:
         return apply_op("Pad", tensor, paddings, name=name)
     return apply_op("PadV2", tensor, paddings, constant_values, name=name)

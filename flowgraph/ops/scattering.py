@@ -1,4 +1,4 @@
-"""Rows put where index tuples say: scatter_nd, tensor_scatter_update, _add, _sub.
+"""Rows put where index tuples say: scatter_nd, tensor_scatter_update, _add, _sub, _min, _max.
 
 Their gradients are gathers; as a dense tensor, the gradient of a gather_nd is a scatter_nd.
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from flowgraph.dtypes import ALL, INDEX, NUMERIC, int32
+from flowgraph.dtypes import ALL, INDEX, NUMERIC, REAL, int32
 from flowgraph.graph.apply import apply_op, call
 from flowgraph.graph.export import export
 from flowgraph.graph.node import Tensor
@@ -129,6 +129,16 @@ def _subtracted_grad(op: Any, dy: Any) -> tuple[Any, None, Any]:
     return dy, None, call.Neg(call.GatherNd(dy, op.indices))
 
 
+def _extreme_grad(op: Any, dy: Any) -> tuple[Any, None, Any]:
+    """dy shared equally by all that are as great (or small) as what came out."""
+    dtype = dy.dtype.base_dtype
+    kept = call.Cast(call.Equal(op.tensor, op.output), DstT=dtype)
+    chosen = call.Cast(call.Equal(op.updates, call.GatherNd(op.output, op.indices)), DstT=dtype)
+    ties = call.TensorScatterAdd(kept, op.indices, chosen)
+    share = call.DivNoNan(dy, ties)
+    return share * kept, None, call.GatherNd(share, op.indices) * chosen
+
+
 def _into(type: str, which: str, first: str, grad: Any, doc: str, dtypes: Any = NUMERIC) -> None:
     # NB: of two updates for one place only the last counts; finite differences find that too,
     # the gradient gives dy to both, as TensorFlow's does.
@@ -173,6 +183,12 @@ _into("TensorScatterAdd", "Add", "tensor", _added_grad,
       "A copy of ``tensor`` with ``updates`` added to what ``indices`` name.")  # fmt: skip
 _into("TensorScatterSub", "Sub", "tensor", _subtracted_grad,
       "A copy of ``tensor`` with ``updates`` subtracted from what ``indices`` name.")  # fmt: skip
+_into("TensorScatterMin", "Min", "tensor", _extreme_grad,
+      "A copy of ``tensor`` with the lesser of ``updates`` and what ``indices`` name.",
+      REAL)  # fmt: skip
+_into("TensorScatterMax", "Max", "tensor", _extreme_grad,
+      "A copy of ``tensor`` with the greater of ``updates`` and what ``indices`` name.",
+      REAL)  # fmt: skip
 _into("ScatterNdNonAliasingAdd", "Add", "input", _added_grad,
       "A copy of ``input`` with ``updates`` added to what ``indices`` name.")  # fmt: skip
 
@@ -222,4 +238,14 @@ tensor_scatter_add = _into_function(
 tensor_scatter_sub = _into_function(
     "Sub", "subtracted from", "dy; to the updates, -dy of their places", "[ 1 -7  3 -6]",
     "updates for one place add up", "tensor_scatter_sub", "tensor_scatter_nd_sub",
+)  # fmt: skip
+tensor_scatter_nd_min = _into_function(
+    "Min", "(where they are less) in place of", "dy, shared equally by the elements and updates "
+    "that are equal to the result", "[1 2 3 4]", "the least of all remains",
+    "tensor_scatter_nd_min",
+)  # fmt: skip
+tensor_scatter_nd_max = _into_function(
+    "Max", "(where they are greater) in place of", "dy, shared equally by the elements and updates "
+    "that are equal to the result", "[ 1  9  3 10]", "the greatest of all remains",
+    "tensor_scatter_nd_max",
 )  # fmt: skip

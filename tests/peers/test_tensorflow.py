@@ -71,9 +71,12 @@ DIFFERENT: dict[tuple[str, str], str] = {
     ("GatherNd", "error"): "an index vector that names one element has a gradient here",
     ("MatrixExponential", "error"): "TensorFlow 2 composes it",
     ("MatrixSquareRoot", "values"): "the root of zeros is zeros",
+    ("MirrorPad", "error"): "an axis of size 0 can have a frame of 0",
+    ("MirrorPadGrad", "error"): "an axis of size 0 can have a frame of 0",
     ("PadV2", "gradients"): "the padding value has a gradient here",
     ("Qr", "error"): "it has a gradient where sizes are unknown, too",
     ("Round", "values"): "integers stay as they are; TensorFlow 2.21 gives zeros",
+    ("UnravelIndex", "error"): "no indices have no coordinates",
     **{
         (op, what): "signs of vectors; outputs that are not wanted are empty vectors"
         for op in ("SelfAdjointEigV2", "Svd")
