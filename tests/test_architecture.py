@@ -34,7 +34,7 @@ ROWS = [
     "runtime",
     "compile fetching client_config runplan session",
     "eager",
-    "losses train testing",
+    "layers losses train testing",
     "contrib",
     "view profile datasets",
 ]

@@ -62,7 +62,9 @@ def compare(where: str, here: Any, there: Any) -> None:
     elif isinstance(there, (np.ndarray, float)):
         assert np.asarray(here).dtype == np.asarray(there).dtype, where
         if np.asarray(there).dtype.kind in "fc":
-            np.testing.assert_allclose(here, there, 2e-5, 2e-6, err_msg=where)
+            finite = np.abs(there[np.isfinite(there)]) if np.ndim(there) else np.abs(there)
+            size = max(1.0, float(np.max(finite, initial=0.0)))
+            np.testing.assert_allclose(here, there, 2e-5, 4e-6 * size, err_msg=where)
         else:
             np.testing.assert_array_equal(here, there, err_msg=where)
     else:
