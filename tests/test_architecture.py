@@ -25,7 +25,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 #: A module imports from its own row and the rows above.  (flowgraph/__init__.py imports all.)
 ROWS = [
     "errors config dtypes shapes tensor_shape collector",
-    "graph platform",
+    "graph platform protos",
     "kernel",
     "ops",
     "optimize",

@@ -73,6 +73,8 @@ def _python_array(value: Any, dtype: DType | None) -> np.ndarray[Any, Any]:
     """The array of Python numbers and lists; float32, and int32 for integers that fit."""
     try:
         array = np.array(value)
+    except UnicodeDecodeError:  # str beside bytes that are no ASCII
+        array = np.array(value, object)
     except ValueError as error:
         raise ValueError(f"a tensor cannot be made of a ragged list: {error}") from None
     if array.dtype.kind in "OSU":

@@ -30,7 +30,7 @@ from flowgraph import config
 V = TypeVar("V")
 
 #: Packages whose files register op types and public names when they are imported.
-FAMILIES = ("contrib", "eager", "layers", "losses", "ops", "platform", "testing", "train")
+FAMILIES = ("contrib", "eager", "layers", "losses", "ops", "platform", "protos", "testing", "train")
 
 
 class Table(dict[str, V], Generic[V]):
