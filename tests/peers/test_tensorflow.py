@@ -69,6 +69,16 @@ DIFFERENT: dict[tuple[str, str], str] = {
     ("FusedBatchNormV3", "gradients"): "as of FusedBatchNormV2",
     ("FusedBatchNormV3", "values"): "as of FusedBatchNormV2; the last output, cuDNN's, is empty",
     ("GatherNd", "error"): "an index vector that names one element has a gradient here",
+    **{
+        (f"Matrix{op}{version}", what): why
+        for op in ("Diag", "DiagPart", "SetDiag")
+        for version in ("V2", "V3")
+        for what, why in (
+            ("gradients", "the padding value has a gradient here"),
+            ("error", "TensorFlow's shape rule fails where the number of rows is unknown"),
+            ("shapes", "TensorFlow takes unknown sizes for 0"),
+        )
+    },
     ("MatrixExponential", "error"): "TensorFlow 2 composes it",
     ("MatrixSquareRoot", "values"): "the root of zeros is zeros",
     ("MirrorPad", "error"): "an axis of size 0 can have a frame of 0",
