@@ -31,6 +31,7 @@ ROWS = [
     "optimize",
     "lower plan",
     "codegen",
+    "formats",
     "runtime",
     "compile fetching client_config runplan session",
     "eager",

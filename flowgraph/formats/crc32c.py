@@ -1,0 +1,159 @@
+"""CRC-32C (Castagnoli), the checksum of TensorFlow's files, and their masked form of it.
+
+    crc32c(b"123456789") == 0xE3069283
+
+Two lookups a byte are slow in any language; the kernel takes 16 bytes at a time, one table for each
+place (Kounavis and Berry 2005), of four parts of the data at once, whose checksums are then joined:
+the checksum of a longer text is linear in that of its head.
+
+Read next: leveldb_table.py, which checks its blocks with it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from flowgraph.codegen.compile import addresses
+from flowgraph.kernel.ir import TextKernel
+
+#: The polynomial, its bits reversed.
+POLYNOMIAL = 0x82F63B78
+_MASK_DELTA = 0xA282EAD8
+_ALL = 0xFFFFFFFF
+
+#: Shorter texts are done in Python, longer ones in four parts.
+_SHORT, _LONG = 64, 1 << 16
+
+_STEP = """
+        a{i} = load(p{i}, k) ^ c{i}
+        b{i} = load(p{i}, k + 1)
+        c{i} = {lookups}
+"""
+
+
+def _lookups(i: int) -> str:
+    """The new checksum: 16 tables, one for each byte that was read."""
+    terms = []
+    for byte in range(16):
+        word, shift = f"{'a' if byte < 8 else 'b'}{i}", 8 * (byte % 8)
+        place = (15 - byte) * 256
+        terms.append(f"uint64(load(t, {place} + int64(({word} >> uint64({shift})) & m)))")
+    return " ^ ".join(terms)
+
+
+def _kernel_text(parts: int) -> str:
+    """``parts`` checksums of pieces of equal length (a multiple of 16), one behind the other."""
+    text = "def kernel(block, start, stop):\n    t = uint32_pointer(slot(block, 1))\n"
+    text += "    m = uint64(255)\n    words = slot(block, 2)\n"
+    for i in range(parts):
+        text += f"    p{i} = uint64_pointer(slot(block, 0) + {i} * words * 8)\n"
+        text += f"    c{i} = uint64(slot(block, {3 + i}))\n"
+    text += "    for half in range(0, words // 2):\n        k = half * 2\n"
+    text += "".join(_STEP.format(i=i, lookups=_lookups(i)) for i in range(parts))
+    text += "".join(f"    put_slot(block, {3 + i}, int64(c{i}))\n" for i in range(parts))
+    return text + "    return 0\n"
+
+
+_KERNELS = {parts: TextKernel(f"crc32c_{parts}", _kernel_text(parts)) for parts in (1, 4)}
+
+
+@cache
+def _tables() -> np.ndarray[Any, Any]:
+    """[k][b]: the checksum register after byte b and k zero bytes."""
+    first = np.arange(256, dtype=np.uint32)
+    for _ in range(8):
+        first = np.where(first & 1, (first >> 1) ^ np.uint32(POLYNOMIAL), first >> 1)
+    tables = [first]
+    for _ in range(15):
+        last = tables[-1]
+        tables.append((last >> 8) ^ first[last & 255])
+    return np.ascontiguousarray(np.stack(tables), np.uint32)
+
+
+@cache
+def _function(parts: int) -> Any:
+    (address,) = addresses([_KERNELS[parts]])
+    kind = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
+    return kind(address)
+
+
+@cache
+def _list() -> list[int]:
+    return _tables()[0].tolist()
+
+
+def _in_python(register: int, data: Any) -> int:
+    table = _list()
+    for byte in bytes(data):
+        register = (register >> 8) ^ table[(register ^ byte) & 255]
+    return register
+
+
+@cache
+def _zeros_operator(count: int) -> np.ndarray[Any, Any]:
+    """What ``count`` zero bytes do to each bit of the register: 32 words, to be xor-ed."""
+    if count == 1:
+        bits = np.uint32(1) << np.arange(32, dtype=np.uint32)
+        return (bits >> 8) ^ _tables()[0][bits & 255]
+    half = _zeros_operator(count // 2)
+    twice = _applied(half, half)
+    return twice if count % 2 == 0 else _applied(_zeros_operator(1), twice)
+
+
+def _applied(operator: np.ndarray[Any, Any], registers: np.ndarray[Any, Any]) -> Any:
+    bits = (registers[:, None] >> np.arange(32, dtype=np.uint32)) & np.uint32(1)
+    return np.bitwise_xor.reduce(np.where(bits, operator[None, :], np.uint32(0)), axis=1)
+
+
+def crc32c(data: Any, value: int = 0) -> int:
+    """The checksum of ``data``.
+
+    Args:
+        data: bytes, or anything with a buffer (an array of numbers).
+        value: the checksum of what came before.
+
+    >>> hex(crc32c(b"123456789"))
+    '0xe3069283'
+    >>> crc32c(b"6789", crc32c(b"12345")) == crc32c(b"123456789")
+    True
+    """
+    array = np.frombuffer(data, np.uint8) if memoryview(data).nbytes else np.zeros(0, np.uint8)
+    register = (value & _ALL) ^ _ALL
+    size = array.size
+    if size >= _SHORT:
+        parts = 4 if size >= _LONG else 1
+        piece = size // (16 * parts) * 16
+        block = np.array(
+            [array.ctypes.data, _tables().ctypes.data, piece // 8, register, 0, 0, 0], np.int64
+        )
+        _function(parts)(block.ctypes.data, 0, 1)
+        found = [int(number) & _ALL for number in block[3 : 3 + parts]]
+        register = found[0]
+        for number in found[1:]:
+            moved = _applied(_zeros_operator(piece), np.array([register], np.uint32))
+            register = int(moved[0]) ^ number
+        array = array[piece * parts :]
+    return _in_python(register, array) ^ _ALL
+
+
+def masked(checksum: int) -> int:
+    """How a checksum is stored: turned and shifted, so that text holding one is not its own.
+
+    >>> hex(masked(0xE3069283))
+    '0xc78ab0e5'
+    """
+    return ((checksum >> 15 | checksum << 17) + _MASK_DELTA) & _ALL
+
+
+def unmasked(stored: int) -> int:
+    """The checksum that ``masked`` gave ``stored`` for.
+
+    >>> hex(unmasked(masked(0xE3069283)))
+    '0xe3069283'
+    """
+    turned = (stored - _MASK_DELTA) & _ALL
+    return (turned >> 17 | turned << 15) & _ALL
