@@ -27,7 +27,7 @@ ROWS = [
     "errors config dtypes shapes tensor_shape collector",
     "graph platform protos",
     "kernel",
-    "ops",
+    "ops image",
     "optimize",
     "lower plan",
     "codegen",

@@ -30,7 +30,10 @@ from flowgraph import config
 V = TypeVar("V")
 
 #: Packages whose files register op types and public names when they are imported.
-FAMILIES = ("contrib", "eager", "layers", "losses", "ops", "platform", "protos", "testing", "train")
+FAMILIES = (
+    "contrib", "eager", "image", "layers", "losses", "ops", "platform", "protos", "testing",
+    "train",
+)  # fmt: skip
 
 
 class Table(dict[str, V], Generic[V]):

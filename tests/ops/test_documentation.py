@@ -15,7 +15,7 @@ from flowgraph.graph.export import EXPORTS
 FUNCTIONS = {
     id(f): (name, f)
     for name, f in sorted(EXPORTS.items())
-    if inspect.isfunction(f) and f.__module__.startswith("flowgraph.ops.")
+    if inspect.isfunction(f) and f.__module__.startswith(("flowgraph.ops.", "flowgraph.image."))
 }
 
 
