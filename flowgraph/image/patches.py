@@ -48,9 +48,7 @@ def _windows(call_: Call) -> list[Window]:
         one_per_axis(attrs.get(name, [1] * rank), space, rank, name)
         for name in ("ksizes", "strides", "rates")
     )
-    return [
-        Window(k, s, r, attrs["padding"]) for k, s, r in zip(taps, strides, rates, strict=True)
-    ]
+    return [Window(k, s, r, attrs["padding"]) for k, s, r in zip(taps, strides, rates, strict=True)]
 
 
 def _infer(call_: Call) -> list[Dims]:
