@@ -68,6 +68,7 @@ DIFFERENT: dict[tuple[str, str], str] = {
     "TensorFlow leaves them unset, and its statistics of an empty batch are NaN",
     ("FusedBatchNormV3", "gradients"): "as of FusedBatchNormV2",
     ("FusedBatchNormV3", "values"): "as of FusedBatchNormV2; the last output, cuDNN's, is empty",
+    ("BesselY1", "values"): "at 0 TensorFlow says -inf of float64, NaN of float32",
     ("GatherNd", "error"): "an index vector that names one element has a gradient here",
     **{
         (f"Matrix{op}{version}", what): why
