@@ -52,6 +52,26 @@ define(
     doc="``input``, counted as a constant by gradients.",
 )
 
+
+
+def _refuse(op: Any, dy: Any) -> Any:
+    message = op.attrs["message"]
+    raise LookupError(f"the gradient of {op.name!r} is disabled" + f": {message}" * bool(message))
+
+
+define(
+    "PreventGradient",
+    "input: T -> output: T",
+    T=dtypes_of(ALL),
+    message="",
+    infer=same_shape,
+    kernel=_AS_IT_IS,
+    grad=_refuse,
+    reference=lambda call_, x: x,
+    samples=tuple(sample(*s.inputs, differentiable=()) for s in _ANYTHING),
+    doc="``input``; asking for a gradient through it is a LookupError.",
+)
+
 define(
     "IdentityN",
     "input: [T] -> output: [T]",

@@ -97,7 +97,7 @@ def answer(case):
         elif isinstance(result, tf.Tensor):
             outputs = [result]
         else:
-            outputs = list(result)
+            outputs = tf.nest.flatten(list(result))
         gradients = []
         if case["gradients"]:
             floats = [y for y in outputs if y.dtype.base_dtype.is_floating]
