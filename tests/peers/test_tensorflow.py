@@ -86,6 +86,7 @@ DIFFERENT: dict[tuple[str, str], str] = {
     ("MatrixSquareRoot", "values"): "the root of zeros is zeros",
     ("MirrorPad", "error"): "an axis of size 0 can have a frame of 0",
     ("MirrorPadGrad", "error"): "an axis of size 0 can have a frame of 0",
+    ("HSVToRGB", "gradients"): "it has a gradient here",
     ("PadV2", "gradients"): "the padding value has a gradient here",
     ("Qr", "error"): "it has a gradient where sizes are unknown, too",
     ("Round", "values"): "integers stay as they are; TensorFlow 2.21 gives zeros",
