@@ -53,7 +53,7 @@ def convert_image_dtype(
         if source.is_integer:
             wide = call.Cast(x, DstT=target)
             return apply_op("Mul", wide, number(1.0 / source.max, wide), name=scope)
-        if source.max <= target.max:  # float16: too narrow for the numbers of uint16
+        if float(source.max) <= target.max:  # float16: too narrow for the numbers of uint16
             x = call.Cast(x, DstT="float32")
         # half a step more, so that truncation rounds
         scaled = call.Mul(x, number(target.max + 0.5, x))

@@ -46,7 +46,9 @@ def test_gradients_of_adjustments(function, value):
     x, by = tf.constant(colours()), tf.constant(value)
     y = function(x, by)
     for at, shape in ((x, x.shape), (by, [])):
-        error = tf.test.compute_gradient_error(at, shape, y, y.shape, run(at), delta=1e-3)
+        with tf.Session():
+            start = at.eval()
+            error = tf.test.compute_gradient_error(at, shape, y, y.shape, start, delta=1e-3)
         assert error < 5e-3
         second = tf.gradients(tf.gradients(tf.square(y), at), at)[0]
         assert np.isfinite(run(second)).all()
@@ -90,7 +92,7 @@ def test_grey():
     x = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255]]], np.uint8)
     y = tf.image.rgb_to_grayscale(x)
     assert y.shape == [1, 4, 1]
-    assert run(y)[0, :, 0].tolist() == [76, 149, 29, 254]
+    assert run(y)[0, :, 0].tolist() == [76, 149, 29, 255]
     assert run(tf.image.grayscale_to_rgb(y)).shape == (1, 4, 3)
     p = tf.placeholder(tf.float32)
     assert run(tf.image.rgb_to_grayscale(p), {p: np.ones((2, 3))}).shape == (2, 1)
@@ -106,7 +108,7 @@ def test_linear_coordinates_go_there_and_back(kind):
     x = colours()
     there = getattr(tf.image, "rgb_to_" + kind)(x)
     y, back = run([there, getattr(tf.image, kind + "_to_rgb")(there)])
-    np.testing.assert_allclose(back, x, 1e-4, 1e-5)
+    np.testing.assert_allclose(back, x, 1e-4, 1e-4)
     np.testing.assert_allclose(y[..., 0], x @ [0.299, 0.587, 0.114], 1e-5)
     with pytest.raises(ValueError, match="3 channels"):
         getattr(tf.image, "rgb_to_" + kind)(tf.zeros([2, 2, 2]))
