@@ -6,8 +6,6 @@ Read next: encoding.py (numbers as bytes).
 from __future__ import annotations
 
 import math
-import re
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -25,6 +23,7 @@ from flowgraph.graph.opdef import (
     not_differentiable,
     sample,
 )
+from flowgraph.ops.number_text import read_number
 from flowgraph.ops.rules import f32, i32, invalid, one_name, same_shape
 from flowgraph.ops.texts import each_as, filled, texts
 
@@ -151,65 +150,6 @@ def as_string(
 
 
 # -------------------------------------------------------------------------------- string_to_number
-
-_SPACE = b" \t\n\v\f\r"
-_INTEGER = re.compile(rb"[+-]?\d+")
-_DECIMAL = re.compile(rb"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
-_HEXADECIMAL = re.compile(rb"[+-]?0[xX]([0-9a-fA-F]+\.?[0-9a-fA-F]*|\.[0-9a-fA-F]+)([pP][+-]?\d+)?")
-_SPECIAL = re.compile(rb"([+-]?)(inf|infinity|nan(?:\(\w*\))?)", re.IGNORECASE)
-
-
-def read_number(text: bytes, dtype: DType) -> Any:
-    """The number of ``dtype`` that ``text`` says; ValueError when it says none.
-
-    >>> read_number(b" 0x1p3 ", float32)
-    8.0
-    """
-    text = text.strip(_SPACE)
-    if dtype.is_integer:
-        if not _INTEGER.fullmatch(text):
-            raise ValueError
-        number = int(text)
-        if not dtype.min <= number <= dtype.max:
-            raise ValueError
-        return number
-    special = _SPECIAL.fullmatch(text)
-    if special is not None:
-        size: float = math.inf if special[2][:1] in b"iI" else math.nan
-        return -size if special[1] == b"-" else size
-    if _HEXADECIMAL.fullmatch(text):
-        try:
-            return float.fromhex(text.decode())
-        except OverflowError:
-            return -math.inf if text.startswith(b"-") else math.inf
-    if not _DECIMAL.fullmatch(text):
-        raise ValueError
-    value = float(text)
-    return _rounded_once(value, text) if dtype is float32 else value
-
-
-def _rounded_once(number: float, text: bytes) -> float:
-    """``number``, moved off the middle between two float32 to where ``text`` lies.
-
-    Rounding to float64 first may land on that middle, and rounding it again go the wrong way.
-    """
-    if not math.isfinite(number) or not number or abs(number) > 1e39 or abs(number) < 1e-46:
-        return number
-    with np.errstate(over="ignore"):
-        near = np.float32(number)
-        if not np.isfinite(near):
-            return number
-        # NB: NumPy compares a float with a float32 after rounding it.
-        other = float(np.nextafter(near, np.float32(math.copysign(math.inf, number - float(near)))))
-    if math.isinf(other):  # what would come behind the greatest float32
-        other = math.copysign(2.0**128, other)
-    if Fraction(float(near)) + Fraction(other) != 2 * Fraction(number):
-        return number
-    exact = Fraction(text.decode())
-    if exact == Fraction(number):
-        return number
-    return float(np.nextafter(number, math.inf if exact > Fraction(number) else -math.inf))
-
 
 def _to_number_reference(call_: Call, x: Any) -> np.ndarray[Any, Any]:
     dtype = call_.attrs["out_type"]

@@ -264,6 +264,7 @@ def test_is_as_in_tensorflow(op: OpDef, selected: frozenset[str]) -> None:
 
 #: (op type, number of the error sample) -> why TensorFlow accepts it, or refuses it earlier.
 STRICTER: dict[tuple[str, int], str] = {
+    ("DecodeCompressed", 2): "TensorFlow gives what there is of data whose end is missing",
     ("RegexReplace", 2): "TensorFlow leaves the text as it is, or writes half of the rewrite",
     ("ResizeBicubicGrad", 1): "channels that differ are an error here",
     ("ResizeBilinearGrad", 1): "as of ResizeBicubicGrad",
