@@ -187,7 +187,8 @@ def _qr_gradient(op: Any, dq: Tensor | None, dr: Tensor | None) -> tuple[Tensor]
     middle = inner - adjoint_of(inner)
     du = upper_of(du)  # below lie constant zeros
     outer = product(upper, du, adj_b=True)
-    middle = lower_of(middle + outer - adjoint_of(outer))
+    # the diagonal of R is real: of complex numbers, half of the diagonal, which is imaginary
+    middle = diagonal_halved(lower_of(middle + outer - adjoint_of(outer)))
     dx = product(q, du + over_adjoint(middle, upper))
     dx = dx + over_adjoint(dq - product(q, inner), upper)
     return (dx if dv is None else call.ConcatV2([dx, product(q, dv)], -1),)

@@ -38,6 +38,12 @@ def adjoint_of(x: Tensor) -> Tensor:
     return conjugate_of(transposed(x))
 
 
+def real_part(x: Tensor) -> Tensor:
+    """The real part, of the real dtype; ``x`` itself if it is real."""
+    dtype = x.dtype.base_dtype
+    return call.Real(x, Tout=dtype.real_dtype) if dtype.is_complex else x
+
+
 def lower_of(x: Tensor) -> Tensor:
     """The lower triangle, with the diagonal."""
     return call.MatrixBandPart(x, -1, 0)

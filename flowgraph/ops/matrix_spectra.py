@@ -43,6 +43,7 @@ from flowgraph.ops.matrix_algebra import (
     diagonal_halved,
     lower_of,
     product,
+    real_part,
     without_diagonal,
 )
 from flowgraph.ops.rules import f32, invalid
@@ -353,8 +354,11 @@ def _svd_gradient(
     weights = without_diagonal(_reciprocal(_differences(s * s)))
     if du is not None:
         inner = product(u, du, adj_a=True)
-        term = columns_times(weights * (inner - adjoint_of(inner)), s)
+        skew = inner - adjoint_of(inner)
+        term = columns_times(weights * skew, s)
         core = term if core is None else core + term
+        if s.dtype.base_dtype.is_complex:  # the phases that U and V have in common
+            core = core + call.MatrixDiag(call.MatrixDiagPart(skew) / (2.0 * s))
         rest = columns_times(du - product(u, inner), call.Reciprocal(s))
         outside = product(rest, v, adj_b=True)
     if dv is not None:
@@ -564,5 +568,5 @@ def svd(
     array([4., 3.], dtype=float32)
     """
     s, u, v = apply_op("Svd", tensor, compute_uv=compute_uv, full_matrices=full_matrices, name=name)
-    s = call.Real(s) if s.dtype.is_complex else s
+    s = real_part(s)
     return (s, u, v) if compute_uv else s

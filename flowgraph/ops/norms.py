@@ -13,11 +13,12 @@ from flowgraph.dtypes import float16, float32
 from flowgraph.graph.apply import apply_op, call
 from flowgraph.graph.convert import convert_to_tensor
 from flowgraph.graph.default import name_scope
-from flowgraph.graph.export import export
+from flowgraph.graph.export import EXPORTS, export
 from flowgraph.graph.node import Tensor
 from flowgraph.graph.static import constant_value
 from flowgraph.ops.reductions import reduce_with
-from flowgraph.ops.rules import number, one_name
+from flowgraph.ops.rules import conjugate_of, number, one_name
+from flowgraph.shapes import normalize_axis
 
 
 @export("reduce_logsumexp", "math.reduce_logsumexp")
@@ -69,11 +70,11 @@ def norm(
 ) -> Tensor:
     """The norm of vectors or matrices.
 
-    (sum |x|**ord) ** (1 / ord) of a vector; of a matrix the Frobenius norm, or the greatest sum of
-    absolute values over a column (1) or row (inf).
+    (sum |x|**ord) ** (1 / ord) of a vector; of a matrix the Frobenius norm, the greatest singular
+    value (2), or the greatest sum of absolute values over a column (1) or row (inf).
 
     Args:
-        tensor: a float tensor.
+        tensor: a float or complex tensor.
         ord: ``"euclidean"``, ``"fro"`` (matrices), 1, 2, numpy.inf, or any positive number
             (vectors).
         axis: the axis of the vectors, or two axes of the matrices; by default all elements form one
@@ -81,6 +82,10 @@ def norm(
         keepdims: keep reduced axes, with size 1.
         name: of the operations; ``norm`` by default.
         keep_dims: the old name of ``keepdims``.
+
+    Returns:
+        The dtype of ``tensor``; for complex numbers only euclidean norms of vectors and Frobenius
+        norms are complex (with imaginary part 0), the others real.
 
     Raises:
         ValueError: the norm is not one of these.
@@ -97,32 +102,85 @@ def norm(
         if len(axis) not in (1, 2) or len(set(axis)) != len(axis):
             raise ValueError(f"norm: axis {axis} must be one axis, or two different ones")
         axis = axis if is_matrix else axis[0]
-    allowed = ("euclidean", "fro", 1, np.inf) if is_matrix else ("euclidean", 1, 2, np.inf)
+    allowed = ("euclidean", "fro", 1, 2, np.inf) if is_matrix else ("euclidean", 1, 2, np.inf)
     is_power = not is_matrix and not isinstance(ord, str) and ord > 0
     if ord not in allowed and not is_power:
         raise ValueError(f"norm: ord {ord!r} is not one of {', '.join(map(repr, allowed))}")
     with name_scope(name, "norm", [tensor]):
         x = convert_to_tensor(tensor, name="tensor")
-        if ord in ("euclidean", "fro", 2):
-            result = call.Sqrt(reduce_with("Sum", x * x, axis, True, None))
-        elif is_matrix:
-            columns, rows = axis if ord == 1 else axis[::-1]
-            sums = reduce_with("Sum", call.Abs(x), columns, True, None)
-            result = reduce_with("Max", sums, rows, True, None)
-        elif ord == np.inf:
-            result = reduce_with("Max", call.Abs(x), axis, True, None)
-        elif ord == 1:
-            result = reduce_with("Sum", call.Abs(x), axis, True, None)
+        if is_matrix and ord == 2:
+            result = _greatest_singular_value(x, axis)
+        elif ord in ("euclidean", "fro", 2):
+            result = call.Sqrt(reduce_with("Sum", x * conjugate_of(x), axis, True, None))
         else:
-            powers = call.Pow(call.Abs(x), number(ord, x))
-            total = reduce_with("Sum", powers, axis, True, None)
-            result = call.Pow(total, number(1.0 / ord, x))
+            result = _norm_of_sizes(EXPORTS["abs"](x), ord, axis, is_matrix)
         if keep:
             return result
         dropped = [] if axis is None else axis if is_matrix else [axis]
         if axis is None and result.dims is None:
             return call.Reshape(result, np.zeros(0, np.int32))
         return call.Squeeze(result, squeeze_dims=dropped)
+
+
+def _norm_of_sizes(sizes: Tensor, ord: Any, axis: Any, is_matrix: bool) -> Tensor:
+    """A norm by absolute values; reduced axes have size 1."""
+    if is_matrix:
+        columns, rows = axis if ord == 1 else axis[::-1]
+        sums = reduce_with("Sum", sizes, columns, True, None)
+        return reduce_with("Max", sums, rows, True, None)
+    if ord == np.inf:
+        return reduce_with("Max", sizes, axis, True, None)
+    if ord == 1:
+        return reduce_with("Sum", sizes, axis, True, None)
+    total = reduce_with("Sum", call.Pow(sizes, number(ord, sizes)), axis, True, None)
+    return call.Pow(total, number(1.0 / ord, sizes))
+
+
+def _greatest_singular_value(x: Tensor, axis: list[int]) -> Tensor:
+    """Of the matrices along two axes, which keep size 1."""
+    if x.dims is None:
+        raise ValueError("norm: the 2-norm of matrices needs a known rank")
+    rank = len(x.dims)
+    pair = [normalize_axis(a, rank, "axis") for a in axis]
+    order = [a for a in range(rank) if a not in pair] + pair
+    values = EXPORTS["svd"](call.Transpose(x, np.array(order, np.int32)), compute_uv=False)
+    greatest = call.Max(values, np.array([-1], np.int32))
+    for a in sorted(pair):
+        greatest = call.ExpandDims(greatest, a)
+    return greatest
+
+
+@export("linalg.normalize")
+def normalize(
+    tensor: Any, ord: Any = "euclidean", axis: Any = None, name: str | None = None
+) -> tuple[Tensor, Tensor]:
+    """``tensor`` divided by its norm along an axis, and the norm.
+
+    Args:
+        tensor: a float or complex tensor.
+        ord: which norm, as for ``norm``.
+        axis: the axis of the vectors, or two axes of the matrices; by default all elements form one
+            vector.
+        name: of the operations; ``normalize`` by default.
+
+    Returns:
+        (normalized, norm): the shape of ``tensor``, NaN where the norm is 0; and that shape with
+        size 1 along the axes.
+
+    Raises:
+        ValueError: the norm is not one of those of ``norm``.
+
+    Gradient: as of its parts.
+
+    >>> tf.Session().run(tf.linalg.normalize([[3.0, 4.0]], axis=1))
+    (array([[0.6, 0.8]], dtype=float32), array([[5.]], dtype=float32))
+    """
+    with name_scope(name, "normalize", [tensor]):
+        x = convert_to_tensor(tensor, name="tensor")
+        size = norm(x, ord=ord, axis=axis, keepdims=True)
+        dtype = x.dtype.base_dtype
+        divisor = size if size.dtype.base_dtype is dtype else call.Cast(size, DstT=dtype)
+        return call.RealDiv(x, divisor), size
 
 
 @export("nn.l2_normalize", "math.l2_normalize", "linalg.l2_normalize")

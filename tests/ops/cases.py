@@ -94,7 +94,8 @@ def build(
     given: list[Any] = [[] if arg.is_list else None for arg in opdef.signature.inputs]
     with graph.as_default():
         for i, array, is_ref in positions(opdef, sample):
-            array = as_float(array, dtype)
+            if not opdef.signature.inputs[i].dtype:
+                array = as_float(array, dtype)
             if is_ref:
                 tensor = apply_op("VariableV2", shape=array.shape, dtype=as_dtype(array.dtype))
                 initial = apply_op("Assign", tensor, array)

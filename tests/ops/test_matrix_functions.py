@@ -72,7 +72,6 @@ def test_logarithm_of_negative_numbers():
     np.testing.assert_allclose(got, [[1j * np.pi, 0], [0, np.log(4)]], atol=1e-14)
 
 
-@pytest.mark.skipif(not hasattr(tf, "conj"), reason="no complex arithmetic")
 def test_gradient_of_the_logarithm_is_that_of_the_inverse_function():
     # log(exp(X)) = X, so the two derivatives are inverse to one another
     a = numbers((3, 3), "complex128") * 0.5
