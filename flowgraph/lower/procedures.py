@@ -20,7 +20,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from flowgraph.dtypes import as_dtype
-from flowgraph.graph.opdef import RANDOM, Arg, Procedure
+from flowgraph.graph.opdef import RANDOM, WRITE, Arg, Procedure
 from flowgraph.kernel.ir import TextKernel
 from flowgraph.lower.operands import anonymous, by_value, pointer
 from flowgraph.optimize.frozen import Node
@@ -70,6 +70,8 @@ def lower_procedure(lowering: Lowering, node: Node, rule: Procedure) -> None:
         if own:
             dtypes[arg.name] = own[0].dtype.base_dtype.real_dtype.name
         binder.bind(arg, own)
+    for arg, own_ in zip(_other_variables(signature.inputs, node), made, strict=True):
+        binder.bind(arg, [own_])
     scratch = []
     for name, (dtype, count) in (rule.scratch(call) if rule.scratch else {}).items():
         slot = lowering.new_slot(ARENA, max(1, count) * as_dtype(dtype).np.itemsize)
@@ -93,6 +95,11 @@ def lower_procedure(lowering: Lowering, node: Node, rule: Procedure) -> None:
         flops=rule.flops(call) if rule.flops else 0,
         scratch=tuple(scratch),
     )
+
+
+def _other_variables(args: Sequence[Arg], node: Node) -> list[Arg]:
+    """The variables that a node writes besides the first: no output of the signature has them."""
+    return [arg for arg in args if arg.is_ref][1:] if node.effect == WRITE else []
 
 
 class _Binder:

@@ -120,6 +120,8 @@ class Constant(Initializer):
                 f"variable {format_dims(tuple(shape))}"
             )
         flat, size = values.reshape(-1), math.prod(shape)
+        if size == 0:
+            return make_constant(np.zeros(shape, flat.dtype))
         if flat.size > size:
             raise ValueError(
                 f"constant_initializer: {flat.size} values for {size} elements of shape "

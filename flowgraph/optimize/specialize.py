@@ -152,6 +152,8 @@ def _infer(node: Node) -> Sequence[Dims]:
         raise_at_run(node, error)
     if node.effect == WRITE and not node.attrs.get(RESIZES):
         return [node.inputs[i].shape for i in range(len(node.writes))]
+    if node.effect == WRITE:  # the first variable may get another size, the others keep theirs
+        inferred = [*inferred, *(node.inputs[i].shape for i in range(1, len(node.writes)))]
     merged = []
     for old, new in zip((v.shape for v in node.outputs), inferred, strict=True):
         if old is not None and new is not None and len(old) == len(new):

@@ -5,20 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from flowgraph.graph.apply import call
 from flowgraph.graph.convert import convert_to_tensor
 from flowgraph.graph.default import control_dependencies
 from flowgraph.graph.export import export
 from flowgraph.graph.gradients import IndexedSlices
-from flowgraph.graph.node import Operation, Tensor
+from flowgraph.graph.node import Operation
 from flowgraph.ops.control import group
 from flowgraph.ops.variables import Variable
-from flowgraph.train.gradient_descent import _cast
-from flowgraph.train.optimizer import Optimizer
+from flowgraph.train.optimizer import StepOptimizer, cast
 
 
 @export("train.AdamOptimizer")
-class AdamOptimizer(Optimizer):
+class AdamOptimizer(StepOptimizer):
     """Adam.
 
     t <- t + 1
@@ -32,8 +30,13 @@ class AdamOptimizer(Optimizer):
     decay.
 
     Args:
-        learning_rate, beta1, beta2, epsilon: floats or scalar tensors.
+        learning_rate, beta1, beta2, epsilon: floats, scalar tensors, or functions without arguments
+            that give them.
+        use_locking: accepted; updates never race here.
+        name: prefix of the operations, and name of the slots.
     """
+
+    _step = "Adam"
 
     def __init__(
         self,
@@ -44,50 +47,32 @@ class AdamOptimizer(Optimizer):
         use_locking: bool = False,
         name: str = "Adam",
     ) -> None:
-        super().__init__(use_locking, name)
-        self._hyper = {
-            "learning_rate": learning_rate,
-            "beta1": beta1,
-            "beta2": beta2,
-            "epsilon": epsilon,
-        }
-        self._tensors: dict[str, Tensor] = {}
+        super().__init__(
+            use_locking,
+            name,
+            learning_rate=learning_rate,
+            beta1=beta1,
+            beta2=beta2,
+            epsilon=epsilon,
+        )
 
     def _create_slots(self, var_list: Sequence[Variable]) -> None:
         first = min(var_list, key=lambda v: v.name)
         for name in ("beta1", "beta2"):
-            value = self._hyper[name]
-            self._scalar_variable(value() if callable(value) else value, f"{name}_power", first)
+            initial = self._call_if_callable(self._hyper[name])
+            self._create_non_slot_variable(initial, f"{name}_power", first)
         for var in var_list:
             self._zeros_slot(var, "m", self._name)
             self._zeros_slot(var, "v", self._name)
 
-    def _prepare(self) -> None:
-        for name, value in self._hyper.items():
-            self._tensors[name] = convert_to_tensor(
-                value() if callable(value) else value, name=name
-            )
+    def _arguments(self, var: Variable, grad: list[Any]) -> list[Any]:
+        powers = [
+            cast(self._get_non_slot_variable(f"{name}_power").value(), var)
+            for name in ("beta1", "beta2")
+        ]
+        return [*self._slots_of(var, "m", "v"), *powers, *self._numbers(var, *self._hyper), *grad]
 
-    def _arguments(self, var: Variable) -> list[Tensor]:
-        powers = [self._get_non_slot("beta1_power"), self._get_non_slot("beta2_power")]
-        numbers = [self._tensors[n] for n in ("learning_rate", "beta1", "beta2", "epsilon")]
-        return [_cast(p.value(), var) for p in powers] + [_cast(n, var) for n in numbers]
-
-    def _slots_of(self, var: Variable) -> tuple[Variable, Variable]:
-        return self._slots["m"][var], self._slots["v"][var]
-
-    def _apply_dense(self, grad: Tensor, var: Variable) -> Operation:
-        m, v = self._slots_of(var)
-        return call.ApplyAdam(
-            var,
-            m,
-            v,
-            *self._arguments(var),
-            grad,
-            use_locking=self._use_locking,
-        ).op
-
-    def _apply_sparse(self, grad: IndexedSlices, var: Variable) -> Operation:
+    def _apply_sparse_duplicate_indices(self, grad: IndexedSlices, var: Variable) -> Operation:
         # Duplicate rows add up before they are squared, and the moments of all rows decay: that is
         # the dense update with zeros elsewhere.
         return self._apply_dense(convert_to_tensor(grad), var)
@@ -96,7 +81,6 @@ class AdamOptimizer(Optimizer):
         with control_dependencies(update_ops):
             powers = []
             for name in ("beta1", "beta2"):
-                power = self._get_non_slot(f"{name}_power")
-                powers.append(power.assign(power * _cast(self._tensors[name], power)).op)
+                power = self._get_non_slot_variable(f"{name}_power")
+                powers.append(power.assign(power * cast(self._tensors[name], power)).op)
         return group(*update_ops, *powers, name=name_scope)
-

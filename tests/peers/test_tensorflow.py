@@ -256,6 +256,8 @@ def test_is_as_in_tensorflow(op: OpDef, selected: frozenset[str]) -> None:
         pytest.skip(f"TensorFlow 2 has no raw op {op.type}")
     told = []
     for number, sample in enumerate(op.samples):
+        if any(name.startswith("_") for name in sample.attrs):
+            continue  # an attr that only this library has
         for what, how in differences(op, sample, answers(selected)[op.type, number]):
             if (op.type, what) not in DIFFERENT:
                 told.append(f"sample {number}, {what}: {how}")
