@@ -294,7 +294,7 @@ def test_refuses_what_tensorflow_refuses(op: OpDef, selected: frozenset[str]) ->
 #: Arguments that came after TensorFlow 1.15, and those that TensorFlow 2 dropped.
 LATER = frozenset(
     ("layout", "bad_indices_policy", "output_type", "grad_a", "grad_b", "sparse_gradient", "warn",
-     "precision", "axis", "stateful")
+     "precision", "axis", "stateful", "perturb_singular")
 )  # fmt: skip
 DROPPED = frozenset(("_sentinel", "args", "kwargs", "settings"))
 
