@@ -139,7 +139,7 @@ def snappy_expanded(data: bytes) -> bytes:
     Raises:
         ValueError: it is not what Snappy writes.
 
-    >>> snappy_expanded(bytes([6, 0, 97, 21, 1]))
+    >>> snappy_expanded(bytes([6, 0, 97, 5, 1]))
     b'aaaaaa'
     """
     size, at = read_varint(data, 0)
