@@ -23,12 +23,14 @@ from flowgraph.graph.node import Operation, Tensor
 from flowgraph.lower.lowering import Lowering
 from flowgraph.optimize import frozen, fuse
 from flowgraph.optimize.algebra import simplify
+from flowgraph.optimize.bodies import with_feed_shapes
 from flowgraph.optimize.cse import merge_common
+from flowgraph.optimize.flow import hoist, prune, sink
 from flowgraph.optimize.fold import fold
 from flowgraph.optimize.freeze import freeze
 from flowgraph.optimize.frozen import FrozenGraph, eliminate_dead
 from flowgraph.optimize.order import order_effects
-from flowgraph.optimize.specialize import Staged, specialize, with_feed_shapes
+from flowgraph.optimize.specialize import Staged, specialize
 from flowgraph.plan import memory, plan
 from flowgraph.plan.plan import Plan
 
@@ -39,6 +41,9 @@ PASSES: tuple[tuple[str, Pass], ...] = (
     ("fold", fold),  # guarantees: no pure node of constants only
     ("algebra", simplify),  # needs: folded constants.  guarantees: no rule of the table applies
     ("cse", merge_common),  # needs: simplified forms, which are equal more often
+    ("prune", prune),  # guarantees: branches and loops carry nothing that nobody uses
+    ("sink", sink),  # needs: pruned branches.  guarantees: what one branch uses runs there
+    ("hoist", hoist),  # guarantees: loops do not repeat what they do not change
     ("dce", eliminate_dead),  # guarantees: every node is needed
 )
 
@@ -46,6 +51,8 @@ PASSES: tuple[tuple[str, Pass], ...] = (
 CONCRETE_PASSES: tuple[tuple[str, Pass], ...] = (
     ("algebra", simplify),  # no-op reshapes and broadcasts go
     ("cse", merge_common),
+    ("prune", prune),
+    ("hoist", hoist),  # sizes are known now: more can leave
     ("dce", eliminate_dead),
 )
 
@@ -115,6 +122,12 @@ def make_plan(graph: FrozenGraph, dump: Dump, *, changed: bool = True) -> Plan:
 
 def _run_passes(passes: Sequence[tuple[str, Pass]], graph: FrozenGraph, dump: Dump) -> FrozenGraph:
     disabled = config.get("DISABLE")
+    for node in graph.nodes:
+        if node.bodies:  # what is inside first: it may turn out to be constant
+            node.attrs = {
+                **node.attrs,
+                **{k: _run_passes(passes, g, dump) for k, g in node.bodies.items()},
+            }
     for name, run in passes:
         if name in disabled:
             continue

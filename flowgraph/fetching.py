@@ -116,6 +116,18 @@ def expand_feed(key: IndexedSlices | SparseTensor, value: Any) -> dict[Tensor, A
 
 
 def _leaf(graph: Graph, fetch: Any) -> Leaf:
+    leaf = _element(graph, fetch)
+    op = leaf.op if isinstance(leaf, Tensor) else leaf
+    if op._context is not None:
+        raise ValueError(f"fetch {leaf.name!r}: it was made {op._context.place()}, {_INSIDE}")
+    return leaf
+
+
+#: What is wrong with fetching or feeding a part of a loop.
+_INSIDE = "where it has many values or none; return it from the function that makes it"
+
+
+def _element(graph: Graph, fetch: Any) -> Leaf:
     try:
         return graph.as_graph_element(fetch, allow_tensor=True, allow_operation=True)
     except TypeError as error:
@@ -145,6 +157,9 @@ def resolve_feed_key(graph: Graph, key: Any) -> Tensor:
             names = [op.name + ":0" for op in graph.get_operations() if op.type == "Placeholder"]
             near = did_you_mean(key, names)
         raise TypeError(f"Cannot interpret feed_dict key as Tensor: {text}{near}") from None
+    if tensor.op._context is not None:
+        place = tensor.op._context.place()
+        raise ValueError(f"feed {tensor.name!r}: it was made {place}, {_INSIDE}")
     if not graph.is_feedable(tensor):
         raise ValueError(f"Tensor {tensor.name} may not be fed.")
     return tensor

@@ -35,7 +35,7 @@ ROWS = [
     "runtime",
     "compile fetching client_config runplan session",
     "eager",
-    "layers losses saving train testing",
+    "layers losses train testing",
     "contrib",
     "view profile datasets",
 ]
@@ -161,7 +161,8 @@ def test_only_views_print(path):
 def test_op_records_are_complete():
     assert len(OPDEFS) >= 60
     for type_, opdef in OPDEFS.items():
-        assert opdef.samples, f"{type_} has no samples"
+        has_bodies = any(attr.kind == "func" for attr in opdef.signature.attrs.values())
+        assert opdef.samples or has_bodies, f"{type_} has no samples"  # those: tests/control
         assert opdef.doc, f"{type_} has no doc"
         if isinstance(opdef.grad, NotDifferentiable):
             assert opdef.grad.reason, f"{type_} does not say why it has no gradient"

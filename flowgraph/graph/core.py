@@ -19,6 +19,7 @@ from typing import Any
 from flowgraph.dtypes import DType
 from flowgraph.errors import format_message
 from flowgraph.graph import lookup
+from flowgraph.graph.contexts import Context, usable
 from flowgraph.graph.devices import merge_devices, parse_device
 from flowgraph.graph.networkx import to_networkx
 from flowgraph.graph.node import Operation, Tensor, describe
@@ -59,6 +60,7 @@ class _Scopes(threading.local):
         self.gradient_overrides: dict[str, str] = {}
         self.variable_creators: tuple[Callable[..., Any], ...] = ()
         self.container = ""
+        self.context: Context | None = None
 
 
 class Graph:
@@ -122,9 +124,14 @@ class Graph:
             ValueError: an input is of another graph, or an exact name is taken.
         """
         self._check_not_finalized()
+        current = self._scopes.context
         for tensor in inputs:
             if tensor.op.graph is not self:
                 inputs = self._own(type, inputs, name)
+                break
+        for tensor in inputs:
+            if tensor.op._context is not None and tensor.op._context is not current:
+                inputs = [usable(type, t, current, name) for t in inputs]
                 break
         with self._lock:
             if name.endswith("/"):
@@ -162,6 +169,7 @@ class Graph:
 
     def _apply_scopes(self, op: Operation, control_inputs: Iterable[Operation]) -> None:
         scopes = self._scopes
+        op._context = scopes.context
         if scopes.blocks or control_inputs:
             made_by = {tensor.op for tensor in op.inputs}
             waits = dict.fromkeys(control_inputs)
@@ -368,6 +376,29 @@ class Graph:
             yield container_name
         finally:
             scopes.container = before
+
+    # ---------------------------------------------------------------------------- control flow
+
+    @contextmanager
+    def _inside(self, kind: str, name: str) -> Iterator[Context]:
+        """Operations made in the block belong to a new branch or loop."""
+        scopes = self._scopes
+        before = scopes.context
+        scopes.context = context = Context(kind, name, before, len(self._operations))
+        try:
+            yield context
+        finally:
+            scopes.context = before
+
+    @contextmanager
+    def _outside_of_contexts(self) -> Iterator[None]:
+        """Operations made in the block belong to no branch or loop: those of variables."""
+        scopes = self._scopes
+        before, scopes.context = scopes.context, None
+        try:
+            yield
+        finally:
+            scopes.context = before
 
     # -------------------------------------------------------------------------------- collections
 

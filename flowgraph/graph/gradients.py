@@ -225,7 +225,8 @@ class _Backward:
             op = self.queue.popleft()
             dys = [self.gradient_of(tensor) for tensor in op.outputs]
             if op not in self.ends and any(dy is not None for dy in dys):
-                for tensor, dx in zip(op.inputs, self._derive(op, dys), strict=True):
+                dxs = self._derive(op, dys)  # NB: the rule of a loop gives it more inputs
+                for tensor, dx in zip(op.inputs, dxs, strict=True):
                     if dx is not None and _is_differentiable(tensor):
                         self.give(tensor, dx)
             for tensor in op.inputs:

@@ -23,6 +23,7 @@ from flowgraph.shapes import Dims, format_dims, format_tuple, is_compatible, mer
 from flowgraph.tensor_shape import TensorShape, as_dims
 
 if TYPE_CHECKING:
+    from flowgraph.graph.contexts import Context
     from flowgraph.graph.core import Graph
 
 # ------------------------------------------------------------------------------- the session hook
@@ -250,6 +251,7 @@ class Operation:
 
     __slots__ = (
         "__weakref__",
+        "_context",
         "_control_inputs",
         "_id",
         "attrs",
@@ -279,6 +281,7 @@ class Operation:
         self.device = ""
         self.outputs: list[Tensor] = []
         self._control_inputs: tuple[Operation, ...] = ()
+        self._context: Context | None = None
 
     @property
     def control_inputs(self) -> list[Operation]:

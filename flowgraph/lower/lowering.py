@@ -22,6 +22,7 @@ from flowgraph.kernel.ir import TextKernel
 from flowgraph.lower import convolution, depthwise, gemm  # noqa: F401  they register lowering rules
 from flowgraph.lower.copies import copy_kernel
 from flowgraph.lower.custom import CUSTOM_LOWERINGS
+from flowgraph.lower.flow import lower_flow
 from flowgraph.lower.operands import anonymous, as_parts
 from flowgraph.lower.procedures import lower_procedure
 from flowgraph.lower.regions import lower_region
@@ -34,7 +35,7 @@ from flowgraph.optimize.frozen import (
     Value,
     uniform_bits,
 )
-from flowgraph.optimize.fuse import CUSTOM, LOOPS, Region, external_outputs
+from flowgraph.optimize.fuse import CUSTOM, FLOW, LOOPS, Region, external_outputs
 from flowgraph.optimize.strides import contiguous_strides
 from flowgraph.optimize.views import inputs_read, is_view
 from flowgraph.plan.plan import (
@@ -63,7 +64,27 @@ class Lowering:
         self.operands: dict[Value, Operand] = {}
         self.variables: dict[str, Operand] = {}
         self.counters: dict[str, Slot] = {}
+        self.outer: Lowering | None = None
         self.needed = external_outputs(regions, graph)
+
+    def inside(self, graph: FrozenGraph, regions: list[Region]) -> Lowering:
+        """The Lowering of a body: its instructions follow in this plan."""
+        inner = Lowering(graph, regions)
+        inner.slots, inner.instrs, inner.counters = self.slots, self.instrs, self.counters
+        inner.outer = self
+        return inner
+
+    def lower_regions(self) -> None:
+        """Append the instructions of every region."""
+        for region in self.regions:
+            if region.kind == LOOPS:
+                lower_region(self, region)
+            elif region.kind == CUSTOM:
+                self.lower_custom(region.nodes[0])
+            elif region.kind == FLOW:
+                lower_flow(self, region.nodes[0])
+            else:
+                self.lower_host(region.nodes[0])
 
     def run(self) -> Plan:
         """The Plan, its arena offsets not yet assigned."""
@@ -72,13 +93,7 @@ class Lowering:
             kind = FEED_SLOT if not value.dtype.np.hasobject else OBJECT
             self.operands[value] = operand = self.new_operand(value, kind, value.node.name)
             feeds.append(operand)
-        for region in self.regions:
-            if region.kind == LOOPS:
-                lower_region(self, region)
-            elif region.kind == CUSTOM:
-                self.lower_custom(region.nodes[0])
-            else:
-                self.lower_host(region.nodes[0])
+        self.lower_regions()
         fetches = [self.operand(v) for v in self.graph.fetches]
         reads = _variables_read(self.graph)
         writes = tuple(dict.fromkeys(w for n in self.graph.nodes for w in n.writes))
@@ -104,6 +119,8 @@ class Lowering:
     def variable(self, name: str, like: Value) -> Operand:
         """The session's buffer of a variable with ``like``'s dtype and shape."""
         operand = self.variables.get(name)
+        if operand is None and self.outer is not None:
+            return self.outer.variable(name, like)
         if operand is None:
             operand = self.variables[name] = self.new_operand(like, VARIABLE_SLOT, name)
         return operand
@@ -162,7 +179,7 @@ class Lowering:
         New versions of a variable go straight into its buffer.
         """
         node = value.node
-        if node.writes and not node.attrs.get(RESIZES):
+        if value.index < len(node.writes) and not node.attrs.get(RESIZES):
             operand = self.variable(node.writes[value.index], value)
         else:
             operand = self.new_operand(value)

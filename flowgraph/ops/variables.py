@@ -135,7 +135,8 @@ class Variable(Scattering, metaclass=_Creatable):
         self._caching_device = caching_device
         self._synchronization, self._aggregation = synchronization, aggregation
         wanted = None if dtype is None else as_dtype(dtype).base_dtype
-        with control_dependencies(None):
+        graph = get_default_graph()
+        with control_dependencies(None), graph._outside_of_contexts():
             self._build(initial_value, wanted, name, validate_shape, shape)
         graph = self.graph
         graph.add_to_collections(self._collections(collections), self)
@@ -200,8 +201,8 @@ class Variable(Scattering, metaclass=_Creatable):
         It sees the writes that were made before this call and run in the same ``Session.run``.
         """
         graph = self.graph
-        if graph._has_control_dependencies():
-            return self._read_in_own_scope()
+        if graph._has_control_dependencies() or graph._scopes.context is not None:
+            return self._read_in_own_scope()  # NB: a loop reads anew in every iteration
         if graph._last_write.get(self.op, -1) > self._snapshot.op._id:
             self._snapshot = self._read_in_own_scope()
         return self._snapshot

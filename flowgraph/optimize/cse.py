@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from flowgraph.optimize.frozen import PURE, FrozenGraph, Node, Value, rewrite
+from flowgraph.optimize.frozen import PURE, UNWRITTEN, FrozenGraph, Node, Value, rewrite
 
 #: Constants up to this size (bytes) are compared by content.
 MAX_CONST_BYTES = 1 << 12
@@ -39,7 +39,7 @@ def merge_common(graph: FrozenGraph) -> FrozenGraph:
 def _key(node: Node) -> Hashable:
     const = node.const
     if const is not None:
-        if const.dtype.hasobject:
+        if const.dtype.hasobject or node.attrs.get(UNWRITTEN):
             return None
         if const.size > 1 and not any(const.strides):
             return ("Uniform", const.dtype.str, const.shape, const.flat[0].tobytes())

@@ -15,7 +15,15 @@ from collections.abc import Sequence
 import numpy as np
 
 from flowgraph.graph.opdef import OPDEFS
-from flowgraph.optimize.frozen import PURE, FrozenGraph, Node, Value, constant, rewrite
+from flowgraph.optimize.frozen import (
+    PURE,
+    UNWRITTEN,
+    FrozenGraph,
+    Node,
+    Value,
+    constant,
+    rewrite,
+)
 
 #: A folded result may take this much more memory than the constants it came from (bytes).
 MAX_GROWTH_BYTES = 1 << 16
@@ -24,7 +32,7 @@ MAX_GROWTH_BYTES = 1 << 16
 _SHAPE_OPS = ("Shape", "ShapeN", "Size", "Rank")
 
 #: Ops that repeat one number: type -> that number, or the input that holds it.
-_FILLS = {"ZerosLike": 0, "OnesLike": 1, "Fill": "value", "BroadcastTo": "x"}
+_FILLS = {"ZerosLike": 0, "OnesLike": 1, "EmptyStack": 0, "Fill": "value", "BroadcastTo": "x"}
 
 _KEPT = ("Const", "Placeholder")
 
@@ -49,6 +57,8 @@ def known_outputs(node: Node) -> list[Value] | None:
         return None
     if node.type in _FILLS:
         return _filled(node)
+    if node.type == "StackCapacity":  # a known count needs no rounding
+        return None if node.inputs[0].node.const is None else list(node.inputs)
     if node.inputs and node.inputs[-1].node.const is None and node.type not in _SHAPE_OPS:
         return None  # the usual case, told cheaply
     if node.type in _SHAPE_OPS:
@@ -101,4 +111,8 @@ def _filled(node: Node) -> list[Value] | None:
         if const is None or const.size != 1:
             return None
         number = const.reshape(())
-    return [constant(np.broadcast_to(number, value.sizes), value.dtype, node.name, OPDEFS["Const"])]
+    array = np.broadcast_to(number, value.sizes)
+    result = constant(array, value.dtype, node.name, OPDEFS["Const"])
+    if node.attrs.get("unwritten"):
+        result.node.attrs[UNWRITTEN] = True
+    return [result]

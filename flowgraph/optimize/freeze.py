@@ -22,12 +22,30 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from flowgraph.dtypes import DType, bool_
 from flowgraph.errors import InvalidArgumentError
+from flowgraph.graph.apply import variable_of
+from flowgraph.graph.contexts import AS_OF, Context
 from flowgraph.graph.node import Operation, Tensor
-from flowgraph.graph.opdef import HOST, OPDEFS, WRITE
+from flowgraph.graph.opdef import HOST, OPDEFS, PURE, WRITE
 from flowgraph.graph.report import op_message
-from flowgraph.optimize.frozen import FEED, RESIZES, VARIABLE, FrozenGraph, Node, Value, constant
-from flowgraph.shapes import format_dims, is_fully_known
+from flowgraph.optimize.frozen import (
+    ABSENT,
+    FEED,
+    RESIZES,
+    VARIABLE,
+    FrozenGraph,
+    Node,
+    Value,
+    constant,
+)
+from flowgraph.shapes import Dims, format_dims, is_fully_known
+
+#: Op types with bodies -> the attrs that hold them.
+BRANCHING: dict[str, tuple[str, ...]] = {
+    "If": ("then_branch", "else_branch"),
+    "While": ("cond", "body"),
+}
 
 
 def freeze(fetches: Sequence[Tensor | Operation], feeds: Sequence[Tensor]) -> FrozenGraph:
@@ -46,10 +64,13 @@ def freeze(fetches: Sequence[Tensor | Operation], feeds: Sequence[Tensor]) -> Fr
     return _Freezer(feeds).run(_needed(fetches, fed), fetches)
 
 
-def _needed(fetches: Iterable[Tensor | Operation], fed: set[Tensor]) -> list[Operation]:
-    """Operations that the fetches reach, in program order (topological)."""
+def _needed(
+    fetches: Iterable[Tensor | Operation], fed: set[Tensor], context: Context | None = None
+) -> list[Operation]:
+    """Operations made in ``context`` that the fetches reach, in program order (topological)."""
     needed: set[Operation] = set()
     stack: list[Operation] = []
+    context = None if context is None else context.origin
     for fetch in fetches:
         if isinstance(fetch, Tensor):
             if fetch not in fed:
@@ -59,9 +80,11 @@ def _needed(fetches: Iterable[Tensor | Operation], fed: set[Tensor]) -> list[Ope
     in_order = True
     while stack:
         op = stack.pop()
-        if op in needed:
+        if op in needed or op._context is not context:
             continue
         needed.add(op)
+        if op.type in BRANCHING:  # its gradient may have given it inputs made later
+            in_order = in_order and all(t.op._id < op._id for t in op.inputs)
         for tensor in op.inputs:
             if tensor not in fed:
                 stack.append(tensor.op)
@@ -111,7 +134,8 @@ def _topological(ordered: list[Operation], fed: set[Tensor]) -> list[Operation]:
 
 
 class _Freezer:
-    def __init__(self, feeds: Sequence[Tensor]) -> None:
+    def __init__(self, feeds: Sequence[Tensor], context: Context | None = None) -> None:
+        self.context = context
         self.nodes: list[Node] = []
         self.value: dict[Tensor, Value] = {}
         self.variable_of: dict[Tensor, str] = {}  # Ref tensors
@@ -120,6 +144,8 @@ class _Freezer:
         #: The latest host node that whoever depends on an Operation must come after.
         self.barrier: dict[Operation, Node] = {}
         self.hosts: dict[Node, int] = {}
+        #: If or While -> the versions of variables that it saw.
+        self.seen: dict[Operation | None, dict[str | None, Value]] = {}
         self.last_host: Node | None = None
         self.feeds: list[Value] = []
         for tensor in feeds:
@@ -166,6 +192,9 @@ class _Freezer:
             )
         if op.type == "NoOp":
             return
+        if op.type in BRANCHING:
+            self.add_flow(op, barrier)
+            return
         inputs = [self.read(t) for t in op.inputs]
         after: tuple[Node, ...] = ()
         if opdef.effect == HOST:
@@ -173,7 +202,9 @@ class _Freezer:
         elif opdef.effect == WRITE and barrier is not None:
             after = (barrier,)
         if op.type == "Identity" and op.inputs[0].dtype.is_ref:
-            self.value.setdefault(op.outputs[0], inputs[0])  # a read is the version itself
+            earlier = self.seen.get(op.attrs.get(AS_OF), {})
+            version = earlier.get(self.variable_of.get(op.inputs[0]), inputs[0])
+            self.value.setdefault(op.outputs[0], version)  # a read is the version itself
             return
         if op.type == "IdentityN":
             for tensor, value in zip(op.outputs, inputs, strict=True):
@@ -209,6 +240,123 @@ class _Freezer:
         node.outputs = (Value(node, 0, tensor.dtype.base_dtype, tensor.dims),)
         self.version[op.name] = node.outputs[0]
         self.nodes.append(node)
+
+    # ----------------------------------------------------------------------------- control flow
+
+    def add_flow(self, op: Operation, barrier: Node | None) -> None:
+        """An If or While: one node, whose bodies are FrozenGraphs of their own.
+
+        Its inputs are the versions of the variables that the bodies write, the operation's own
+        inputs, and the versions of variables that they only read.  A body's feeds are the same
+        Values, without the condition of an If.
+        """
+        bodies = {name: op.attrs[name] for name in BRANCHING[op.type]}
+        written, read = self._variables_of(bodies.values())
+        node = Node(op.type, OPDEFS[op.type], {}, (), op.name, op)
+        own = [t for t in op.inputs if t not in self.variable_of or t in self.value]
+        versions = [self.version[name] for name in written]
+        others = [self.version[name] for name in read]
+        self.seen[op] = {name: self.version[name] for name in (*written, *read)}
+        node.inputs = (*versions, *(self.read(t) for t in own), *others)
+        frozen: dict[str, FrozenGraph] = {}
+        for name, context in bodies.items():
+            is_loop = op.type == "While"
+            given = own if is_loop else own[1:]
+            names = [*context.args, *given[len(context.args) :]]
+            frozen[name] = self._freeze_body(context, names, given, written, read)
+        node.attrs = {**op.attrs, **frozen}
+        node.writes = tuple(written)
+        node.outputs = tuple(
+            [Value(node, i, v.dtype, v.shape) for i, v in enumerate(versions)]
+            + [
+                Value(node, len(written) + i, t.dtype.base_dtype, t.dims)
+                for i, t in enumerate(op.outputs)
+            ]
+        )
+        for name, value in zip(written, node.outputs, strict=False):
+            self.version[name] = value
+        for tensor, value in zip(op.outputs, node.outputs[len(written) :], strict=True):
+            self.value.setdefault(tensor, value)
+        node.effects = frozenset(n.effect for g in frozen.values() for n in g.nodes) - {PURE}
+        if HOST in node.effects:
+            node.after = (self.last_host,) if self.last_host is not None else ()
+            self.last_host = self.barrier[op] = node
+            self.hosts[node] = len(self.hosts)
+        elif written and barrier is not None:
+            node.after = (barrier,)
+        self.nodes.append(node)
+
+    def _variables_of(self, contexts: Iterable[Context]) -> tuple[list[str], list[str]]:
+        """Names of the variables that operations needed by the contexts write, and only read."""
+        used: dict[str, bool] = {}
+        stack = list(contexts)
+        while stack:
+            context = stack.pop()
+            outputs = [t for t in context.outputs if t is not None]
+            for op in _needed(outputs, set(context.args), context):
+                writes = OPDEFS[op.type].effect == WRITE
+                refs = [
+                    (t, writes and arg.is_ref)
+                    for arg, t in zip(OPDEFS[op.type].signature.inputs, op.inputs, strict=False)
+                    if t.dtype.is_ref
+                ]
+                for tensor, written in refs:
+                    name = self.variable_of.get(tensor, variable_of(tensor).name)
+                    used[name] = used.get(name, False) or written
+                stack += [op.attrs[name] for name in BRANCHING.get(op.type, ())]
+            for tensor in outputs:
+                if tensor.dtype.is_ref:
+                    used.setdefault(self.variable_of[tensor], False)
+        return [n for n in used if used[n]], [n for n in used if not used[n]]
+
+    def _freeze_body(
+        self,
+        context: Context,
+        names: Sequence[Tensor],
+        given: Sequence[Tensor],
+        written: Sequence[str],
+        read: Sequence[str],
+    ) -> FrozenGraph:
+        """The FrozenGraph of one body: fetches are the versions it leaves, then its outputs."""
+        inner = _Freezer((), context)
+        inner.variable_of.update(self.variable_of)
+
+        def feed(name: str, dtype: DType, dims: Dims, op: Operation | None) -> Value:
+            node = Node(FEED, None, {}, (), name, op)
+            node.outputs = (Value(node, 0, dtype, dims),)
+            inner.nodes.append(node)
+            inner.feeds.append(node.outputs[0])
+            return node.outputs[0]
+
+        def version(name: str) -> None:
+            old = self.version[name]
+            inner.version[name] = feed(name, old.dtype, old.shape, old.node.op)
+
+        for name in written:
+            version(name)
+        for tensor, outer in zip(names, given, strict=True):
+            value = feed(tensor.op.name, tensor.dtype.base_dtype, tensor.dims, tensor.op)
+            known = self.value.get(outer)
+            if tensor is outer and known is not None and known.node.type == "Const":
+                value = known  # a constant stays one inside
+                inner.nodes.append(known.node)
+            inner.value[tensor] = value
+        for name in read:
+            version(name)
+        outputs = [t for t in context.outputs if t is not None]
+        for op in _needed(outputs, set(inner.value), context):
+            inner.add(op)
+        fetches = [inner.version[name] for name in written]
+        for output in context.outputs:
+            fetches.append(inner.absent() if output is None else inner.read(output))
+        return FrozenGraph(inner.nodes, inner.feeds, fetches)
+
+    def absent(self) -> Value:
+        """A result that only the other branch of an If has; nobody looks at it here."""
+        node = Node(ABSENT, None, {}, (), "absent")
+        node.outputs = (Value(node, 0, bool_, None),)
+        self.nodes.append(node)
+        return node.outputs[0]
 
     def add_write(self, op: Operation, node: Node) -> None:
         """Make the new versions of the variables that ``op`` updates its outputs."""

@@ -27,7 +27,10 @@ from flowgraph.graph.site import format_site
 from flowgraph.shapes import Dims, format_dims
 
 #: Node types that only FrozenGraphs have.
-FEED, VARIABLE = "Feed", "Variable"
+FEED, VARIABLE, ABSENT = "Feed", "Variable", "Absent"
+
+#: Attr of a constant whose elements are all written before one is read.
+UNWRITTEN = "_unwritten"
 
 #: Attr of writes to a variable without static shape.
 RESIZES = "_resizes"
@@ -66,6 +69,7 @@ class Node:
         after: host nodes that must have run before (only on writes and host nodes).
         writes: names of the variables that the outputs are new versions of.
         op: the user's Operation it stems from (for its line in errors and profiles), or None.
+        effects: what the bodies of an If or While do, other than PURE.
         view: cache of views.is_view.
         name: its name; also the key of a random op's stream and of a Variable's storage.
     """
@@ -73,6 +77,7 @@ class Node:
     __slots__ = (
         "after",
         "attrs",
+        "effects",
         "inputs",
         "name",
         "op",
@@ -99,10 +104,15 @@ class Node:
         self.after, self.writes = after, writes
         self.outputs: tuple[Value, ...] = ()
         self.view: bool | None = None
+        self.effects: frozenset[str] = frozenset()
 
     @property
     def effect(self) -> str:
         """PURE, RANDOM, WRITE or HOST."""
+        if self.effects:
+            return next(e for e in (HOST, WRITE, RANDOM) if e in self.effects)
+        if self.writes:  # also a pure operation that changes a loop variable in place
+            return WRITE
         return PURE if self.opdef is None else self.opdef.effect
 
     @property
@@ -137,7 +147,15 @@ class Node:
                     for v, s in zip(self.outputs, shapes, strict=True)
                 ]
             )
+        node.effects = self.effects
         return node
+
+    @property
+    def bodies(self) -> dict[str, FrozenGraph]:
+        """The branches of an If, the condition and body of a While, by attr name."""
+        if self.type not in ("If", "While"):
+            return {}
+        return {k: g for k, g in self.attrs.items() if isinstance(g, FrozenGraph)}
 
     def __repr__(self) -> str:
         return f"<Node {self.type} {self.name!r}>"
@@ -281,7 +299,7 @@ def verify(graph: FrozenGraph, *, known_shapes: bool = False) -> None:
                 raise FrozenGraphError(f"{node!r} has an output that belongs to {value.node!r}")
             if known_shapes and (value.shape is None or None in value.shape):
                 raise FrozenGraphError(f"{node!r}: output shape {value.shape} is not known")
-        if node.writes and len(node.writes) != len(node.outputs):
+        if len(node.writes) > len(node.outputs):
             raise FrozenGraphError(
                 f"{node!r} writes {node.writes}, has {len(node.outputs)} outputs"
             )
@@ -298,6 +316,7 @@ def _defined(values: Iterable[Value], made: set[Value], what: str) -> None:
 
 
 __all__ = [
+    "ABSENT",
     "FEED",
     "HOST",
     "PURE",

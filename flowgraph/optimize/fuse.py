@@ -33,7 +33,7 @@ from flowgraph.optimize.views import inputs_read, is_view, storage, view_source
 MAX_MEMBERS = 48
 MAX_OPERANDS = 32
 
-LOOPS, CUSTOM, HOST_REGION = "loops", "custom", "host"
+LOOPS, CUSTOM, FLOW, HOST_REGION = "loops", "custom", "flow", "host"
 
 
 @dataclass(slots=True, eq=False)
@@ -120,7 +120,9 @@ class _Fuser:
         for node in graph.nodes:
             if node.opdef is None or node.type == "Const":
                 continue
-            if runs_on_host(node.opdef, node):
+            if node.bodies:
+                self.open(FLOW, node)
+            elif runs_on_host(node.opdef, node):
                 self.open(HOST_REGION, node)
             elif is_view(node):
                 source = self.region_of.get(view_source(node).node)
@@ -284,6 +286,7 @@ def external_outputs(regions: list[Region], graph: FrozenGraph) -> set[Value]:
 __all__ = [
     "CUSTOM",
     "FEED",
+    "FLOW",
     "HOST_REGION",
     "LOOPS",
     "VARIABLE",

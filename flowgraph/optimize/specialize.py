@@ -19,12 +19,13 @@ from typing import Any, NoReturn
 from flowgraph.errors import InvalidArgumentError
 from flowgraph.graph.opdef import OPDEFS, Procedure
 from flowgraph.graph.report import op_message
+from flowgraph.optimize.bodies import closed, is_open, specialize_bodies
 from flowgraph.optimize.fold import known_outputs
 from flowgraph.optimize.frozen import (
+    ABSENT,
     FEED,
     HOST,
     RESIZES,
-    VARIABLE,
     WRITE,
     FrozenGraph,
     Node,
@@ -59,33 +60,6 @@ class Staged:
     rest: FrozenGraph | None = None
 
 
-def with_feed_shapes(
-    graph: FrozenGraph, shapes: Sequence[tuple[int, ...]], variables: dict[str, tuple[int, ...]]
-) -> FrozenGraph:
-    """``graph`` with the given shapes on its feeds (in order) and on named variables."""
-    shape_of = dict(zip((v.node for v in graph.feeds), shapes, strict=True))
-    feeds: dict[Value, Value] = {v: v for v in graph.feeds}
-
-    def visit(node: Node, out: list[Node]) -> tuple[Value, ...] | None:
-        shape: Dims
-        if node.type == FEED:
-            shape = shape_of[node]
-            if shape == node.outputs[0].shape:
-                return None
-        elif node.type == VARIABLE and not is_fully_known(node.outputs[0].shape):
-            shape = variables.get(node.attrs["variable"], ())
-        else:
-            return None
-        new = node.like((), [shape])
-        out.append(new)
-        feeds[node.outputs[0]] = new.outputs[0]
-        return new.outputs
-
-    result = rewrite(graph, visit)
-    result.feeds = [feeds[v] for v in graph.feeds]
-    return result
-
-
 def specialize(graph: FrozenGraph) -> Staged:
     """Make every shape known, or cut the graph where that needs a run."""
     blocked: set[Node] = set()
@@ -101,8 +75,19 @@ def specialize(graph: FrozenGraph) -> Staged:
             or any(name in blocked_writes for name in node.writes)
             or (node.effect == HOST and host_blocked)
         )
+        if node.type == ABSENT or _is_open_stack(node):
+            return None  # whoever pushes to the stack will know its rows
+        given = node
+        if node.type == "StackPush" and is_open(node.inputs[0]):
+            stack = closed(node.inputs[0], node.inputs[2].shape, out)
+            node = node.like([stack, *node.inputs[1:]])
         current = node
-        if not waits:
+        if not waits and node.bodies:
+            found = specialize_bodies(node, out, specialize)
+            if not isinstance(found, Node):
+                return found
+            current = found
+        elif not waits:
             if not _has_known_sizes(node):
                 current = node.like(node.inputs, _infer(node))
             elif _was_open(node):
@@ -118,7 +103,7 @@ def specialize(graph: FrozenGraph) -> Staged:
             blocked.add(current)
             blocked_writes.update(current.writes)
             host_blocked = host_blocked or current.effect == HOST
-        if current is node:
+        if current is given:
             return None
         out.append(current)
         return current.outputs
@@ -128,6 +113,10 @@ def specialize(graph: FrozenGraph) -> Staged:
         pairs = zip(result.nodes, graph.nodes, strict=False)
         return Staged(result, changed=any(new is not old for new, old in pairs))
     return _cut(result, blocked, stuck)
+
+
+def _is_open_stack(node: Node) -> bool:
+    return node.type == "EmptyStack" and is_open(node.outputs[0])
 
 
 def _was_open(node: Node) -> bool:
@@ -191,7 +180,7 @@ def _cut(graph: FrozenGraph, blocked: set[Node], stuck: list[Node]) -> Staged:
     rest_nodes = [n for n in graph.nodes if n not in in_first]
     for node in rest_nodes:
         for value in node.inputs:
-            if value.node in in_first and value.node.const is None:
+            if value.node in in_first and not _is_portable(value.node):
                 wanted.setdefault(value, False)
     for value in graph.fetches:
         if value.node in in_first:
@@ -199,10 +188,16 @@ def _cut(graph: FrozenGraph, blocked: set[Node], stuck: list[Node]) -> Staged:
     for node in rest_nodes:
         node.after = tuple(a for a in node.after if a not in in_first)
     boundary = tuple(wanted)
-    consts = [n for n in graph.nodes if n.type == "Const"]
-    rest = FrozenGraph(consts + [n for n in rest_nodes if n.type != "Const"], [], graph.fetches)
+    portable = [n for n in graph.nodes if _is_portable(n)]
+    others = [n for n in rest_nodes if not _is_portable(n)]
+    rest = FrozenGraph(portable + others, [], graph.fetches)
     first = FrozenGraph(first_nodes, graph.feeds, list(boundary))
     return Staged(first, True, boundary, tuple(wanted.values()), rest)
+
+
+def _is_portable(node: Node) -> bool:
+    """True when it may stand in both parts."""
+    return node.type == "Const" or _is_open_stack(node)
 
 
 def _deciding(node: Node) -> Sequence[Value]:

@@ -73,10 +73,27 @@ def last_uses(plan: Plan) -> dict[Slot, int]:
         for slot in (*instr.reads(), *instr.writes()):
             if slot.kind == ARENA:
                 last[slot] = row
+    _extend_over_loops(plan, last)
     for operand in plan.fetches:
         if operand.slot.kind == ARENA:
             last[operand.slot] = len(plan.instrs)
     return last
+
+
+def _extend_over_loops(plan: Plan, last: dict[Slot, int]) -> None:
+    """What a loop uses and something before it wrote must last until the loop is left."""
+    jumps = [(i.jump.target, row) for row, i in enumerate(plan.instrs) if i.jump is not None]
+    loops = [(target, row) for target, row in jumps if target <= row]
+    if not loops:
+        return
+    first: dict[Slot, int] = {}
+    for row, instr in enumerate(plan.instrs):
+        for slot in instr.writes():
+            first.setdefault(slot, row)
+    for start, end in sorted(loops, key=lambda loop: loop[1]):  # inner loops end first
+        for slot, row in last.items():
+            if start <= row < end and first.get(slot, -1) < start:
+                last[slot] = end
 
 
 def _rounded(nbytes: int) -> int:

@@ -104,6 +104,18 @@ Word = int | Pointer | Symbol
 
 
 @dataclass(slots=True, eq=False)
+class Jump:
+    """Where the table walk goes on: at row ``target``, if ``condition`` (a bool) is ``when``.
+
+    Without condition: in any case.  A target before the jump makes a loop.
+    """
+
+    target: int = -1
+    condition: Operand | None = None
+    when: bool = True
+
+
+@dataclass(slots=True, eq=False)
 class Instr:
     """One row of the instruction table.
 
@@ -115,6 +127,7 @@ class Instr:
     neither.
     reuse: (output slot, input slot) pairs that may share memory if the input dies here.
     scratch: memory that the kernel uses while it runs.
+    jump: for a row that only says where to go on (kernel is None).
     """
 
     kernel: Kernel | TextKernel | None
@@ -129,6 +142,12 @@ class Instr:
     bytes_moved: int = 0
     is_copy: bool = False
     scratch: tuple[Slot, ...] = ()
+    jump: Jump | None = None
+
+    @property
+    def is_host(self) -> bool:
+        """True when Python runs it."""
+        return self.kernel is None and self.jump is None
 
     @property
     def label(self) -> str:
@@ -177,7 +196,11 @@ def to_text(plan: Plan) -> str:
         name = f"   {slot.name!r}" if slot.name else ""
         lines.append(f"slot {slot.number} {slot.kind} {slot.nbytes} B{place}{name}")
     for number, instr in enumerate(plan.instrs):
-        kind = "host" if instr.kernel is None else "kernel"
+        kind = "host" if instr.is_host else "kernel"
+        if instr.jump is not None:
+            kind = f"jump to {instr.jump.target}"
+            if instr.jump.condition is not None:
+                kind += f" if slot {instr.jump.condition.slot.number} is {instr.jump.when}"
         reads = " ".join(str(s.number) for s in instr.reads())
         writes = " ".join(str(s.number) for s in instr.writes())
         lines.append(

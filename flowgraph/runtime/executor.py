@@ -29,6 +29,7 @@ from flowgraph.plan.plan import (
     OBJECT,
     VARIABLE,
     Instr,
+    Jump,
     Operand,
     Plan,
     Pointer,
@@ -128,6 +129,9 @@ class Executable:
         words: list[int] = []
         rows: list[tuple[int, int, int, int]] = []
         for instr in instrs:
+            if instr.jump is not None:
+                rows.append(self._jump_row(instr.jump))
+                continue
             if instr.kernel is None:
                 rows.append(_HOST_ROW)
                 continue
@@ -148,6 +152,12 @@ class Executable:
         self.table[self.table[:, 0] > 3, 1] += self.blocks.ctypes.data
         self.table_address = self.table.ctypes.data
 
+    def _jump_row(self, jump: Jump) -> tuple[int, int, int, int]:
+        if jump.condition is None:
+            return (2, 0, jump.target, 0)
+        memory = self.memory[jump.condition.slot]
+        return (3, memory.ctypes.data + jump.condition.offset, jump.target, int(jump.when))
+
     def _bind_intake(self) -> None:
         """The native intake, where the plan and the platform allow it."""
         self.intake: Intake | None = None
@@ -156,12 +166,12 @@ class Executable:
         self.has_fetch_slots = any(slot.kind == FETCH for slot in self.late)
         #: Whether the table runs in a call of its own, which lets other threads run meanwhile.
         work = sum(i.flops + i.bytes_moved for i in self.plan.instrs)
-        self.is_long = work > LONG_WORK
+        self.is_long = work > LONG_WORK or any(i.jump is not None for i in self.plan.instrs)
         if self.target != "cpu" or self.checks is not None or not native.has_usual_objects():
             return
         seen_by_python = {o.slot for o in self.plan.fetches}
         for instr in self.plan.instrs:
-            if instr.kernel is None:
+            if instr.is_host:
                 seen_by_python.update(instr.reads())
         records = []
         for view, dtype, shape, slot, _ in self.feeders:
@@ -172,7 +182,7 @@ class Executable:
             records.append(FeedRecord(dtype, shape, view, patches))
         table = 0 if self.is_long else self.table_address
         self.intake = Intake(records, table)
-        has_host = any(i.kernel is None for i in self.plan.instrs)
+        has_host = any(i.is_host for i in self.plan.instrs)
         if len(self.plan.fetches) == 1 and table and not self.has_fetch_slots and not has_host:
             operand = self.plan.fetches[0]
             kind = scalar_type(operand.dtype.np)
@@ -279,8 +289,9 @@ class Executable:
         elif self.target == "cpu":
             self._walk(0)
         else:
-            for row, instr in enumerate(self.plan.instrs):
-                self._run_by_reference(row, instr)
+            row = 0
+            while row < len(self.plan.instrs):
+                row = self._run_by_reference(row, self.plan.instrs[row])
         self._note_initialized()
         return [fetch() for fetch in self.fetchers]
 
@@ -303,10 +314,12 @@ class Executable:
         if self.target == "cpu":
             self._walk_timed(times, cycles, walks)
         else:
-            for row, instr in enumerate(self.plan.instrs):
+            row = 0
+            while row < len(self.plan.instrs):
                 times[row, 0] = time.perf_counter_ns()
-                self._run_by_reference(row, instr)
+                following = self._run_by_reference(row, self.plan.instrs[row])
                 times[row, 1] = time.perf_counter_ns()
+                row = following
         self._note_initialized()
         results = [fetch() for fetch in self.fetchers]
         times[-1, 1] = time.perf_counter_ns()
@@ -356,6 +369,8 @@ class Executable:
     def _stopped_at(self, code: int) -> int:
         """Handle a stop of the table walk; the row it stopped at."""
         row, status = divmod(code, 256)
+        if status == native.PAUSED:
+            return row - 1  # KeyboardInterrupt was raised on the way here, if there was one
         if status:
             raise faults.kernel_error(self.plan, row, status, self._reference_complaint(row))
         self._run_host_row(row)
@@ -380,15 +395,24 @@ class Executable:
             self.in_host = False
         self._deliver(instr, results)
 
-    def _run_by_reference(self, row: int, instr: Instr) -> None:
+    def _after_jump(self, row: int, jump: Jump) -> int:
+        """The row after a jump."""
+        taken = jump.condition is None or bool(self.window(jump.condition)) == jump.when
+        return jump.target if taken else row + 1
+
+    def _run_by_reference(self, row: int, instr: Instr) -> int:
+        """Run one row; the row to go on with."""
+        if instr.jump is not None:
+            return self._after_jump(row, instr.jump)
         if instr.kernel is None:
             self._run_host_row(row)
-            return
+            return row + 1
         try:
             results = run_instr(instr, self.window)
         except Exception as error:
             raise faults.host_error(self.plan, row, error) from error
         self._deliver(instr, results)
+        return row + 1
 
     def _deliver(self, instr: Instr, results: dict) -> None:
         for value, operand in instr.outputs.items():
@@ -412,7 +436,13 @@ class Checker:
     def run(self) -> None:
         """Run the loaded plan; InternalError at the first kernel that differs."""
         executable = self.executable
-        for row, instr in enumerate(executable.plan.instrs):
+        row = -1
+        while row + 1 < len(executable.plan.instrs):
+            row += 1
+            instr = executable.plan.instrs[row]
+            if instr.jump is not None:
+                row = executable._after_jump(row, instr.jump) - 1
+                continue
             if instr.kernel is None:
                 executable._run_host_row(row)
                 continue

@@ -26,14 +26,28 @@ from flowgraph.codegen.compile import addresses
 from flowgraph.kernel.ir import TextKernel
 from flowgraph.runtime import blas
 
+#: The status of a loop that has run for a while (2e8 cycles): Python looks for Ctrl-C, and the walk
+#: goes on at that row.
+PAUSED = 255
+
 #: Kernel text of ``walk(table, row)``, for every kernel that runs a table.
 WALK = """\
 def walk(table, row):
+    began = cycles()
     while True:
         at = table + row * 32
         address = slot(at, 0)
-        if address <= 1:
-            break
+        if address <= 3:
+            if address <= 1:
+                break
+            if address == 3 and load(bool_pointer(slot(at, 1)), 0) != (slot(at, 3) != 0):
+                row += 1
+                continue
+            back = slot(at, 2) <= row
+            row = slot(at, 2)
+            if back and cycles() - began > 200000000:
+                return row * 256 + 255
+            continue
         status = call(address, slot(at, 1), slot(at, 2), slot(at, 3))
         if status != 0:
             return row * 256 + status
@@ -59,6 +73,13 @@ def kernel(table, row, times):
         address = slot(at, 0)
         if address <= 1:
             break
+        if address <= 3:
+            if address == 3 and load(bool_pointer(slot(at, 1)), 0) != (slot(at, 3) != 0):
+                row += 1
+            else:
+                row = slot(at, 2)
+            put_slot(times, row, cycles())
+            continue
         status = call(address, slot(at, 1), slot(at, 2), slot(at, 3))
         if status != 0:
             return row * 256 + status

@@ -70,7 +70,9 @@ def run_instr(instr: Instr, window: Window) -> dict[Value, np.ndarray]:
 
     for node in instr.nodes:
         compute(node)
-    return {value: known[value] for value in instr.outputs}
+    # NB: what only looks at a slot's memory would change with it (v <- w, w <- v).
+    results = {value: known[value] for value in instr.outputs}
+    return {v: a if a.base is None else a.copy() for v, a in results.items()}
 
 
 def run_host(instr: Instr, window: Window, state: State) -> dict[Value, np.ndarray]:

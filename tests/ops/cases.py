@@ -16,7 +16,7 @@ from flowgraph.graph.node import Operation, Tensor
 from flowgraph.graph.opdef import OPDEFS, ErrorSample, OpDef, Sample
 
 #: Ops whose value comes from outside: nothing to evaluate.
-SOURCES = frozenset(("Placeholder", "VariableV2"))
+SOURCES = frozenset(("Arg", "If", "Placeholder", "VariableV2", "While"))
 
 #: float16 is a host dtype: too narrow for some samples, and covered by the arithmetic ops.
 FLOATS = ("float32", "float64", "float16")

@@ -114,11 +114,7 @@ _SIZED_BY_DATA = frozenset(
     + ("StringSplit", "StringSplitV2", "EagerPyFunc", "DecodeRaw", "ParseTensor", "MatchingFiles")
     + ("UnicodeDecode", "UnicodeDecodeWithOffsets")
     + ("Unique", "UniqueWithCounts", "UniqueV2", "UniqueWithCountsV2", "ListDiff")
-    + ("DynamicPartition", "DenseToDenseSetOperation", "DenseToSparseSetOperation")
-    + ("SparseToSparseSetOperation", "SparseAdd", "SparseSplit", "SparseSlice")
-    + ("SparseFillEmptyRows", "SparseReduceSumSparse", "SparseReduceMaxSparse")
-    + ("SparseSparseMaximum", "SparseSparseMinimum", "SparseCross", "DeserializeManySparse")
-    + ("DeserializeSparse",)
+    + ("DynamicPartition",)
 )
 
 
@@ -365,7 +361,8 @@ def _check_error(op: OpDef, sample: ErrorSample) -> None:
 def test_every_op_is_documented_and_sampled() -> None:
     for op in records():
         assert op.doc, op.type
-        assert op.samples, op.type
+        holds_functions = any(attr.kind == "func" for attr in op.signature.attrs.values())
+        assert op.samples or holds_functions, op.type  # If, While: see tests/control
         names = {arg.name for arg in (*op.signature.inputs, *op.signature.outputs)}
         assert len(names) == len(op.signature.inputs) + len(op.signature.outputs), op.type
 

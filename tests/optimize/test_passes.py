@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 import flowgraph as tf
 from flowgraph import config
 from flowgraph.optimize import algebra, frozen
+from flowgraph.optimize.bodies import with_feed_shapes
 from flowgraph.optimize.cse import merge_common
 from flowgraph.optimize.fold import fold
 from flowgraph.optimize.freeze import freeze
@@ -20,7 +21,7 @@ from flowgraph.optimize.frozen import eliminate_dead
 from flowgraph.optimize.fuse import fuse
 from flowgraph.optimize.fuse import to_text as regions_text
 from flowgraph.optimize.order import order_effects
-from flowgraph.optimize.specialize import specialize, with_feed_shapes
+from flowgraph.optimize.specialize import specialize
 
 
 @pytest.fixture(autouse=True)

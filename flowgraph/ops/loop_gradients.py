@@ -1,0 +1,485 @@
+"""The gradient of While: a While that runs backward over what the forward loop kept.
+
+    forward     n = 0                               backward    j = n - 1
+                while cond(v):                                  while j >= 0:
+                    push(stack, n, what body' needs)                ... stack[j] ...
+                    v = body(v);  n = n + 1                         dv = body'(dv);  dc += ...
+                                                                    j = j - 1
+
+*Kept* is what the derivative of the body needs and cannot have otherwise: constants and arithmetic
+of shapes are made again, what does not change in the loop is computed once outside, and counters
+have a closed form.  The stacks have room for as many iterations as there will be: by a formula when
+the condition compares counters with limits; else a loop in front of the loop counts, the same one
+without all that its condition does not need.
+
+Each part of the forward loop that is added here (counter, stacks) is one more loop variable of the
+same While, which no run carries that does not need it (optimize/flow.py, prune).
+
+Read next: branch_gradients.py, stacks.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from flowgraph.dtypes import int32
+from flowgraph.errors import format_message
+from flowgraph.graph.apply import call
+from flowgraph.graph.contexts import AS_OF, Context
+from flowgraph.graph.convert import convert_to_tensor, make_constant
+from flowgraph.graph.indexed_slices import IndexedSlices
+from flowgraph.graph.node import Operation, Tensor
+from flowgraph.graph.opdef import HOST, OPDEFS, PURE, RANDOM
+from flowgraph.graph.site import format_site
+from flowgraph.graph.static import constant_value
+from flowgraph.ops.flow_rules import is_differentiable, made_in, note_effects, remade
+from flowgraph.ops.slopes import slopes
+
+
+def while_grad(op: Any, *dys: Any) -> list[Any]:
+    """Gradient rule of While."""
+    operation: Operation = op.op
+    none: list[Any] = [None] * len(operation.inputs)
+    if not operation.attrs["back_prop"]:
+        return none
+    return _Backward(Forward.of(operation), op).run(dys) or none
+
+
+class Forward:
+    """A forward loop that gradients add to; one for each While, kept in its attrs.
+
+    Attributes:
+        operation: the While.   graph: its graph.
+        cond, body: its contexts.   outside: the context that it stands in.
+        names: prefix for what is added.
+    """
+
+    KEY = "_forward"
+
+    def __init__(self, operation: Operation) -> None:
+        self.operation, self.graph = operation, operation.graph
+        self.cond: Context = operation.attrs["cond"]
+        self.body: Context = operation.attrs["body"]
+        self.outside = operation._context
+        self.count_of_variables = len(self.body.args)
+        self._counter: int | None = None
+        self._count: Tensor | None = None
+        self._room: Tensor | None = None
+        self._stacks: dict[Tensor, int] = {}
+        self._invariant: dict[Tensor, Tensor | None] = {}
+
+    @classmethod
+    def of(cls, operation: Operation) -> Forward:
+        """The Forward of a While."""
+        found = operation.attrs.get(cls.KEY)
+        if found is None:
+            found = operation.attrs[cls.KEY] = cls(operation)
+        return found
+
+    # ------------------------------------------------------------------------- loop variables
+
+    def outside_it(self) -> Any:
+        """Operations made in the block stand where the loop stands."""
+        return made_in(self.graph, self.outside, self.body.name)
+
+    def inside_it(self) -> Any:
+        """Operations made in the block belong to the body."""
+        return made_in(self.graph, self.body, self.body.name)
+
+    def add_variable(self, initial: Tensor, name: str, step: Any) -> int:
+        """One more loop variable, which becomes ``step(variable)``; its number."""
+        operation = self.operation
+        dtype, place = initial.dtype.base_dtype, len(self.body.args)
+        with made_in(self.graph, self.cond, self.body.name):
+            self.cond.args.append(call.Arg(dtype=dtype, shape=initial.dims, name=f"cond/{name}"))
+        with self.inside_it():
+            arg = call.Arg(dtype=dtype, shape=initial.dims, name=name)
+            self.body.args.append(arg)
+            result = step(arg)
+            self.body.outputs.append(result)
+        inputs = list(operation.inputs)
+        inputs.insert(place, initial)
+        operation.inputs = tuple(inputs)
+        initial._consumers = [*(initial._consumers or ()), operation]
+        operation.attrs["T"] = [*operation.attrs["T"], dtype]
+        operation.outputs.append(Tensor(operation, place, dtype, initial.dims))
+        self.graph._edited()
+        return place
+
+    @property
+    def counter(self) -> int:
+        """The number of the variable that counts iterations."""
+        if self._counter is None:
+            with self.outside_it():
+                zero = call.Const(value=np.array(0, np.int32), dtype=int32, name="count/start")
+            self._counter = self.add_variable(
+                zero, "count", lambda i: call.AddV2(i, make_constant(np.array(1, np.int32)))
+            )
+        return self._counter
+
+    @property
+    def count(self) -> Tensor:
+        """How often the loop runs; where a formula tells, it is known as soon as the sizes are."""
+        if self._count is None:
+            self._count = self._count_by_formula(self.cond.outputs[0])
+        return self.operation.outputs[self.counter] if self._count is None else self._count
+
+    @property
+    def room(self) -> Tensor:
+        """How many elements a stack of this loop must hold; known before the loop runs."""
+        if self._room is None:
+            count = self.count
+            if count.op is self.operation:
+                count = self._count_beforehand()
+            self._room = count
+            if constant_value(count) is None:
+                with self.outside_it():
+                    self._room = call.StackCapacity(count, name="capacity")
+        return self._room
+
+    def _count_by_formula(self, condition: Tensor | None) -> Tensor | None:
+        """The number of iterations until a comparison of counters with limits fails."""
+        if condition is None or not self.cond.has(condition.op):
+            return None
+        op = condition.op
+        if op.type == "Identity":
+            return self._count_by_formula(op.inputs[0])
+        if op.type == "LogicalAnd":
+            counts = [self._count_by_formula(tensor) for tensor in op.inputs]
+            if counts[0] is None or counts[1] is None:
+                return None
+            with self.outside_it():
+                return call.Minimum(*counts)
+        kind = op.type
+        if kind not in _MIRRORED:
+            return None
+        x, y = op.inputs
+        if self.line(x) is None:
+            kind, x, y = _MIRRORED[kind], y, x
+        line, limit = self.line(x), self.invariant(y)
+        if line is None or limit is None:
+            return None
+        start, step = line
+        number = int(step.op.attrs["value"])
+        if number == 0 or (number > 0) != kind.startswith("Less"):
+            return None
+        dtype = start.dtype.base_dtype
+
+        def const(value: int) -> Tensor:
+            return make_constant(np.array(value, dtype.np))
+
+        # ceil((limit - start) / step), and one more where equality goes on
+        with self.outside_it():
+            way = call.Sub(limit, start) if number > 0 else call.Sub(start, limit)
+            distance = abs(number) + (0 if kind.endswith("Equal") else -1)
+            if distance:
+                way = call.AddV2(way, const(distance))
+            if abs(number) != 1:
+                way = call.FloorDiv(way, const(abs(number)))
+            count = call.Maximum(way, const(0))
+            return count if dtype is int32 else call.Cast(count, DstT=int32)
+
+    def _count_beforehand(self) -> Tensor:
+        """The result of a second loop, which only counts."""
+        operation, counter = self.operation, self.counter
+        self._refuse_effects()
+        variables = len(self.body.args)
+        with self.outside_it():
+            results = call.While(
+                list(operation.inputs[:variables]),
+                list(operation.inputs[variables:]),
+                cond=self.cond.copy(),
+                body=self.body.copy(),
+                back_prop=False,
+                name="trips",
+            )
+        return results[counter]
+
+    def _refuse_effects(self) -> None:
+        """ValueError when the condition cannot be asked twice: it draws or writes."""
+        needed = _needed_by_condition(self.cond, self.body)
+        for op in needed:
+            if OPDEFS[op.type].effect in (RANDOM, HOST) or any(t.dtype.is_ref for t in op.inputs):
+                if OPDEFS[op.type].effect == PURE and not self._writes(op):
+                    continue
+                raise ValueError(
+                    format_message(
+                        f"gradients: how often the loop {self.body.name!r} runs depends on "
+                        f"{op.name!r} ({op.type}), so that it is not known how much must be kept",
+                        [],
+                        (self.operation.name, format_site(self.operation.site)),
+                        "let the condition look at a counter",
+                    )
+                )
+
+    def _writes(self, op: Operation) -> bool:
+        """Whether the loop writes a variable that ``op`` reads."""
+        written = {
+            t.op
+            for other in self.body.operations(self.graph)
+            for arg, t in zip(OPDEFS[other.type].signature.inputs, other.inputs, strict=False)
+            if arg.is_ref
+        }
+        return any(t.op in written for t in op.inputs if t.dtype.is_ref)
+
+    # ------------------------------------------------------------------------ what is kept
+
+    def stack(self, tensor: Tensor) -> Tensor:
+        """All values of a tensor of the body, in the order of the iterations."""
+        place = self._stacks.get(tensor)
+        if place is None:
+            room, counter = self.room, self.counter
+            with self.outside_it():
+                initial = call.EmptyStack(
+                    room, dtype=tensor.dtype.base_dtype, row_shape=tensor.dims, unwritten=True,
+                    name="kept",
+                )  # fmt: skip
+            place = self.add_variable(
+                initial,
+                "kept",
+                lambda stack: call.StackPush(stack, self.body.args[counter], tensor),
+            )
+            self._stacks[tensor] = place
+        return self.operation.outputs[place]
+
+    def invariant(self, tensor: Tensor) -> Tensor | None:
+        """A tensor outside of the loop that equals ``tensor`` in every iteration, if there is."""
+        if not (self.body.has(tensor.op) or self.cond.has(tensor.op)):
+            return tensor
+        if tensor not in self._invariant:
+            self._invariant[tensor] = self._make_invariant(tensor)
+        return self._invariant[tensor]
+
+    def _make_invariant(self, tensor: Tensor) -> Tensor | None:
+        op = tensor.op
+        if op.type == "Arg":
+            place = self._place(tensor)
+            unchanged = place is not None and self.body.outputs[place] is self.body.args[place]
+            return self.operation.inputs[place] if unchanged else None  # type: ignore[index]
+        if OPDEFS[op.type].effect != PURE or op.type in ("If", "While") or self._writes(op):
+            return None
+        inputs = []
+        for given in op.inputs:
+            found = self.invariant(given)
+            if found is None:
+                return None
+            inputs.append(found)
+        attrs = dict(op.attrs)
+        if any(t.dtype.is_ref for t in inputs):
+            attrs[AS_OF] = self.operation
+        with self.outside_it():
+            new = self.graph.create_op(
+                op.type,
+                inputs,
+                [t.dtype for t in op.outputs],
+                [t.dims for t in op.outputs],
+                op.name.rpartition("/")[2],
+                attrs,
+            )
+        self._invariant.update(zip(op.outputs, new.outputs, strict=True))
+        return new.outputs[tensor.value_index]
+
+    def _place(self, tensor: Tensor) -> int | None:
+        """The number of a loop variable, as the condition or the body sees it."""
+        for args in (self.body.args, self.cond.args):
+            if tensor in args:
+                return args.index(tensor)
+        return None
+
+    def line(self, tensor: Tensor) -> tuple[Tensor, Tensor] | None:
+        """(start, step) of an integer variable that every iteration adds a constant to."""
+        place = self._place(tensor)
+        if place is None or not tensor.dtype.is_integer:
+            return None
+        arg, result = self.body.args[place], self.body.outputs[place]
+        op = result.op  # type: ignore[union-attr]
+        if op.type not in ("Add", "AddV2") or arg not in op.inputs:
+            return None
+        step = op.inputs[1] if op.inputs[0] is arg else op.inputs[0]
+        if step.op.type != "Const" or step.dims != ():
+            return None
+        return self.operation.inputs[place], step
+
+
+#: Comparisons, and what they are with sides exchanged.
+_MIRRORED = {"Less": "Greater", "LessEqual": "GreaterEqual", "Greater": "Less",
+             "GreaterEqual": "LessEqual"}  # fmt: skip
+
+
+def _needed_by_condition(cond: Context, body: Context) -> list[Operation]:
+    """Operations of the loop that decide how often it runs."""
+    found: dict[Operation, None] = {}
+    stack = [t for t in cond.outputs if t is not None]
+    while stack:
+        tensor = stack.pop()
+        op = tensor.op
+        if op.type == "Arg":
+            for args in (cond.args, body.args):
+                if tensor in args:
+                    result = body.outputs[args.index(tensor)]
+                    if result is not None and result.op not in found:
+                        stack.append(result)
+            found[op] = None
+        elif op not in found and op._context is not None and (cond.has(op) or body.has(op)):
+            found[op] = None
+            stack.extend(op.inputs)
+    return list(found)
+
+
+class _Backward:
+    """One backward loop being made."""
+
+    def __init__(self, forward: Forward, op: Any) -> None:
+        self.forward, self.op = forward, op
+        self.graph, self.operation = forward.graph, forward.operation
+        self.context: Context | None = None
+        self.index: Tensor | None = None
+        self._read: dict[Tensor, Tensor] = {}
+
+    def run(self, dys: Sequence[Any]) -> list[Any] | None:
+        """dx for every input of the While."""
+        forward, body = self.forward, self.forward.body
+        variables = len(body.args)
+        captures = self.operation.inputs[variables:]
+        flowing = self._flowing([k for k, dy in enumerate(dys) if dy is not None])
+        if not flowing:
+            return None
+        starts = []
+        for k in flowing:
+            dy = dys[k] if k < len(dys) else None
+            starts.append(call.ZerosLike(self.operation.outputs[k]) if dy is None else dy)
+        last = call.Sub(forward.count, make_constant(np.array(1, np.int32)))
+        wanted = [t for t in captures if is_differentiable(t) and self.op.wants(t)]
+        scope = self.graph.get_name_scope()
+
+        with self.graph._inside("body", scope) as context:
+            self.context = context
+            context.forward, context.substitute = body.origin, self._value_of
+            self.index = call.Arg(dtype=int32, shape=(), name="j")
+            given = [
+                call.Arg(dtype=body.args[k].dtype, shape=body.args[k].dims, name="dy")
+                for k in flowing
+            ]
+            args = [body.args[k] for k in flowing]
+            found = slopes(body, flowing, given, [*args, *wanted])
+            dxs = []
+            for arg, dx in zip(given, found[: len(flowing)], strict=True):
+                dxs.append(call.ZerosLike(arg) if dx is None else convert_to_tensor(dx))
+            sums, terms = self._sums(wanted, found[len(flowing) :])
+            totals = [
+                call.Arg(dtype=t.dtype.base_dtype, shape=t.dims, name="sum") for t in sums
+            ]
+            added = [_added(total, term) for total, term in zip(totals, terms, strict=True)]
+            back = make_constant(np.array(-1, np.int32))
+            context.args = [self.index, *given, *totals]
+            context.close(self.graph, [call.AddV2(self.index, back), *dxs, *added])
+        with self.graph._inside("cond", scope) as condition:
+            condition.args = [
+                call.Arg(dtype=t.dtype.base_dtype, shape=t.dims, name="cond/Arg")
+                for t in context.args
+            ]
+            zero = make_constant(np.array(0, np.int32))
+            enters = call.GreaterEqual(condition.args[0], zero)
+            condition.close(self.graph, [enters])
+        inner = list(dict.fromkeys([*condition.captures, *context.captures]))
+        results = call.While(
+            [last, *starts, *(call.ZerosLike(t) for t in sums)],
+            inner,
+            cond=condition,
+            body=context,
+            back_prop=True,
+        )
+        note_effects(self.graph, results[0].op, [condition, context])
+        dx_of = dict(zip(flowing, results[1:], strict=False))
+        sum_of = dict(zip(sums, results[1 + len(flowing) :], strict=True))
+        return [
+            dx_of.get(k) if k < variables else sum_of.get(tensor)
+            for k, tensor in enumerate(self.operation.inputs)
+        ]
+
+    def _flowing(self, starts: Sequence[int]) -> list[int]:
+        """Variables that a gradient can flow through, when it enters at ``starts``."""
+        body = self.forward.body
+        found = [k for k in starts if is_differentiable(body.args[k])]
+        for k in found:
+            output = body.outputs[k]
+            reached = _arguments_of(output, body)
+            found += [
+                i
+                for i, arg in enumerate(body.args)
+                if arg in reached and i not in found and is_differentiable(arg)
+            ]
+        return sorted(found)
+
+    def _sums(self, wanted: Sequence[Tensor], found: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+        pairs = [(t, dx) for t, dx in zip(wanted, found, strict=True) if dx is not None]
+        return [t for t, _ in pairs], [dx for _, dx in pairs]
+
+    def _value_of(self, tensor: Tensor) -> Tensor:
+        """What stands, in the backward body, for a tensor of the forward body."""
+        found = self._read.get(tensor)
+        if found is None:
+            # NB: asked for in a branch inside the body, but there for all of the body
+            with made_in(self.graph, self.context, None):
+                found = self._read[tensor] = self._make_value(tensor)
+        return found
+
+    def _make_value(self, tensor: Tensor) -> Tensor:
+        again = remade(tensor)
+        if again is not None:
+            return again
+        forward = self.forward
+        invariant = forward.invariant(tensor)
+        if invariant is not None:
+            return invariant
+        assert self.index is not None
+        line = forward.line(tensor)
+        if line is not None:
+            start, step = line
+            trips = call.Cast(self.index, DstT=tensor.dtype.base_dtype)
+            factor = call.Const(value=step.op.attrs["value"], dtype=step.dtype)
+            return call.AddV2(start, call.Mul(trips, factor))
+        if self._is_row(tensor):
+            return call.GatherV2(*tensor.op.inputs)
+        return call.GatherV2(forward.stack(tensor), self.index, 0)
+
+    def _is_row(self, tensor: Tensor) -> bool:
+        """True for a row, at a counter, of what does not change: it is read again."""
+        op = tensor.op
+        if op.type != "GatherV2" or op.attrs.get("batch_dims"):
+            return False
+        table, index, axis = op.inputs
+        return (
+            self.forward.invariant(table) is not None
+            and self.forward.invariant(axis) is not None
+            and (index.dims == ())
+            and (self.forward.line(index) is not None or self.forward.invariant(index) is not None)
+        )
+
+
+def _arguments_of(output: Tensor | None, body: Context) -> set[Tensor]:
+    """The arguments of a body that one of its outputs depends on."""
+    found: set[Tensor] = set()
+    seen: set[Tensor] = set()
+    stack = [] if output is None else [output]
+    while stack:
+        tensor = stack.pop()
+        if tensor in seen:
+            continue
+        seen.add(tensor)
+        if tensor.op.type == "Arg":
+            found.add(tensor)
+        elif body.has(tensor.op):
+            stack.extend(t for t in tensor.op.inputs if is_differentiable(t))
+    return found
+
+
+def _added(total: Tensor, term: Any) -> Tensor:
+    """``total + term``; rows are added to the rows they belong to, in place."""
+    if isinstance(term, IndexedSlices):
+        rows = call.Reshape(term.indices, make_constant(np.array([-1], np.int32)))
+        return call.TensorScatterAdd(total, call.ExpandDims(rows, -1), term.values)
+    return call.AddV2(total, term)
