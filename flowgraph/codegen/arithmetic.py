@@ -87,6 +87,8 @@ def emit_scalar(f: FunctionText, op: str, dtype: str, values: list[str]) -> str:
 
 def _emit_float(f: FunctionText, op: str, dtype: str, values: list[str]) -> str:
     kind = llvm_type(dtype)
+    if vector_math.writes(op, dtype):
+        return vector_math.call(f, op, dtype, values)
     if op in FLOAT_INTRINSICS:
         suffix = "f32" if dtype == "float32" else "f64"
         name = f"{FLOAT_INTRINSICS[op]}.{suffix}"
@@ -95,8 +97,6 @@ def _emit_float(f: FunctionText, op: str, dtype: str, values: list[str]) -> str:
         types = ", ".join([kind] * len(values))
         f.module.need(name, f"declare {kind} @{name}({types})")
         return f.let(f"call {flags}{kind} @{name}({', '.join(f'{kind} {v}' for v in values)})")
-    if op in vector_math.FUNCTIONS:
-        return vector_math.call(f, op, dtype, values)
     x = values[0]
     if op == "rsqrt":
         root = _emit_float(f, "sqrt", dtype, [x])

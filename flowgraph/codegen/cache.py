@@ -42,9 +42,9 @@ REFRESH = 86_400
 
 #: The files whose text decides what object code a kernel text becomes.
 _GENERATOR = (
-    "llvm_text.py", "arithmetic.py", "vector_math.py", "special_tables.py", "special_names.py",
-    "special_elementary.py", "special_gamma.py", "special_math.py", "intrinsics.py",
-    "target.py", "compiler.py",
+    "llvm_text.py", "arithmetic.py", "vector_code.py", "vector_math.py", "vector_trig.py",
+    "special_tables.py", "special_names.py", "special_elementary.py", "special_gamma.py",
+    "special_math.py", "intrinsics.py", "target.py", "compiler.py",
 )  # fmt: skip
 
 _warned = False

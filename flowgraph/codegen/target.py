@@ -439,7 +439,8 @@ class _Lowering:
 
     def apply(self, target: str, primitive: Primitive, arguments: list[str]) -> None:
         dtypes = tuple(self.dtype(name) for name in arguments)
-        if primitive.name in vector_math.FUNCTIONS or primitive.name in special_math.INLINE:
+        math = dtypes and vector_math.writes(primitive.name, dtypes[0])
+        if math or primitive.name in special_math.INLINE:
             self.heavy.append(self.block)
         value = primitive.emit(self.f, dtypes, [self.get(name) for name in arguments])
         if self.typemap[target] != types.void:

@@ -1,5 +1,6 @@
 """Accuracy of the polynomials, in units in the last place, over the whole range with its edges."""
 
+import math
 import re
 
 import mpmath
@@ -106,6 +107,77 @@ def reference(op, a):
     if np.isnan(a) or outside or (np.isinf(a) and op == "sigmoid"):
         return None
     return EXACT[op](mpmath.mpf(a))
+
+
+@pytest.mark.parametrize("op", ["sin", "cos", "tan"])
+def test_trigonometric_float32_is_nearly_rounded_once(op):
+    x = float32_points()
+    turns = np.arange(1, 200_000, 7) * (np.pi / 2)
+    x = np.concatenate([x, turns.astype(np.float32), (turns * 2.0**40).astype(np.float32)])
+    y = apply(op, x)
+    with np.errstate(all="ignore"):
+        exact = getattr(np, op)(x.astype(np.float64))
+        error = np.abs(y - exact) / np.spacing(np.abs(exact).astype(np.float32))
+    infinite = ~np.isfinite(x)
+    assert np.isnan(y[infinite]).all()
+    np.testing.assert_array_equal(np.signbit(y[x == 0]), np.signbit(exact[x == 0]))
+    worst = np.argmax(np.where(infinite, 0, error))
+    assert error[worst] <= 0.56, f"{op}({x[worst]!r}) = {y[worst]!r}, {error[worst]:.2f} ulp"
+
+
+def test_powers_of_float32_are_nearly_rounded_once():
+    rng = np.random.default_rng(1)
+    x = np.exp(rng.uniform(-80, 80, 200_000)).astype(np.float32)
+    y = (rng.uniform(-120, 120, x.size) / np.log(x)).astype(np.float32)
+    x[::3] = rng.uniform(0.1, 3, x[::3].size)
+    y[::3] = rng.uniform(-20, 20, x[::3].size)
+    whole = slice(1, None, 3)
+    x[whole], y[whole] = -rng.uniform(0, 3, x[whole].size), rng.integers(-9, 10, x[whole].size)
+    z = power(x, y)
+    with np.errstate(all="ignore"):
+        exact = x.astype(np.float64) ** y
+        expected = exact.astype(np.float32)
+        error = np.abs(z - exact) / np.spacing(np.abs(expected))
+    normal = np.isfinite(expected) & (np.abs(expected) > np.finfo(np.float32).tiny)
+    np.testing.assert_array_equal(z[~normal], expected[~normal])
+    worst = np.argmax(np.where(normal, error, 0))
+    assert error[worst] <= 0.51, f"{x[worst]!r} ** {y[worst]!r}, {error[worst]:.2f} ulp"
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_powers_at_the_edges_are_those_of_c(dtype):
+    bases = [0, 1, 2, 0.5, 3, np.inf, np.finfo(dtype).max, np.finfo(dtype).tiny]
+    powers = [0, 1, 2, 3, 0.5, 1.5, 1 / 3, 2.0**24, 2.0**24 - 1, 1e30, np.inf]
+    bases, powers = ([*v, *[-n for n in v], np.nan] for v in (bases, powers))
+    x, y = (v.ravel().astype(dtype) for v in np.meshgrid(bases, powers))
+    z = power(x, y)
+    expected = [c_power(a, b) for a, b in zip(x.tolist(), y.tolist(), strict=True)]
+    with np.errstate(all="ignore"):
+        expected = np.array(expected).astype(dtype)
+    np.testing.assert_allclose(z, expected, 1e-6)
+    number = ~np.isnan(expected)
+    np.testing.assert_array_equal(np.signbit(z[number]), np.signbit(expected[number]))
+
+
+def c_power(a, b):
+    """math.pow, with infinities and NaN in place of its errors."""
+    try:
+        return math.pow(a, b)
+    except OverflowError:
+        return -math.inf if a < 0 and b % 2 == 1 else math.inf
+    except ValueError:
+        if a != 0:
+            return math.nan
+        return math.copysign(math.inf, a) if b % 2 == 1 else math.inf
+
+
+def power(x, y):
+    s = BodyBuilder()
+    s.store(2, s.op("pow", s.load(0, x.dtype.name), s.load(1, x.dtype.name)))
+    buffers = [Buffer(x.dtype.name, mode, ("1",)) for mode in ("in", "in", "out")]
+    z = np.empty_like(x)
+    assert run(s.build(("map",), tuple(buffers)), [x, y, z], [x.size], [[1], [1], [1]]) == 0
+    return z
 
 
 needs_avx = pytest.mark.skipif(
