@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from flowgraph.errors import FailedPreconditionError
 from flowgraph.fetching import Leaf, expand_feeds, flatten_fetches, resolve_feed_key
 from flowgraph.graph.core import Graph
 from flowgraph.graph.default import get_default_graph
@@ -281,6 +282,28 @@ class BaseSession:
                 yield self
         finally:
             _defaults.stack.remove(self)
+
+    @contextmanager
+    def _variable_values(self, names: Iterable[str]) -> Iterator[dict[str, Any]]:
+        """The values of variables, by the names of their operations; nothing runs meanwhile.
+
+        The arrays are the variables' own: they must not be changed or kept.
+        """
+        with self._lock:
+            missing = [name for name in names if name not in self._state.initialized]
+            if missing:
+                raise FailedPreconditionError(
+                    None, None, f"variables without a value: {', '.join(map(repr, missing))}; run "
+                    "tf.global_variables_initializer() first",
+                )  # fmt: skip
+            yield self._state.variables
+
+    def _set_variables(self, values: Mapping[str, Any]) -> None:
+        """Give variables, by the names of their operations, these arrays as values."""
+        with self._lock:
+            for name, value in values.items():
+                self._state.replace(name, value)
+            self._state.initialized.update(values)
 
     def _variable_shapes(self) -> dict[str, tuple[int, ...]]:
         return {name: a.shape for name, a in self._state.variables.items()}

@@ -23,7 +23,8 @@ from flowgraph.shapes import is_fully_known
     "Softmax", "LogSoftmax", "AddN", "Real", "Imag", "Conj", "ComplexAbs", "Angle",
     "Cholesky", "CholeskyGrad", "MatrixInverse", "MatrixDeterminant", "LogMatrixDeterminant",
     "MatrixSolve", "MatrixTriangularSolve", "MatrixDiag", "MatrixDiagPart", "MatrixSetDiag", "Qr",
-    "MatrixExponential", "MatrixLogarithm", "MatrixSquareRoot",
+    "MatrixExponential", "MatrixLogarithm", "MatrixSquareRoot", "TridiagonalMatMul",
+    "TridiagonalSolve",
     "FFT", "IFFT", "FFT2D", "IFFT2D", "FFT3D", "IFFT3D",
 )  # fmt: skip
 def _as_it_is(

@@ -17,7 +17,7 @@ from flowgraph.graph.default import name_scope
 from flowgraph.graph.export import export
 from flowgraph.graph.node import Operation, Tensor, run_in_session
 from flowgraph.graph.static import constant_value_as_dims
-from flowgraph.shapes import ShapeError, format_dims, merge, with_rank
+from flowgraph.shapes import Dims, ShapeError, format_dims, merge, with_rank
 from flowgraph.tensor_shape import TensorShape
 
 
@@ -56,6 +56,9 @@ class SparseTensor:
     #: As of Tensor: ``array * sparse`` becomes ``sparse.__rmul__(array)``.
     __array_priority__ = 100
 
+    #: As of Tensor beside it: ``dense * sparse`` becomes ``sparse.__rmul__(dense)``.
+    _overrides_tensor_operators = True
+
     def __init__(self, indices: Any, values: Any, dense_shape: Any) -> None:
         with name_scope(None, "SparseTensor", [indices, values, dense_shape]):
             indices = convert_to_tensor(indices, dtype=int64, name="indices")
@@ -72,6 +75,8 @@ class SparseTensor:
                 f"[rank]; their shapes are {shapes}"
             ) from None
         self._indices, self._values, self._dense_shape = indices, values, dense_shape
+        #: The static shape, where more is known of it than ``dense_shape`` tells.
+        self._known_dims: Dims = None
 
     @classmethod
     def from_value(cls, sparse_tensor_value: Any) -> SparseTensor:
@@ -128,7 +133,13 @@ class SparseTensor:
     @property
     def shape(self) -> TensorShape:
         """The static shape of the dense tensor, as far as it is known."""
-        return TensorShape(constant_value_as_dims(self._dense_shape))
+        dims = constant_value_as_dims(self._dense_shape)
+        return TensorShape(dims if self._known_dims is None else merge(self._known_dims, dims))
+
+    def _set_shape(self, dims: Dims) -> SparseTensor:
+        """Itself, of which is known that the dense tensor has this shape."""
+        self._known_dims = dims
+        return self
 
     def get_shape(self) -> TensorShape:
         """Same as ``shape``."""

@@ -255,7 +255,7 @@ truncatemod = binary(
     dtypes=FLOAT | frozenset(("int32", "int64")),
 )  # fmt: skip
 
-def _float_for(dtype: Any) -> Any:
+def float_for(dtype: Any) -> Any:
     """What ``/`` turns an integer dtype into: float32 up to 16 bits, float64 above."""
     return float32 if dtype.size <= 2 else float64
 
@@ -285,7 +285,7 @@ def truediv(x: Any, y: Any, name: str | None = None) -> Any:
     with name_scope(name, "truediv", [x, y]) as scope:
         x, y = _same_dtype(x, y)
         if x.dtype.is_integer:
-            dtype = _float_for(x.dtype)
+            dtype = float_for(x.dtype)
             x, y = (call.Cast(v, DstT=dtype) for v in (x, y))
         return apply_op("RealDiv", x, y, name=scope)
 

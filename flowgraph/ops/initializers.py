@@ -296,6 +296,42 @@ class Identity(Initializer):
         return make_constant(np.eye(*shape, dtype=dtype.np) * dtype.np.type(self.gain))
 
 
+@export("orthogonal_initializer", "initializers.orthogonal")
+class Orthogonal(Initializer):
+    """Orthonormal columns, or rows where there are fewer (Saxe et al. 2014), times ``gain``.
+
+    The last axis has the columns, all others together the rows.
+
+    Args:
+        gain: what every element is multiplied with.
+        seed: of the stream of normal numbers whose QR factors are taken.
+        dtype: of the result.
+
+    Raises:
+        ValueError: the shape has fewer than two axes (when called), or ``dtype`` is no float.
+    """
+
+    def __init__(self, gain: float = 1.0, seed: int | None = None, dtype: Any = float32) -> None:
+        super().__init__(_float_dtype(dtype))
+        self.gain, self.seed = gain, seed
+
+    def _make(self, shape: list[int], dtype: DType) -> Tensor:
+        if len(shape) < 2:
+            raise ValueError(
+                f"orthogonal_initializer: a shape of at least two axes, not "
+                f"{format_dims(tuple(shape))}"
+            )
+        rows, columns = math.prod(shape[:-1]), shape[-1]
+        sizes = [max(rows, columns), min(rows, columns)]
+        numbers = _random("random_normal")(sizes, dtype=dtype, seed=self.seed)
+        q, r = call.Qr(numbers)
+        # with a positive diagonal of R the factors are unique, and Q is uniformly distributed
+        q = q * call.Sign(call.MatrixDiagPart(r))
+        if rows < columns:
+            q = call.Transpose(q, np.array([1, 0], np.int32))
+        return call.Mul(make_constant(np.array(self.gain, dtype.np)), call.Reshape(q, shape))
+
+
 def _scaled(name: str, scale: float, mode: str, distribution: str, doc: str) -> None:
     def function(seed: int | None = None) -> VarianceScaling:
         return VarianceScaling(scale, mode, distribution, seed)

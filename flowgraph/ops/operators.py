@@ -1,5 +1,7 @@
 """Python operators on tensors: ``a + b``, ``-a``, ``a < b``; indexing stands in indexing.py.
 
+A SparseTensor has two, ``sparse * dense`` and ``sparse / dense``, computed where it has values.
+
 Operators name their operations in lower case as TensorFlow does: ``a + b`` is ``add``,
 ``tf.add(a, b)`` is ``Add``.  A Python number or array takes the dtype of the tensor beside it.
 ``==`` and ``!=`` compare identity, so that tensors can be keys.
@@ -16,7 +18,8 @@ from flowgraph.graph.apply import apply_op
 from flowgraph.graph.convert import convert_to_tensor
 from flowgraph.graph.default import name_scope
 from flowgraph.graph.node import Tensor
-from flowgraph.ops.arithmetic import floordiv, truediv
+from flowgraph.graph.sparse_tensor import SparseTensor
+from flowgraph.ops.arithmetic import float_for, floordiv, truediv
 from flowgraph.ops.complex_numbers import abs
 from flowgraph.ops.linalg import matmul
 
@@ -93,3 +96,24 @@ for _symbol, _function in _BINARY.items():
 Tensor._override_operator("__neg__", lambda x: apply_op("Neg", x))
 Tensor._override_operator("__abs__", abs)
 Tensor._override_operator("__invert__", lambda x: apply_op("LogicalNot", x))
+
+
+def _sparse(type: str, name: str) -> Operator:
+    """``x name y`` at the places of a SparseTensor ``x``; a dense ``y`` broadcasts to it."""
+
+    def function(x: SparseTensor, y: Any) -> SparseTensor:
+        with name_scope(None, name, [x.indices, x.values, x.dense_shape, y]) as scope:
+            values = x.values
+            y = convert_to_tensor(y, values.dtype.base_dtype, "y")
+            if name == "truediv" and values.dtype.is_integer:
+                dtype = float_for(values.dtype.base_dtype)
+                values, y = (apply_op("Cast", v, DstT=dtype) for v in (values, y))
+            values = apply_op(type, x.indices, values, x.dense_shape, y, name=scope)
+        return SparseTensor(x.indices, values, x.dense_shape)
+
+    return function
+
+
+SparseTensor._override_operator("__mul__", _sparse("SparseDenseCwiseMul", "mul"))
+SparseTensor._override_operator("__rmul__", _sparse("SparseDenseCwiseMul", "mul"))
+SparseTensor._override_operator("__truediv__", _sparse("SparseDenseCwiseDiv", "truediv"))

@@ -114,7 +114,11 @@ _SIZED_BY_DATA = frozenset(
     + ("StringSplit", "StringSplitV2", "EagerPyFunc", "DecodeRaw", "ParseTensor", "MatchingFiles")
     + ("UnicodeDecode", "UnicodeDecodeWithOffsets")
     + ("Unique", "UniqueWithCounts", "UniqueV2", "UniqueWithCountsV2", "ListDiff")
-    + ("DynamicPartition",)
+    + ("DynamicPartition", "DenseToDenseSetOperation", "DenseToSparseSetOperation")
+    + ("SparseToSparseSetOperation", "SparseAdd", "SparseSplit", "SparseSlice")
+    + ("SparseFillEmptyRows", "SparseReduceSumSparse", "SparseReduceMaxSparse")
+    + ("SparseSparseMaximum", "SparseSparseMinimum", "SparseCross", "DeserializeManySparse")
+    + ("DeserializeSparse",)
 )
 
 

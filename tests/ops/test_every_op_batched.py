@@ -18,7 +18,7 @@ from flowgraph.graph.opdef import HOST, RANDOM, WRITE, NotDifferentiable, OpDef,
 SKIPPED = frozenset(
     ("BroadcastArgs", "BroadcastGradientArgs", "IsVariableInitialized", "PyFunc",
      "PyFuncStateless", "Where", "Unique", "UniqueWithCounts", "UniqueV2", "UniqueWithCountsV2",
-     "ListDiff", "CTCBeamSearchDecoder", "CTCGreedyDecoder")
+     "ListDiff", "CTCBeamSearchDecoder", "CTCGreedyDecoder", "SparseAdd")
 )  # fmt: skip
 
 PURE_OPS = [

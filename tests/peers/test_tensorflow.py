@@ -91,6 +91,10 @@ DIFFERENT: dict[tuple[str, str], str] = {
     ("PadV2", "gradients"): "the padding value has a gradient here",
     ("Qr", "error"): "it has a gradient where sizes are unknown, too",
     ("Round", "values"): "integers stay as they are; TensorFlow 2.21 gives zeros",
+    ("SparseDenseCwiseAdd", "error"): "it has a gradient here",
+    ("SparseDenseCwiseMul", "error"): "a scalar beside a sparse tensor has a gradient here",
+    ("SparseDenseCwiseDiv", "error"): "a scalar beside a sparse tensor has a gradient here",
+    ("SparseToDense", "error"): "indices that are no matrix have a gradient here",
     ("UnravelIndex", "error"): "no indices have no coordinates",
     **{
         (op, what): "signs of vectors; outputs that are not wanted are empty vectors"
@@ -271,7 +275,15 @@ STRICTER: dict[tuple[str, int], str] = {
     ("RegexReplace", 2): "TensorFlow leaves the text as it is, or writes half of the rewrite",
     ("ResizeBicubicGrad", 1): "channels that differ are an error here",
     ("ResizeBilinearGrad", 1): "as of ResizeBicubicGrad",
-}
+    **dict.fromkeys(
+        (
+            ("SparseAdd", 2), ("SparseReduceMax", 1), ("SparseReduceMaxSparse", 1),
+            ("SparseReduceSum", 1), ("SparseReduceSumSparse", 1), ("SparseSoftmax", 1),
+            ("SparseSoftmax", 2),
+        ),
+        "sparse indices outside the shape, or out of order, are written somewhere",
+    ),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("op", [o for o in _compared() if o.errors], ids=lambda op: op.type)
@@ -294,7 +306,7 @@ def test_refuses_what_tensorflow_refuses(op: OpDef, selected: frozenset[str]) ->
 #: Arguments that came after TensorFlow 1.15, and those that TensorFlow 2 dropped.
 LATER = frozenset(
     ("layout", "bad_indices_policy", "output_type", "grad_a", "grad_b", "sparse_gradient", "warn",
-     "precision", "axis", "stateful")
+     "precision", "axis", "stateful", "perturb_singular")
 )  # fmt: skip
 DROPPED = frozenset(("_sentinel", "args", "kwargs", "settings"))
 

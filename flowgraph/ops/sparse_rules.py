@@ -1,0 +1,165 @@
+"""What the sparse op records share: SparseTensors taken apart, shapes of results, index checks.
+
+A SparseTensor reaches an op as three tensors: ``indices`` [N, rank], ``values`` [N], ``shape``
+[rank].
+
+Read next: sparse_dense.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from flowgraph.dtypes import int64
+from flowgraph.errors import InvalidArgumentError
+from flowgraph.graph.apply import call
+from flowgraph.graph.node import Tensor
+from flowgraph.graph.opdef import Call
+from flowgraph.graph.sparse_tensor import SparseTensor, SparseTensorValue
+from flowgraph.ops.rules import invalid, require_rank, shape_of
+from flowgraph.shapes import Dims, ShapeError, format_dims, merge_size
+
+Array = np.ndarray[Any, Any]
+
+
+def as_sparse(value: Any, what: str) -> SparseTensor:
+    """``value`` as a SparseTensor; TypeError when it is neither that nor a SparseTensorValue."""
+    if isinstance(value, SparseTensorValue):
+        return SparseTensor.from_value(value)
+    if not isinstance(value, SparseTensor):
+        raise TypeError(f"{what} must be a SparseTensor, not {value!r}")
+    return value
+
+
+def parts(x: SparseTensor) -> tuple[Tensor, Tensor, Tensor]:
+    """indices, values and dense_shape."""
+    return x.indices, x.values, x.dense_shape
+
+
+# -------------------------------------------------------------------------------------- inference
+
+
+def sparse_parts(call_: Call, first: int, what: str = "") -> tuple[int | None, int | None]:
+    """(number of values, rank) of the three inputs from ``first`` on; ShapeError if they differ."""
+    shapes = call_.shapes[first : first + 3]
+    label = f"{what}_" if what else ""
+    count, rank = require_rank(shapes[0], 2, f"{label}indices")
+    (given,) = require_rank(shapes[1], 1, f"{label}values")
+    (axes,) = require_rank(shapes[2], 1, f"{label}shape")
+    try:
+        return merge_size(count, given), merge_size(rank, axes)
+    except ShapeError:
+        listed = ", ".join(format_dims(dims) for dims in shapes)
+        raise ShapeError(
+            f"{label}indices [N, rank], {label}values [N] and {label}shape [rank] do not fit "
+            f"together: {listed}"
+        ) from None
+
+
+def sparse_result(rank: int | None, count: int | None = None) -> list[Dims]:
+    """Shapes of the three parts of a SparseTensor."""
+    return [(count, rank), (count,), (rank,)]
+
+
+def known_dims(call_: Call, i: int) -> Dims:
+    """Input ``i``, a dense shape, as far as it is known."""
+    return call_.partial(i)
+
+
+# -------------------------------------------------------------------------------------- gradients
+
+
+def reduced_mask(shape: Tensor, axes: Tensor) -> Tensor:
+    """Which axes are reduced."""
+    rank = call.GatherV2(shape_of(shape), 0, 0)
+    axes = call.Reshape(call.FloorMod(axes, rank), [-1])
+    return call.Greater(call.UnsortedSegmentSum(call.OnesLike(axes), axes, rank), 0)
+
+
+def places_among(indices: Tensor, shape: Tensor, axes: Tensor) -> Tensor:
+    """Where, in the reduced tensor with all its axes, every value counts."""
+    stretched = call.Cast(call.LogicalNot(reduced_mask(shape, axes)), DstT=int64)
+    return indices * stretched
+
+
+# --------------------------------------------------------------------------------- at the run
+
+
+def check_inside(indices: Array, shape: Sequence[int] | Array) -> None:
+    """InvalidArgumentError naming the first row of ``indices`` that is not inside ``shape``."""
+    bounds = np.asarray(shape, np.int64)
+    if indices.shape[1] != bounds.size:
+        raise invalid(f"indices of {indices.shape[1]} numbers for a shape of {bounds.size} axes")
+    wrong = ((indices < 0) | (indices >= bounds)).any(1)
+    if wrong.any():
+        i = int(np.argmax(wrong))
+        raise invalid(f"indices[{i}] = {indices[i].tolist()} is outside shape {bounds.tolist()}")
+
+
+def check_sparse(indices: Array, values: Array, shape: Array) -> None:
+    """InvalidArgumentError unless the three parts fit together and all indices are inside."""
+    if (
+        indices.ndim != 2
+        or values.ndim != 1
+        or len(indices) != len(values)
+        or indices.shape[1] != shape.size
+    ):
+        raise invalid(
+            f"indices {list(indices.shape)}, values {list(values.shape)} and a shape of "
+            f"{shape.size} axes do not fit together"
+        )
+    if (shape < 0).any():
+        raise invalid(f"dense shape {shape.tolist()} has a negative size")
+    check_inside(indices, shape)
+
+
+def check_ordered(indices: Array, unique: bool = True) -> None:
+    """InvalidArgumentError unless rows rise in lexicographic order."""
+    if len(indices) < 2:
+        return
+    step = np.diff(indices, axis=0)
+    first = np.argmax(step != 0, axis=1)
+    lead = np.take_along_axis(step, first[:, None], 1)[:, 0] if step.shape[1] else step.sum(1)
+    wrong = (lead < 0) | ((lead == 0) & unique)
+    if wrong.any():
+        i = int(np.argmax(wrong)) + 1
+        how = "is repeated" if lead[i - 1] == 0 else "is out of order"
+        raise invalid(f"indices[{i}] = {indices[i].tolist()} {how}")
+
+
+def flat_places(indices: Array, shape: Sequence[int] | Array) -> Array:
+    """The number of every element in row-major order; rows of ``indices`` are inside ``shape``."""
+    numbers = np.zeros(len(indices), np.int64)
+    for axis, size in enumerate(np.asarray(shape).tolist()):
+        numbers = numbers * size + indices[:, axis]
+    return numbers
+
+
+def coordinates(numbers: Array, shape: Sequence[int] | Array) -> Array:
+    """The rows of indices [N, rank] of elements numbered in row-major order."""
+    columns = []
+    for size in reversed(np.asarray(shape).tolist()):
+        columns.append(numbers % max(size, 1))
+        numbers = numbers // max(size, 1)
+    if not columns:
+        return np.zeros((len(numbers), 0), np.int64)
+    return np.stack(columns[::-1], 1).astype(np.int64)
+
+
+def as_invalid(error: ShapeError) -> InvalidArgumentError:
+    """What a reference raises for what a shape rule found."""
+    return invalid(error.headline)
+
+
+# -------------------------------------------------------------------------------- sample tensors
+
+
+def sparse_sample(dense: Any) -> tuple[Array, Array, Array]:
+    """The parts of what is not 0 in an array."""
+    dense = np.asarray(dense)
+    indices = np.argwhere(dense != (b"" if dense.dtype.hasobject else 0)).astype(np.int64)
+    values = dense[tuple(indices.T)] if dense.ndim else dense.reshape(-1)
+    return indices.reshape(-1, dense.ndim), values, np.array(dense.shape, np.int64)

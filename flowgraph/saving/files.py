@@ -1,0 +1,134 @@
+"""Files that appear whole: written under another name, then renamed.
+
+A process that is killed leaves the old file, or the new one; never a part.  What it had begun is
+named ``*.tempstate*`` and is removed by the next save beside it.
+
+Read next: bundle.py.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import os
+from collections.abc import Callable, Iterable, Iterator
+from io import FileIO
+from typing import Any
+
+import numpy as np
+
+from flowgraph.errors import (
+    DataLossError,
+    NotFoundError,
+    OpError,
+    PermissionDeniedError,
+    UnknownError,
+)
+from flowgraph.formats.crc32c import crc32c
+
+_MARK = ".tempstate"
+
+#: Bytes to read or write, and to check, at a time.
+_CHUNK = 1 << 19
+
+
+def as_error(error: OSError, path: str) -> OpError:
+    """The tf.errors form of an error of the operating system."""
+    if isinstance(error, FileNotFoundError):
+        return NotFoundError(None, None, f"{path}: {error.strerror}")
+    if isinstance(error, PermissionError):
+        return PermissionDeniedError(None, None, f"{path}: {error.strerror}")
+    return UnknownError(None, None, f"{path}: {error.strerror or error}")
+
+
+def write_whole(path: str, pieces: Iterable[Any], head: Callable[[], bytes] | None = None) -> None:
+    """Write ``pieces`` (bytes or arrays) to ``path``, which changes at the end and at once.
+
+    Args:
+        path: the file.
+        pieces: its content.
+        head: what the beginning is replaced by when all else is written: checksums, perhaps.
+    """
+    new = f"{path}{_MARK}{os.getpid()}"
+    try:
+        with open(new, "wb", buffering=0) as file:
+            for piece in pieces:
+                _write(file, piece)
+            if head is not None:
+                file.seek(0)
+                _write(file, head())
+        os.replace(new, path)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            os.remove(new)
+        if isinstance(error, OSError):
+            raise as_error(error, path) from None
+        raise
+
+
+def _write(file: FileIO, piece: Any) -> None:
+    rest = memoryview(piece).cast("B") if memoryview(piece).nbytes else b""
+    while rest:
+        rest = rest[file.write(rest) :]
+
+
+def clean(prefix: str) -> None:
+    """Remove what killed processes left beside ``prefix``."""
+    for path in glob.glob(f"{glob.escape(prefix)}*{_MARK}*"):
+        pid = path.rpartition(_MARK)[2]
+        if pid.isdigit() and not _runs(int(pid)):
+            with contextlib.suppress(OSError):
+                os.remove(path)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def read_whole(path: str) -> bytes:
+    """The content of a small file."""
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError as error:
+        raise as_error(error, path) from None
+
+
+def chunks(array: np.ndarray[Any, Any]) -> Iterator[np.ndarray[Any, Any]]:
+    """The bytes of a contiguous array, in parts that fit the second-level cache."""
+    flat = array.reshape(-1).view(np.uint8)
+    for start in range(0, flat.size, _CHUNK):
+        yield flat[start : start + _CHUNK]
+
+
+def read_part(path: str, start: int, size: int) -> tuple[np.ndarray[Any, Any], int]:
+    """``size`` bytes from ``start`` on, as uint8, and their CRC-32C.
+
+    Raises:
+        DataLossError: the file ends before.
+    """
+    data = np.empty(size, np.uint8)
+    checksum = 0
+    try:
+        with open(path, "rb", buffering=0) as file:
+            file.seek(start)
+            rest = memoryview(data)  # type: ignore[arg-type]
+            while rest:
+                count = file.readinto(rest[:_CHUNK])
+                if not count:
+                    raise DataLossError(
+                        None, None,
+                        f"{path} is truncated: it ends {len(rest)} bytes before byte "
+                        f"{start + size}",
+                    )  # fmt: skip
+                checksum = crc32c(rest[:count], checksum)  # while the cache holds it
+                rest = rest[count:]
+    except OSError as error:
+        raise as_error(error, path) from None
+    return data, checksum
