@@ -51,7 +51,7 @@ class ConcreteFunction:
         self._inputs: list[Tensor] = []
         self._outputs: list[Tensor] = []
         self._structure: Any = None
-        self._made: set[int] = set()
+        self._is_single = False
         #: (shapes, with what the gradient needs) -> program
         self._programs: dict[Any, Program] = {}
         self._gradient: _Gradient | None = None
@@ -82,6 +82,7 @@ class ConcreteFunction:
             outputs: list[Tensor] = []
             self._structure = map_structure(functools.partial(_taken, outputs), result)
         self.graph, self._inputs, self._outputs = graph, inputs, outputs
+        self._is_single = self._structure.__class__ is _Place and self._structure.kind == "tensor"
         self._python = functools.partial(_of_tensors, python, args, kwargs)
 
     # ---- what it is
@@ -96,7 +97,7 @@ class ConcreteFunction:
     @property
     def captured_inputs(self) -> list[Any]:
         """The tensors from outside that it uses."""
-        return self._captured()
+        return list(self._captured())
 
     @property
     def outputs(self) -> list[Tensor]:
@@ -157,8 +158,11 @@ class ConcreteFunction:
         ]
         return self.run(tensors)
 
-    def _captured(self) -> list[EagerTensor]:
-        pairs = self.graph.captures.values()
+    def _captured(self) -> Sequence[EagerTensor]:
+        captures = self.graph.captures
+        if not captures:
+            return ()
+        pairs = captures.values()
         return [tensor for tensor, inner in pairs if inner.op.type == "Placeholder"]  # type: ignore[misc]
 
     def run(self, tensors: Sequence[EagerTensor]) -> Any:
@@ -171,6 +175,8 @@ class ConcreteFunction:
             at_once = functools.partial(self._python, *tensors)
             return _filled(self._structure, self._run_noted(values, at_once))
         outputs = self._run(self._program(values, ()), values)
+        if self._is_single:
+            return outputs[0]
         return _filled(self._structure, outputs)
 
     def _is_noted(self, records: Sequence[Record], tensors: Sequence[EagerTensor]) -> bool:

@@ -27,16 +27,16 @@ from flowgraph.graph.apply import call
 from flowgraph.graph.convert import convert_to_tensor
 from flowgraph.graph.core import Graph
 from flowgraph.graph.default import GraphKeys, get_default_graph
-from flowgraph.graph.export import export
+from flowgraph.graph.export import EXPORTS, export
 from flowgraph.graph.node import Tensor
 from flowgraph.graph.stack import graph_as_default, stack
 from flowgraph.shapes import Dims
 
 #: Collections that hold variables and what hangs on them: nothing is collected while executing,
-#: because it would be kept for ever.
+#: because it would be kept for ever; but for the global step, of which there is one.
 _NOT_COLLECTED = frozenset(
     value for name, value in vars(GraphKeys).items() if not name.startswith("_")
-)
+) - {GraphKeys.GLOBAL_STEP}
 
 
 class _Made:
@@ -80,6 +80,10 @@ class EagerGraph(Graph):
             return _Made([wrap(attrs["value"])])
         result = engine.execute(type, inputs, name, attrs)
         return _Made(result if isinstance(result, list) else [result])
+
+    def in_a_function(self, function: Callable[..., Any], *args: Any) -> Any:
+        """``function(*args)``, traced and run: for what needs a graph to work on."""
+        return EXPORTS["function"](function)(*args)
 
     def call_python(self, func: Any, inputs: list[Any], dtypes: list[DType], is_list: bool) -> Any:
         """``func`` of eager tensors, as tf.py_function has it."""

@@ -20,7 +20,7 @@ import numpy as np
 
 from flowgraph.eager.concrete_function import ConcreteFunction
 from flowgraph.eager.specs import TensorSpec
-from flowgraph.eager.tensor import EagerTensor
+from flowgraph.eager.tensor import EagerTensor, Spec
 from flowgraph.eager.variables import EagerVariable
 from flowgraph.graph.convert import convert_to_tensor
 from flowgraph.graph.default import get_default_graph
@@ -60,6 +60,8 @@ class Function:
         except (TypeError, ValueError):
             self._signature = None
         self._concrete: dict[Any, ConcreteFunction] = {}
+        #: The same, for calls with nothing but tensors, by what they are.
+        self._by_specs: dict[tuple[Spec, ...], ConcreteFunction] = {}
         self._is_traced = False
         self._bound: weakref.WeakKeyDictionary[Any, Function] = weakref.WeakKeyDictionary()
         functools.update_wrapper(self, python)
@@ -97,10 +99,19 @@ class Function:
         """Run the function for these arguments; trace it first when the signature is new."""
         if not get_default_graph().executes or _eagerly[0]:
             return self._python(*args, **kwargs)
+        specs = None
+        if not kwargs and all(x.__class__ is EagerTensor for x in args):
+            specs = tuple([x._spec for x in args])
+            known = self._by_specs.get(specs)
+            if known is not None:
+                return known.run(args)
         args, kwargs = self._canonical(args, kwargs)
         tensors: list[EagerTensor] = []
         args, kwargs = map_structure(functools.partial(_argument, tensors), (args, kwargs))
-        return self._find(args, kwargs).run(tensors)
+        concrete = self._find(args, kwargs)
+        if specs is not None:
+            self._by_specs[specs] = concrete
+        return concrete.run(tensors)
 
     def get_concrete_function(self, *args: Any, **kwargs: Any) -> ConcreteFunction:
         """The function traced for a signature.

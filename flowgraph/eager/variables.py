@@ -26,7 +26,7 @@ from flowgraph.errors import format_message
 from flowgraph.graph.apply import call
 from flowgraph.graph.convert import convert
 from flowgraph.graph.core import Graph
-from flowgraph.graph.default import get_default_graph, name_scope
+from flowgraph.graph.default import GraphKeys, get_default_graph, name_scope
 from flowgraph.graph.node import Operation, Tensor, describe
 from flowgraph.graph.stack import graph_as_default
 from flowgraph.ops.variables import Variable
@@ -165,6 +165,8 @@ class EagerVariable(Variable):
         self._number = next(_numbers)
         with graph_as_default(outer):
             self._make(initial_value, wanted, name, validate_shape, shape)
+        if collections is not None and GraphKeys.GLOBAL_STEP in collections:
+            outer.add_to_collection(GraphKeys.GLOBAL_STEP, self)
 
     def _make(
         self, given: Any, dtype: DType | None, name: str | None, validate_shape: bool, shape: Any

@@ -54,6 +54,8 @@ def reset_default_graph() -> None:
             "new Graph"
         )
     _global_graph = _stand_in
+    if _stand_in is not None:
+        _stand_in._collections.clear()
 
 
 def replace_global_graph(stand_in: Graph | None) -> bool:

@@ -23,7 +23,7 @@ from flowgraph.graph import batching_rules  # noqa: F401  it fills the table of 
 from flowgraph.graph.apply import call
 from flowgraph.graph.batching import batched, shape_vector, vector
 from flowgraph.graph.convert import convert, make_constant
-from flowgraph.graph.default import name_scope
+from flowgraph.graph.default import get_default_graph, name_scope
 from flowgraph.graph.export import export
 from flowgraph.graph.gradients import UnconnectedGradients, gradients
 from flowgraph.graph.node import Tensor
@@ -222,6 +222,9 @@ def vectorized_map(fn: Callable[[Any], Any], elems: Any) -> Any:
     >>> tf.Session().run(tf.vectorized_map(lambda row: tf.reduce_sum(row * row), x))
     array([ 5., 25.], dtype=float32)
     """
+    graph = get_default_graph()
+    if graph.executes:
+        return graph.in_a_function(lambda rows: vectorized_map(fn, rows), elems)  # type: ignore[attr-defined]
     with name_scope("vectorized_map"):
         stacked: dict[Tensor, Tensor] = {}
 

@@ -16,6 +16,7 @@ from unittest import mock
 
 import numpy as np
 
+from flowgraph.eager.modes import evaluated
 from flowgraph.errors import OpError
 from flowgraph.graph.core import Graph
 from flowgraph.graph.default import get_default_graph, reset_default_graph
@@ -109,7 +110,12 @@ class TestCase(unittest.TestCase):
     test_session.__test__ = False  # type: ignore[attr-defined]
 
     def evaluate(self, tensors: Any) -> Any:
-        """The values of tensors (or nested lists and dicts of them) in the default session."""
+        """The values of tensors (or nested lists and dicts of them) in the default session.
+
+        In eager mode those that they have.
+        """
+        if get_default_graph().executes:
+            return evaluated(tensors)
         session = get_default_session() or self._cached
         if session is None:
             with Session() as fresh:
