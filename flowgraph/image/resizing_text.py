@@ -49,7 +49,9 @@ def _taps(method: str, align: bool, half: bool, index: str, axis: str) -> list[s
         ]
     place = f"float32({index}) * {scale}"
     if half:
-        place = f"(float32({index}) + float32(0.5)) * {scale} - float32(0.5)"
+        # NB: the product is rounded before the difference, as in TensorFlow: no fused operation
+        product = f"float32(float64(float32({index}) + float32(0.5)) * float64({scale}))"
+        place = f"{product} - float32(0.5)"
     lines = [f"f = {place}", "b = floor(f)", "d = f - b"]
     if method == "bilinear":
         return [

@@ -19,6 +19,7 @@ SKIPPED = frozenset(
     ("BroadcastArgs", "BroadcastGradientArgs", "IsVariableInitialized", "PyFunc",
      "PyFuncStateless", "Where", "Unique", "UniqueWithCounts", "UniqueV2", "UniqueWithCountsV2",
      "ListDiff", "CTCBeamSearchDecoder", "CTCGreedyDecoder", "SparseAdd")
+    + tuple("NonMaxSuppression" + v for v in ("", "V2", "V3", "V4", "V5", "WithOverlaps"))
 )  # fmt: skip
 
 PURE_OPS = [

@@ -65,6 +65,8 @@ DIFFERENT: dict[tuple[str, str], str] = {
     ("CTCBeamSearchDecoder", "error"): "a batch may be empty",
     ("CTCLoss", "error"): "a batch may be empty",
     ("ApproximateEqual", "error"): "TensorFlow declares integers and has no kernel for them",
+    ("CropAndResize", "error"): "a box of NaN gives the extrapolation value here",
+    ("CropAndResizeGradImage", "values"): "float64 is computed in float64 here",
     ("FusedBatchNormV2", "gradients"): "the statistics of a batch have a gradient here",
     ("FusedBatchNormV2", "values"): "the reserved outputs of inference hold the statistics given; "
     "TensorFlow leaves them unset, and its statistics of an empty batch are NaN",
