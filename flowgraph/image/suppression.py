@@ -209,6 +209,7 @@ _VERSIONS: tuple[tuple[str, str, dict[str, Any], str], ...] = (
 
 for _version, _more, _attrs, _outputs in _VERSIONS:
     _T = "T" if _version else "float32"
+    _own: dict[str, Any] = {"T": _BOTH} if _version else {}
     _rest: tuple[Any, ...] = {"": (), "V2": (_HALF,), "V5": (_HALF, _LOW, _ZERO)}.get(
         _version, (_HALF, _LOW)
     )
@@ -223,7 +224,7 @@ for _version, _more, _attrs, _outputs in _VERSIONS:
         "NonMaxSuppression" + _version,
         f"boxes: {_T}, scores: {_T}, max_output_size: int32{_more} -> selected_indices: int32"
         + _outputs,
-        **({"T": _BOTH} if _version else {}),
+        **_own,
         **_attrs,
         infer=_infer,
         grad=_NONE,

@@ -11,7 +11,9 @@ import flowgraph as tf
 
 RNG = np.random.default_rng(0)
 X = RNG.uniform(0, 1, (2, 6, 7, 2)).astype(np.float32)
-BOXES = np.array([[0.1, 0.2, 0.73, 0.87], [0.9, 0.8, 0.21, 0.13], [-0.3, 0.2, 0.5, 1.33]], np.float32)
+BOXES = np.array(
+    [[0.1, 0.2, 0.73, 0.87], [0.9, 0.8, 0.21, 0.13], [-0.3, 0.2, 0.5, 1.33]], np.float32
+)
 
 
 def run(value, feeds=None):
