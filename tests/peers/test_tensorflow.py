@@ -273,6 +273,10 @@ def test_is_as_in_tensorflow(op: OpDef, selected: frozenset[str]) -> None:
 
 #: (op type, number of the error sample) -> why TensorFlow accepts it, or refuses it earlier.
 STRICTER: dict[tuple[str, int], str] = {
+    ("ExtractGlimpse", 3): "windows without pixels are an error here",
+    ("ExtractGlimpseV2", 3): "as of ExtractGlimpse",
+    ("SampleDistortedBoundingBox", 2): "a range that is not in order is an error here",
+    ("SampleDistortedBoundingBoxV2", 2): "as of SampleDistortedBoundingBox",
     ("DecodeCompressed", 2): "TensorFlow gives what there is of data whose end is missing",
     ("RegexReplace", 2): "TensorFlow leaves the text as it is, or writes half of the rewrite",
     ("ResizeBicubicGrad", 1): "channels that differ are an error here",
