@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from flowgraph.graph.convert import convert_to_tensor
+from flowgraph.graph.apply import call
 from flowgraph.graph.default import control_dependencies
 from flowgraph.graph.export import export
 from flowgraph.graph.gradients import IndexedSlices
 from flowgraph.graph.node import Operation
 from flowgraph.ops.control import group
+from flowgraph.ops.sizes import shape
 from flowgraph.ops.variables import Variable
 from flowgraph.train.optimizer import StepOptimizer, cast
 
@@ -75,7 +76,9 @@ class AdamOptimizer(StepOptimizer):
     def _apply_sparse_duplicate_indices(self, grad: IndexedSlices, var: Variable) -> Operation:
         # Duplicate rows add up before they are squared, and the moments of all rows decay: that is
         # the dense update with zeros elsewhere.
-        return self._apply_dense(convert_to_tensor(grad), var)
+        rows = call.GatherV2(shape(var), 0, 0) if var.shape[0].value is None else var.shape[0].value
+        dense = call.UnsortedSegmentSum(grad.values, grad.indices, rows)
+        return self._apply_dense(dense, var)
 
     def _finish(self, update_ops: list[Operation], name_scope: str) -> Operation:
         with control_dependencies(update_ops):

@@ -314,3 +314,20 @@ def test_averages_by_the_number_of_updates():
         v.load(10.0, sess)
         sess.run(update)  # decay = min(0.9, 1 / 10)
         np.testing.assert_allclose(sess.run(average.average(v)), 9.0, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", [n for n in OPTIMIZERS if not n.startswith("adagrad da")])
+def test_rows_without_a_dense_shape(name):
+    start = np.arange(8, dtype=np.float32).reshape(4, 2)
+    results = []
+    for dense_shape in (None, [4, 2]):
+        w = tf.Variable(start)
+        gradient = tf.IndexedSlices(
+            tf.constant([[1.0, 2.0], [3.0, 4.0]]), tf.constant([1, 1]),
+            None if dense_shape is None else tf.constant(dense_shape),
+        )  # fmt: skip
+        step = OPTIMIZERS[name](tf).apply_gradients([(gradient, w)])
+        results.append(run(step, w, times=2)[0])
+    np.testing.assert_array_equal(*results)
+    if not name.startswith(("ftrl", "adam", "proximal")):
+        np.testing.assert_array_equal(results[0][[0, 2, 3]], start[[0, 2, 3]])
