@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from flowgraph.eager.func_graph import BackwardGraph, FuncGraph
+from flowgraph.eager.func_graph import FuncGraph
 from flowgraph.eager.program import Program
 from flowgraph.eager.recording import Record, note, paused, start, stop, tapes
 from flowgraph.eager.specs import TensorSpec
@@ -52,8 +52,8 @@ class ConcreteFunction:
         self._outputs: list[Tensor] = []
         self._structure: Any = None
         self._is_single = False
-        #: (shapes, with what the gradient needs) -> program
-        self._programs: dict[Any, Program] = {}
+        #: (dtypes and shapes, with what the gradient needs) -> program, and its variables
+        self._programs: dict[Any, tuple[Program, list[EagerVariable]]] = {}
         self._gradient: _Gradient | None = None
 
     # ---- tracing
@@ -172,9 +172,8 @@ class ConcreteFunction:
         if records and self._is_noted(records, tensors):
             if len(records) > 1:
                 return self._python(*tensors)
-            at_once = functools.partial(self._python, *tensors)
-            return _filled(self._structure, self._run_noted(values, at_once))
-        outputs = self._run(self._program(values, ()), values)
+            return _filled(self._structure, self._run_noted(tensors))
+        outputs = self._run(values)
         if self._is_single:
             return outputs[0]
         return _filled(self._structure, outputs)
@@ -190,37 +189,40 @@ class ConcreteFunction:
             for record in records
         )
 
-    def _program(self, values: Sequence[EagerTensor], extra: Sequence[Tensor]) -> Program:
+    def _run(
+        self, values: Sequence[EagerTensor], extra: Sequence[Tensor] = ()
+    ) -> list[EagerTensor]:
+        """The results, and the values of ``extra``."""
         key = tuple([tensor._spec for tensor in values]), bool(extra)
-        program = self._programs.get(key)
-        if program is None:
-            fetches: list[Any] = [*self._outputs, *extra, *self.graph.effects()]
+        known = self._programs.get(key)
+        if known is None:
+            graph = self.graph
+            stop = self._gradient.first if self._gradient is not None else None
+            fetches: list[Any] = [*self._outputs, *extra, *graph.effects(0, stop)]
             shapes = [tensor._spec.dims for tensor in values]
-            program = Program(fetches, self.inputs, shapes, list(self.graph.refs.values()))
-            self._programs[key] = program
-        return program
-
-    def _run(self, program: Program, values: Sequence[EagerTensor]) -> list[EagerTensor]:
-        storages = [variable._storage for variable in self.graph.refs]
+            program = Program(fetches, self.inputs, shapes, list(graph.refs.values()))
+            known = self._programs[key] = program, list(graph.refs)
+        program, variables = known
+        storages = [variable._storage for variable in variables]
         arrays = program.run(tuple([tensor._array for tensor in values]), storages)
         return [wrap(array) for array in arrays]
 
-    def _run_noted(
-        self, values: list[EagerTensor], at_once: Callable[[], Any]
-    ) -> list[EagerTensor]:
+    def _run_noted(self, tensors: Sequence[EagerTensor]) -> list[EagerTensor]:
         """Run it and tell the tape."""
         gradient = self._gradient = self._gradient or _Gradient(self)
+        values = [*tensors, *self._captured()]
         read = self.graph.variables_read
         before = [variable._read_value() for variable in read]
-        results = self._run(self._program(values, gradient.needed), values)
+        results = self._run(values, gradient.needed)
         count = len(self._outputs)
         outputs, needed = results[:count], results[count:]
         inputs = [*values, *before]
 
         def going_back(dys: Sequence[Any]) -> Sequence[Any]:
             if tapes():
+                at_once = functools.partial(self._python, *tensors)
                 return _at_once(at_once, [*values, *read], dys)
-            return gradient.run(outputs, needed, dys)
+            return gradient.run(outputs, needed, dys, len(values))
 
         note(self.name, {}, inputs, outputs, going_back)
         return outputs
@@ -247,60 +249,86 @@ def _at_once(
 
 
 class _Gradient:
-    """The gradient of a ConcreteFunction: a graph, and what it needs of the forward run.
+    """The gradient of a ConcreteFunction: more operations of its graph, for its backward run.
+
+        forward run     arguments                       ->  results, and what is needed
+        backward run    dys, what is needed             ->  dxs
+
+    *Needed* is every tensor of the forward run that an operation of the backward run takes; there
+    it is fed.  Reads of variables belong to the forward run, which has their values of that moment.
 
     Attributes:
         needed: tensors of the function's graph.
     """
 
     def __init__(self, function: ConcreteFunction) -> None:
-        graph = BackwardGraph(function.graph)
-        ys = [y for y in function._outputs if y.dtype.np.kind in "fc"]
+        graph = self._graph = function.graph
+        self.first = graph.version
         self._places = [i for i, y in enumerate(function._outputs) if y.dtype.np.kind in "fc"]
-        refs = [function.graph.refs[v] for v in function.graph.variables_read]
-        xs = [*function.inputs, *refs]
-        with graph.as_default(), paused():
+        ys = [function._outputs[i] for i in self._places]
+        inputs = function.inputs
+        self._count = len(inputs)
+        xs = [*inputs, *(graph.refs[v] for v in graph.variables_read)]
+        with graph._at_the_top(), paused():
             dys = [call.Placeholder(dtype=y.dtype, shape=y.dims, name="dy") for y in ys]
             walk = _Backward(graph, ys, xs, (), False)
             for y, dy in zip(ys, dys, strict=True):
                 walk.give(y, dy)
             walk.run()
-            fetches: list[Tensor] = []
-            self._structure = [_taken(fetches, walk.gradient_of(x)) for x in xs]
-        captured = [pair for pair in graph.captures.values() if pair[1].op.type == "Placeholder"]
-        self.needed = [outer for outer, _ in captured if outer.graph is function.graph]
-        self._outer = [outer for outer, _ in captured if outer.graph is not function.graph]
-        inner = [i for o, i in captured if o.graph is function.graph]
-        inner += [i for o, i in captured if o.graph is not function.graph]
-        self._feeds = [*dys, *inner]
-        self._fetches, self._graph = fetches, graph
-        self._programs: dict[Any, Program] = {}
+            self._fetches: list[Tensor] = []
+            self._structure = [_taken(self._fetches, walk.gradient_of(x)) for x in xs]
+        self.needed = self._frontier(set(dys))
+        self._feeds = [*dys, *self.needed]
+        self._programs: dict[Any, tuple[Program, list[EagerVariable]]] = {}
+
+    def _frontier(self, dys: set[Tensor]) -> list[Tensor]:
+        found: dict[Tensor, None] = {}
+        for op in self._graph._operations[self.first :]:
+            if op._context is not None:
+                continue  # its owner takes what it uses from outside
+            if op.type == "Identity" and op.inputs[0].dtype.is_ref:
+                found[op.outputs[0]] = None
+                continue
+            for tensor in op.inputs:
+                own = tensor.op
+                # NB: branches take variables themselves, but only for their shapes.
+                is_before = own._id < self.first and own._context is None
+                if is_before and own.type != "Const" and not tensor.dtype.is_ref:
+                    found[tensor] = None
+        return [tensor for tensor in found if tensor not in dys]
 
     def run(
-        self, outputs: Sequence[EagerTensor], needed: Sequence[EagerTensor], dys: Sequence[Any]
-    ) -> list[Any]:
-        """dx for every argument, captured tensor and variable."""
-        given = [
-            wrap(np.zeros(outputs[i]._spec.dims, outputs[i].dtype.np))
-            if dys[i] is None
-            else convert_to_tensor(dys[i])
-            for i in self._places
-        ]
-        values: list[Any] = [*given, *needed, *self._outer]
+        self, outputs: Sequence[EagerTensor], needed: Sequence[EagerTensor], dys: Sequence[Any],
+        count: int,
+    ) -> list[Any]:  # fmt: skip
+        """dx for each of ``count`` arguments and captured tensors, then for the variables."""
+        values: list[EagerTensor] = []
+        for i in self._places:
+            y, dy = outputs[i], dys[i]
+            dense = np.zeros(y._spec.dims, y.dtype.np) if dy is None else None
+            values.append(wrap(dense) if dense is not None else _dense(dy))
+        values += needed
         key = tuple([tensor._spec for tensor in values])
-        program = self._programs.get(key)
-        refs = self._graph.refs
-        if program is None:
+        known = self._programs.get(key)
+        if known is None:
+            graph = self._graph
             shapes = [tensor._spec.dims for tensor in values]
-            program = Program(
-                [*self._fetches, *self._graph.effects()], self._feeds, shapes, list(refs.values())
-            )
-            self._programs[key] = program
+            fetches: list[Any] = [*self._fetches, *graph.effects(self.first)]
+            program = Program(fetches, self._feeds, shapes, list(graph.refs.values()))
+            known = self._programs[key] = program, list(graph.refs)
+        program, variables = known
         arrays = program.run(
-            tuple([tensor._array for tensor in values]), [v._storage for v in refs]
+            tuple([tensor._array for tensor in values]), [v._storage for v in variables]
         )
         found = [wrap(array) for array in arrays]
-        return [_filled(part, found) for part in self._structure]
+        dxs = [_filled(part, found) for part in self._structure]
+        later = [None] * (count - self._count)  # captured by the gradient itself
+        return [*dxs[: self._count], *later, *dxs[self._count :]]
+
+
+def _dense(dy: Any) -> EagerTensor:
+    tensor: Any = convert_to_tensor(dy)
+    return tensor
 
 
 # ------------------------------------------------------------------- results and their structure

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from flowgraph.dtypes import DType
-from flowgraph.eager import custom_gradients, engine
+from flowgraph.eager import custom_gradients, engine, flow
 from flowgraph.eager.tensor import EagerTensor, wrap
 from flowgraph.eager.variables import EagerRef, EagerVariable
 from flowgraph.errors import InvalidArgumentError
@@ -80,6 +80,16 @@ class EagerGraph(Graph):
             return _Made([wrap(attrs["value"])])
         result = engine.execute(type, inputs, name, attrs)
         return _Made(result if isinstance(result, list) else [result])
+
+    def cond(self, pred: Any, true_fn: Any, false_fn: Any, strict: bool) -> Any:
+        """The branch taken: see tf.cond."""
+        return flow.cond(pred, true_fn, false_fn, strict)
+
+    def while_loop(
+        self, cond: Any, body: Any, loop_vars: Any, maximum: Any, same_structure: bool
+    ) -> Any:
+        """The loop, run: see tf.while_loop."""
+        return flow.while_loop(cond, body, loop_vars, maximum, same_structure)
 
     def in_a_function(self, function: Callable[..., Any], *args: Any) -> Any:
         """``function(*args)``, traced and run: for what needs a graph to work on."""

@@ -20,6 +20,7 @@ from flowgraph.eager.program import Program
 from flowgraph.eager.tensor import EagerOperation, EagerTensor, wrap
 from flowgraph.eager.variables import EagerRef, EagerVariable
 from flowgraph.graph.apply import call
+from flowgraph.graph.contexts import Context
 from flowgraph.graph.convert import make_constant
 from flowgraph.graph.core import Graph
 from flowgraph.graph.node import Operation, Tensor
@@ -29,6 +30,26 @@ from flowgraph.graph.opdef import HOST, OPDEFS, WRITE
 _MAX_CONSTANT = 128
 
 _numbers = itertools.count()
+
+
+class TracedContext(Context):
+    """A branch or body in a function: its effects happen whether or not a result needs them."""
+
+    __slots__ = ()
+
+    def close(self, graph: Any, outputs: Sequence[Tensor]) -> None:
+        """As of Context, with one of the outputs waiting for the effects."""
+        made = graph._operations[self.first :]
+        effects = [op for op in made if op._context is self and graph._has_effect(op)]
+        if effects and outputs:
+            # NB: not a counter, which gradients want to recognise.
+            place = next(
+                (i for i, t in enumerate(outputs) if not t.dtype.is_integer), len(outputs) - 1
+            )
+            with graph.control_dependencies(effects):
+                waiting = call.Identity(outputs[place], name="control_dependency")
+            outputs = [*outputs[:place], waiting, *outputs[place + 1 :]]
+        super().close(graph, outputs)
 
 
 class FuncGraph(Graph):
@@ -47,6 +68,7 @@ class FuncGraph(Graph):
 
     building_function = True
     variable_class = EagerVariable
+    context_class = TracedContext
 
     def __init__(self, name: str, outer_context: Graph, *, may_make_variables: bool = True) -> None:
         super().__init__()
@@ -57,7 +79,9 @@ class FuncGraph(Graph):
         self.refs: dict[EagerVariable, Tensor] = {}
         self.variables_made = 0
         self.stream_prefix = f"{name}_{next(_numbers)}/"
+        #: The last read of a variable outside of branches and loops.
         self._reads: dict[EagerVariable, Tensor] = {}
+        self._variables_read: dict[EagerVariable, None] = {}
         self._seed = outer_context.seed
 
     # ----------------------------------------------------------------------------- from outside
@@ -65,12 +89,15 @@ class FuncGraph(Graph):
     @property
     def variables_read(self) -> list[EagerVariable]:
         """The variables whose values the function reads."""
-        return list(self._reads)
+        return list(self._variables_read)
 
     @contextlib.contextmanager
     def _at_the_top(self) -> Any:
-        """Outside of the scopes that are open."""
-        with self.as_default(), self.control_dependencies(None), self.name_scope(None):
+        """Outside of the scopes, branches and loops that are open."""
+        with (
+            self.as_default(), self.control_dependencies(None), self.name_scope(None),
+            self._outside_of_contexts(),
+        ):  # fmt: skip
             yield
 
     def capture(self, tensor: Tensor) -> Tensor:
@@ -111,6 +138,9 @@ class FuncGraph(Graph):
     def read_variable(self, variable: EagerVariable) -> Tensor:
         """The value of ``variable`` at this place of the function."""
         ref = self.captured_variable(variable)
+        self._variables_read[variable] = None
+        if self._scopes.context is not None:  # NB: a loop reads anew in every iteration
+            return call.Identity(ref, name="ReadVariableOp")
         known = self._reads.get(variable)
         last_write = self._last_write.get(ref.op, -1)
         if known is None or last_write > known.op._id or self._has_control_dependencies():
@@ -161,38 +191,23 @@ class FuncGraph(Graph):
 
     # ------------------------------------------------------------------------------- what it does
 
-    def effects(self) -> list[Operation]:
-        """The operations that must run whether or not somebody needs their results, in order."""
-        return [op for op in self._operations if OPDEFS[op.type].effect in (WRITE, HOST)]
+    def effects(self, first: int, stop: int | None = None) -> list[Operation]:
+        """The operations that must run whether or not somebody needs their results, in order.
 
+        Of those with numbers from ``first`` on; branches and loops stand for what is in them.
+        """
+        made = self._operations[first:stop]
+        return [op for op in made if op._context is None and self._has_effect(op)]
 
-class BackwardGraph(FuncGraph):
-    """The graph of a gradient: it also takes the tensors of the function that it derives.
-
-    Attributes:
-        source: the function's graph.
-    """
-
-    def __init__(self, source: FuncGraph) -> None:
-        super().__init__(f"gradient_of_{source.name}", source.outer_context)
-        self.source = source
-
-    def capture(self, tensor: Tensor) -> Tensor:
-        """As of FuncGraph; a tensor of the function becomes a placeholder, a constant a copy."""
-        if tensor.op.graph is not self.source:
-            return super().capture(tensor)
-        known = self.captures.get(id(tensor))
-        if known is None:
-            if tensor.dtype.is_ref:
-                with self.source.as_default(), self.source.control_dependencies(None):
-                    tensor = call.Identity(tensor)
-            with self._at_the_top():
-                if tensor.op.type == "Const":
-                    inner = make_constant(tensor.op.attrs["value"])
-                else:
-                    inner = call.Placeholder(dtype=tensor.dtype.base_dtype, shape=tensor.dims)
-            known = self.captures[id(tensor)] = tensor, inner
-        return known[1]
+    def _has_effect(self, op: Operation) -> bool:
+        if OPDEFS[op.type].effect in (WRITE, HOST):
+            return True
+        return any(
+            context.has(inner) and OPDEFS[inner.type].effect in (WRITE, HOST)
+            for context in op.attrs.values()
+            if isinstance(context, Context)
+            for inner in self._operations[context.first : context.stop]
+        )
 
 
 def _is_done(item: Any) -> bool:

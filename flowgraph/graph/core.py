@@ -76,6 +76,8 @@ class Graph:
     building_function = False
     #: What tf.Variable makes while this is the default graph; None: itself.
     variable_class: type | None = None
+    #: What branches and loops are made of.
+    context_class: type[Context] = Context
     #: In front of an operation's name where the name picks a random stream.
     stream_prefix = ""
 
@@ -384,7 +386,7 @@ class Graph:
         """Operations made in the block belong to a new branch or loop."""
         scopes = self._scopes
         before = scopes.context
-        scopes.context = context = Context(kind, name, before, len(self._operations))
+        scopes.context = context = self.context_class(kind, name, before, len(self._operations))
         try:
             yield context
         finally:

@@ -67,6 +67,9 @@ def cond(
     """
     true_fn = _branch("true_fn", true_fn, "fn1", fn1)
     false_fn = _branch("false_fn", false_fn, "fn2", fn2)
+    graph = get_default_graph()
+    if graph.executes:
+        return graph.cond(pred, true_fn, false_fn, strict)  # type: ignore[attr-defined]
     if isinstance(pred, bool):
         raise TypeError("cond: pred must be a tensor, not a Python bool; use `if`")
     with name_scope(name, "cond", [pred]) as scope:

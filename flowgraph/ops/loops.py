@@ -19,7 +19,7 @@ from flowgraph.graph.apply import call
 from flowgraph.graph.contexts import Context
 from flowgraph.graph.convert import convert_to_tensor
 from flowgraph.graph.core import Graph
-from flowgraph.graph.default import name_scope
+from flowgraph.graph.default import get_default_graph, name_scope
 from flowgraph.graph.export import export
 from flowgraph.graph.node import Tensor, describe
 from flowgraph.graph.site import find_site, format_site
@@ -86,6 +86,11 @@ def while_loop(
         )
     if not nest.is_nested(loop_vars) or not len(loop_vars):
         raise ValueError(f"while_loop: loop_vars holds no variables: {loop_vars!r}")
+    current = get_default_graph()
+    if current.executes:
+        return current.while_loop(  # type: ignore[attr-defined]
+            cond, body, loop_vars, maximum_iterations, return_same_structure
+        )
     with name_scope(name, "while", nest.flatten(loop_vars)) as scope:
         if maximum_iterations is not None:
             return _bounded(cond, body, loop_vars, shape_invariants, scope, maximum_iterations,
