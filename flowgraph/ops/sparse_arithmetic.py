@@ -37,6 +37,7 @@ from flowgraph.ops.sparse_rules import (
     flat_places,
     parts,
     places_among,
+    slopes_at,
     sparse_parts,
     sparse_result,
     sparse_sample,
@@ -135,18 +136,16 @@ def _add_grad_reference(call_: Call, dy: Any, a: Any, b: Any, sums: Any) -> Any:
     """Every value gets the slope of the sum at its place; 0 where that was left out."""
     if len(dy) != len(sums):
         raise invalid(f"{len(dy)} slopes for {len(sums)} values")
-    shape = np.concatenate([a, b, sums]).max(0, initial=0) + 1
-    there = flat_places(sums, shape)
-    order = np.argsort(there)
-    result = []
-    for indices in (a, b):
-        places = flat_places(indices, shape)
-        if not there.size:
-            result.append(np.zeros(len(indices), dy.dtype))
-            continue
-        at = order[np.minimum(np.searchsorted(there[order], places), there.size - 1)]
-        result.append(np.where(there[at] == places, dy[at], dy.dtype.type(0)))
-    return tuple(result)
+    return slopes_at(a, sums, dy), slopes_at(b, sums, dy)
+
+
+def _add_grad_grad(op: Any, *dzs: Any) -> tuple[Any, ...]:
+    """A sum's slope went to the values at its place."""
+    total = call.ZerosLike(op.backprop_val_grad)
+    for dz, indices in zip(dzs, (op.a_indices, op.b_indices), strict=True):
+        if dz is not None:
+            total += call.SparseAddGrad(dz, op.sum_indices, op.sum_indices, indices)[0]
+    return total, None, None, None
 
 
 def _add_grad_infer(call_: Call) -> list[Dims]:
@@ -166,7 +165,7 @@ define(
     "-> a_val_grad: T, b_val_grad: T",
     T=dtypes_of(NUMERIC),
     infer=_add_grad_infer,
-    grad=not_differentiable("TensorFlow defines none"),
+    grad=_add_grad_grad,
     reference=_add_grad_reference,
     samples=(
         sample(f32(_ALL.size), _ONE[0], _OTHER[0], coordinates(_ALL, [3, 4])),

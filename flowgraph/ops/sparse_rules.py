@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from flowgraph.dtypes import int64
-from flowgraph.errors import InvalidArgumentError
 from flowgraph.graph.apply import call
 from flowgraph.graph.node import Tensor
 from flowgraph.graph.opdef import Call
@@ -62,11 +61,6 @@ def sparse_parts(call_: Call, first: int, what: str = "") -> tuple[int | None, i
 def sparse_result(rank: int | None, count: int | None = None) -> list[Dims]:
     """Shapes of the three parts of a SparseTensor."""
     return [(count, rank), (count,), (rank,)]
-
-
-def known_dims(call_: Call, i: int) -> Dims:
-    """Input ``i``, a dense shape, as far as it is known."""
-    return call_.partial(i)
 
 
 # -------------------------------------------------------------------------------------- gradients
@@ -149,9 +143,15 @@ def coordinates(numbers: Array, shape: Sequence[int] | Array) -> Array:
     return np.stack(columns[::-1], 1).astype(np.int64)
 
 
-def as_invalid(error: ShapeError) -> InvalidArgumentError:
-    """What a reference raises for what a shape rule found."""
-    return invalid(error.headline)
+def slopes_at(wanted: Array, given: Array, slopes: Array) -> Array:
+    """For every row of ``wanted`` the slope of the equal row of ``given``, or 0."""
+    if not len(given) or not len(wanted):
+        return np.zeros(len(wanted), slopes.dtype)
+    _, numbers = np.unique(np.concatenate([given, wanted]), axis=0, return_inverse=True)
+    numbers = numbers.reshape(-1)
+    by_number = np.zeros(int(numbers.max()) + 1, slopes.dtype)
+    by_number[numbers[: len(given)]] = slopes
+    return by_number[numbers[len(given) :]]
 
 
 # -------------------------------------------------------------------------------- sample tensors

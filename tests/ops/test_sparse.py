@@ -274,3 +274,170 @@ def test_edit_distance_of_tensorflow() -> None:
     assert run(tf.edit_distance(guess, truth, normalize=False)).tolist() == [[1, 1], [1, 1]]
     with pytest.raises(TypeError, match="hypothesis must be a SparseTensor"):
         tf.edit_distance([1], truth)
+
+
+# ------------------------------------------------------------------ put together, rearranged, read
+
+
+@given(shapes, st.integers(0, 99), st.booleans())
+@settings(max_examples=40, deadline=None)
+def test_rearranging_is_numpys(shape: list[int], seed: int, hidden: bool) -> None:
+    rng = np.random.default_rng(seed)
+    a, b = random_sparse(rng, shape), random_sparse(rng, shape)
+    axis = int(rng.integers(-len(shape), len(shape)))
+    perm = rng.permutation(len(shape))
+    start = [int(rng.integers(0, n)) for n in shape]
+    count = int(rng.integers(1, shape[axis] + 1))
+    mask = rng.random(int((a != 0).sum())) < 0.5
+    kept = a.copy()
+    kept[a != 0] *= mask
+    with tf.Graph().as_default():
+        x = tf.sparse_placeholder(tf.float64, [None] * len(shape) if hidden else shape)
+        z = tf.sparse_placeholder(tf.float64, None if hidden else shape)
+        feeds = {x: parts_of(a), z: parts_of(b)}
+        window = tuple(slice(k, k + 2) for k in start)
+        filled, empty = tf.sparse_fill_empty_rows(x, 7.0)
+        no_rows = ~a.any(tuple(range(1, a.ndim)))
+        full = a.copy()
+        full[(no_rows, *(0,) * (a.ndim - 1))] = 7
+        made = {
+            "concat": (tf.sparse_concat(axis, [x, z]), np.concatenate([a, b], axis)),
+            "transpose": (tf.sparse_transpose(x, perm), a.transpose(perm)),
+            "turned": (tf.sparse_transpose(x), a.T),
+            "reshape": (tf.sparse_reshape(x, [-1, shape[-1]]), a.reshape(-1, shape[-1])),
+            "slice": (tf.sparse_slice(x, start, [2] * len(shape)), a[window]),
+            "retain": (tf.sparse_retain(x, mask), kept),
+            "expand": (tf.sparse.expand_dims(x, axis), np.expand_dims(a, axis)),
+            "fill": (filled, full),
+            "many": (tf.deserialize_many_sparse(tf.serialize_many_sparse(x), tf.float64), a),
+        }
+        pieces = tf.sparse_split(sp_input=x, num_split=count, axis=axis)
+        for k, (piece, part) in enumerate(zip(pieces, np.array_split(a, count, axis), strict=True)):
+            made[f"split {k}"] = piece, part
+        dense = {name: tf.sparse_tensor_to_dense(y) for name, (y, _) in made.items()}
+        got = run(dense, feeds)
+        for name, (y, expected) in made.items():
+            assert y.shape.is_compatible_with(expected.shape), name
+            if name == "many":
+                expected = expected[tuple(slice(0, n) for n in got[name].shape)]
+            np.testing.assert_array_equal(got[name], expected, err_msg=name)
+        assert run(empty, feeds).tolist() == no_rows.tolist()
+        for name in ("transpose", "reshape", "slice", "retain", "expand", "fill"):
+            y, expected = made[name]
+            slope = run(tf.convert_to_tensor(tf.gradients(tf.sin(y.values), x.values)[0]), feeds)
+            whole = np.cos(a)[a != 0]
+            if name == "retain":
+                whole = whole * mask
+            if name == "slice":
+                inside = np.zeros(shape)
+                inside[window] = 1
+                whole = whole * inside[a != 0]
+            np.testing.assert_allclose(slope, whole, 1e-12, err_msg=name)
+
+
+def test_concat_and_split_of_tensorflow() -> None:
+    y = tf.sparse_concat(1, [three(), other()])
+    assert y.values.name.startswith("SparseConcat") and y.values.shape.as_list() == [6]
+    assert y.shape.as_list() == [3, 8]
+    wide = tf.SparseTensor([[0, 1]], [1.0], [3, 9])
+    with pytest.raises(tf.errors.InvalidArgumentError, match="differ beside axis 0"):
+        run(tf.sparse_concat(0, [three(), wide]))
+    expanded = tf.sparse_concat(0, [three(), wide], expand_nonconcat_dim=True)
+    assert lists(expanded)[2] == [6, 9]
+    lone = three()
+    assert tf.sparse.concat(concat_dim=0, sp_inputs=[lone]) is lone
+    parts = tf.sparse_split(sp_input=three(), num_split=3, axis=1)
+    assert [lists(p)[2] for p in parts] == [[3, 2], [3, 1], [3, 1]]
+    with pytest.raises(ValueError, match="given by name"):
+        tf.sparse_split(three(), 2, 1)
+    with pytest.raises(ValueError, match="cannot be split into 5"):
+        tf.sparse_split(sp_input=three(), num_split=5, axis=1)
+
+
+def test_shapes_of_tensorflow() -> None:
+    assert tf.sparse_reshape(three(), [2, -1]).shape.as_list() == [2, 6]
+    with pytest.raises(ValueError, match="cannot take the shape"):
+        tf.sparse_reshape(three(), [5, 2])
+    assert lists(tf.sparse_slice(three(), [9, 0], [5, 9])) == ([], [], [0, 4])
+    assert lists(tf.sparse_reset_shape(three()))[2] == [3, 4]
+    assert lists(tf.sparse_reset_shape(three(), [4, 5]))[2] == [4, 5]
+    with pytest.raises(ValueError, match="is smaller than"):
+        tf.sparse_reset_shape(three(), [2, 5])
+    with pytest.raises(ValueError, match="a new_shape of shape"):
+        tf.sparse_reset_shape(three(), [4, 5, 6])
+    empty = tf.SparseTensor(np.zeros((0, 2)), tf.constant([], tf.float32), [3, 4])
+    assert lists(tf.sparse_reset_shape(empty))[2] == [0, 0]
+    fed = tf.sparse_placeholder(tf.float32, [None, None])
+    value = tf.SparseTensorValue([[0, 1]], [1.0], [3, 4])
+    grown = tf.sparse_reset_shape(fed, [4, 5])
+    assert tf.Session().run(grown, {fed: value}).dense_shape.tolist() == [4, 5]
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        run(tf.sparse_reset_shape(fed, [2, 5]), {fed: value})
+    with pytest.raises(ValueError, match="is no order"):
+        tf.sparse_transpose(three(), [0, 1, 2])
+    with pytest.raises(ValueError, match="axis 5 is out of range"):
+        tf.sparse.expand_dims(three(), 5)
+    with pytest.raises(ValueError, match="to_retain of shape"):
+        tf.sparse_retain(three(), [True, False])
+
+
+def test_ids_and_values_of_tensorflow() -> None:
+    ids = tf.SparseTensor([[0, 0], [0, 1], [1, 0]], tf.constant([2, 0, 1], tf.int64), [2, 2])
+    values = tf.SparseTensor([[0, 0], [0, 1], [1, 0]], [1.0, 2.0, 3.0], [2, 2])
+    assert lists(tf.sparse_merge(ids, values, 4)) == (
+        [[0, 0], [0, 2], [1, 1]], [2, 1, 3], [2, 4],
+    )  # fmt: skip
+    raw = tf.sparse_merge(ids, values, 4, already_sorted=True)
+    assert lists(raw)[0] == [[0, 2], [0, 0], [1, 1]]
+    one = tf.SparseTensor([[0, 0], [1, 0]], tf.constant([2, 1], tf.int64), [2, 2])
+    two = tf.SparseTensor([[0, 0], [1, 0]], tf.constant([0, 1], tf.int64), [2, 2])
+    pair = tf.SparseTensor([[0, 0], [1, 0]], [1.0, 3.0], [2, 2])
+    assert lists(tf.sparse_merge([one, two], pair, [4, 2])) == (
+        [[0, 2, 0], [1, 1, 1]], [1, 3], [2, 4, 2],
+    )  # fmt: skip
+    y = tf.sparse_to_indicator(ids, 4)
+    assert y.name.startswith("SparseToIndicator") and y.shape.as_list() == [2, 4]
+    assert run(y).astype(int).tolist() == [[1, 0, 1, 0], [0, 1, 0, 0]]
+    slices = tf.IndexedSlices(tf.constant([[1, 2], [3, 4], [5, 6]]), tf.constant([4, 7, 9]))
+    masked = tf.sparse_mask(slices, [4, 9])
+    assert run([masked.values, masked.indices])[0].tolist() == [[3, 4]]
+    assert lists(tf.sparse.eye(2, 3, dtype=tf.int32)) == ([[0, 0], [1, 1]], [1, 1], [2, 3])
+
+
+def test_crosses_of_tensorflow() -> None:
+    letters = tf.SparseTensor([[0, 0], [1, 0], [1, 1]], ["a", "b", "c"], [2, 2])
+    more = tf.SparseTensor([[0, 0], [1, 0]], ["d", "e"], [2, 1])
+    dense = tf.constant([["f"], ["g"]])
+    assert lists(tf.sparse.cross([letters, more, dense])) == (
+        [[0, 0], [1, 0], [1, 1]],
+        [b"a_X_d_X_f", b"b_X_e_X_g", b"c_X_e_X_g"],
+        [2, 2],
+    )
+    numbers = tf.SparseTensor([[0, 0], [1, 0]], tf.constant([1, 2], tf.int64), [2, 1])
+    assert lists(tf.sparse.cross([numbers, dense]))[1] == [b"1_X_f", b"2_X_g"]
+    hashed = tf.sparse.cross_hashed([letters, dense], num_buckets=100)
+    assert lists(hashed) == ([[0, 0], [1, 0], [1, 1]], [16, 6, 89], [2, 2])
+    pair = tf.SparseTensor([[0, 0], [1, 0]], ["a", "b"], [2, 1])
+    whole = tf.sparse.cross_hashed([pair, tf.constant([[3], [4]], tf.int64)])
+    assert lists(whole)[1] == [9216350530976061679, 5665986376437707883]
+    keyed = tf.sparse.cross_hashed([pair, dense], num_buckets=1000, hash_key=7)
+    assert lists(keyed)[1] == [139, 147]
+    with pytest.raises(TypeError, match="integers or strings"):
+        tf.sparse.cross([tf.constant([[1.0]])])
+
+
+def test_serialized_bytes_of_tensorflow() -> None:
+    first, values, shape = run(tf.serialize_sparse(three()))
+    assert first.startswith(b'\x08\t\x12\x08\x12\x02\x08\x03\x12\x02\x08\x02"0')
+    assert values == b'\x08\x01\x12\x04\x12\x02\x08\x03"\x0c\x00\x00\x80?\x00\x00\x00@\x00\x00@@'
+    assert shape[:10] == b'\x08\t\x12\x04\x12\x02\x08\x02"\x10'
+    rows = tf.stack([tf.serialize_sparse(three()), tf.serialize_sparse(other())])
+    y = tf.deserialize_many_sparse(rows, tf.float32, rank=3)
+    assert y.shape.ndims == 3
+    assert lists(y) == (
+        [[0, 0, 1], [0, 1, 0], [0, 2, 3], [1, 0, 1], [1, 1, 1], [1, 2, 0]],
+        [1, 2, 3, 10, 20, 30],
+        [2, 3, 4],
+    )
+    with pytest.raises(tf.errors.InvalidArgumentError, match="holds float32, not int32"):
+        run(tf.deserialize_many_sparse(rows, tf.int32))
