@@ -31,8 +31,8 @@ V = TypeVar("V")
 
 #: Packages whose files register op types and public names when they are imported.
 FAMILIES = (
-    "contrib", "distributions", "eager", "image", "layers", "losses", "ops", "platform", "protos",
-    "saving", "testing", "train",
+    "contrib", "distributions", "eager", "image", "layers", "losses", "metrics", "ops",
+    "platform", "protos", "saving", "testing", "train",
 )  # fmt: skip
 
 
