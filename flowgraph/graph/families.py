@@ -31,7 +31,7 @@ V = TypeVar("V")
 
 #: Packages whose files register op types and public names when they are imported.
 FAMILIES = (
-    "contrib", "distributions", "eager", "image", "layers", "losses", "metrics", "ops",
+    "contrib", "distributions", "eager", "formats", "image", "layers", "losses", "metrics", "ops",
     "platform", "protos", "saving", "testing", "train",
 )  # fmt: skip
 

@@ -138,10 +138,9 @@ def _check_defaults(shapes: Sequence[Dims], dense_shapes: Sequence[Dims]) -> Non
     for dims, dense in zip(shapes, dense_shapes, strict=True):
         if dense is None or any(d is None for d in dense[1:]):
             raise ShapeError(f"dense_shapes must be known but for the first size, got {dense}")
-        if not is_fully_known(dims) or 0 in concrete(dims):
+        if not is_fully_known(dims) or (0 in concrete(dims) and not _is_padded(dense)):
             continue
-        size = math.prod(concrete(dims))
-        if size != (1 if _is_padded(dense) else math.prod(concrete(dense))):
+        if math.prod(concrete(dims)) != (1 if _is_padded(dense) else math.prod(concrete(dense))):
             raise ShapeError(
                 f"a default of shape {format_dims(dims)} does not fit a feature of shape "
                 f"{format_dims(dense)}"
@@ -254,7 +253,7 @@ define(
                      _NO_NAMES, [], [texts("a")], [_NOTHING], sparse_types=[], dense_shapes=[[3]],
                      stage="run"),
         error_sample(Exception, "no multiple of the 2", texts(_EXAMPLES), _NO_NAMES, [],
-                     [texts("d")], [_NOTHING], sparse_types=[], dense_shapes=[[None, 2]],
+                     [texts("d")], [np.int64(0)], sparse_types=[], dense_shapes=[[None, 2]],
                      stage="run"),
         error_sample(Exception, "could not parse an example", texts(["\n\5a"]), _NO_NAMES, [],
                      [texts("d")], [_NOTHING], sparse_types=[], dense_shapes=[[1]], stage="run"),
@@ -330,7 +329,7 @@ define(
     samples=(
         sample(texts(_EXAMPLES[0]), [_NOTHING, f32()], num_sparse=2, sparse_keys=["c", "d"],
                dense_keys=["a", "b"], sparse_types=["string", "int64"], dense_shapes=[[2], []]),
-        sample(texts(_EXAMPLES[2]), [_NOTHING, f32()], num_sparse=0, sparse_keys=[],
+        sample(texts(_EXAMPLES[2]), [np.int64(0), f32()], num_sparse=0, sparse_keys=[],
                dense_keys=["d", "b"], sparse_types=[], dense_shapes=[[None], []]),
     ),
     errors=(
@@ -339,7 +338,7 @@ define(
         error_sample(Exception, "is required", texts(_EXAMPLES[1]), [f32(0)], num_sparse=0,
                      sparse_keys=[], dense_keys=["b"], sparse_types=[], dense_shapes=[[]],
                      stage="run"),
-        error_sample(Exception, "could not parse", texts("\n\5"), [], num_sparse=1,
+        error_sample(Exception, "could not parse", texts("junk"), [], num_sparse=1,
                      sparse_keys=["a"], dense_keys=[], sparse_types=["int64"], dense_shapes=[],
                      stage="run"),
     ),

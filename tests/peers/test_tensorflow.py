@@ -73,6 +73,7 @@ DIFFERENT: dict[tuple[str, str], str] = {
     ("FusedBatchNormV3", "gradients"): "as of FusedBatchNormV2",
     ("FusedBatchNormV3", "values"): "as of FusedBatchNormV2; the last output, cuDNN's, is empty",
     ("BesselY1", "values"): "at 0 TensorFlow says -inf of float64, NaN of float32",
+    ("DecodeJSONExample", "values"): "lists of numbers are packed; both say the same",
     ("GatherNd", "error"): "an index vector that names one element has a gradient here",
     **{
         (f"Matrix{op}{version}", what): why
