@@ -34,6 +34,14 @@ def _as_it_is(
     return again(op, batch.stack_all(inputs, flags))
 
 
+@rule("RFFT", "IRFFT", "RFFT2D", "IRFFT2D", "RFFT3D", "IRFFT3D")
+def _only_the_first(
+    batch: Batch, op: Operation, inputs: list[Tensor], flags: list[bool]
+) -> list[Tensor] | None:
+    """As above, with sizes behind that all rows share."""
+    return None if flags[1] else again(op, inputs)
+
+
 @rule("SelfAdjointEigV2", "Svd")
 def _with_vectors(
     batch: Batch, op: Operation, inputs: list[Tensor], flags: list[bool]
