@@ -141,6 +141,12 @@ class SparseTensor:
         self._known_dims = dims
         return self
 
+    def _with_values(self, values: Tensor) -> SparseTensor:
+        """A SparseTensor of other values at the same places."""
+        result = SparseTensor(self._indices, values, self._dense_shape)
+        result._known_dims = self._known_dims
+        return result
+
     def get_shape(self) -> TensorShape:
         """Same as ``shape``."""
         return self.shape

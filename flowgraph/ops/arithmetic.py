@@ -340,6 +340,11 @@ def _same_dtype(x: Any, y: Any) -> tuple[Any, Any]:
     """Both as tensors; a Python number or array takes the dtype of the tensor beside it."""
     hint = getattr(y, "dtype", None) if hasattr(y, "op") and not hasattr(x, "op") else None
     x = convert_to_tensor(x, dtype=hint and hint.base_dtype, name="x")
+    if hasattr(y, "op") and y.dtype.base_dtype is not x.dtype.base_dtype:
+        raise TypeError(
+            f"x is {x.dtype.base_dtype.name}, but y is {y.dtype.base_dtype.name}: dtypes are not "
+            "promoted; use tf.cast"
+        )
     return x, convert_to_tensor(y, dtype=x.dtype.base_dtype, name="y")
 
 

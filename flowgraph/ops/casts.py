@@ -28,6 +28,7 @@ from flowgraph.graph.apply import apply_op, call
 from flowgraph.graph.convert import convert_to_tensor
 from flowgraph.graph.default import name_scope
 from flowgraph.graph.export import export
+from flowgraph.graph.indexed_slices import IndexedSlices
 from flowgraph.graph.node import Tensor
 from flowgraph.graph.opdef import (
     Call,
@@ -39,6 +40,7 @@ from flowgraph.graph.opdef import (
     not_differentiable,
     sample,
 )
+from flowgraph.graph.sparse_tensor import SparseTensor
 from flowgraph.ops.rules import f32, i32, number, same_shape
 from flowgraph.shapes import Dims, ShapeError, format_dims
 
@@ -96,7 +98,7 @@ def cast(x: Any, dtype: Any, name: str | None = None) -> Any:
     ones, and anything but zero is True.
 
     Args:
-        x: a tensor.
+        x: a tensor, SparseTensor or IndexedSlices; of the latter two the values are converted.
         dtype: what to convert to.
         name: of the operation; ``Cast`` by default.
 
@@ -114,6 +116,10 @@ def cast(x: Any, dtype: Any, name: str | None = None) -> Any:
     target = as_dtype(dtype).base_dtype
     if isinstance(x, Tensor) and x.dtype is target:
         return x  # and no name is used up
+    if isinstance(x, SparseTensor):
+        return x._with_values(cast(x.values, target, name))
+    if isinstance(x, IndexedSlices):
+        return IndexedSlices(cast(x.values, target, name), x.indices, x.dense_shape)
     with name_scope(name, "Cast", [x]) as scope:
         x = convert_to_tensor(x, name="x")
         if x.dtype.base_dtype is target:
@@ -239,7 +245,7 @@ def saturate_cast(value: Any, dtype: Any, name: str | None = None) -> Any:
     """``value`` converted to ``dtype``; what lies outside its range becomes its nearest limit.
 
     Args:
-        value: a real tensor.
+        value: a tensor of numbers; of complex ones the real part counts.
         dtype: what to convert to.
         name: of the operation; ``saturate_cast`` by default.
 
@@ -252,20 +258,29 @@ def saturate_cast(value: Any, dtype: Any, name: str | None = None) -> Any:
     target = as_dtype(dtype).base_dtype
     with name_scope(name, "saturate_cast", [value]) as scope:
         value = convert_to_tensor(value, name="value")
+        if value.dtype.is_complex:
+            value = call.Real(value, Tout=value.dtype.base_dtype.real_dtype)
         source = value.dtype.base_dtype
-        if source.min < target.min:
-            value = call.Maximum(value, number(_within(source, target.min), value))
-        if source.max > target.max:
-            value = call.Minimum(value, number(_within(source, target.max), value))
+        if target is not bool_ and not target.is_complex:
+            lowest, highest = _limits(target)
+            if _limits(source)[0] < lowest:
+                value = call.Maximum(value, number(_within(source, lowest), value))
+            if _limits(source)[1] > highest:
+                value = call.Minimum(value, number(_within(source, highest), value))
         return cast(value, target, name=scope)
 
 
-def _within(source: DType, limit: Any) -> Any:
+def _limits(dtype: DType) -> tuple[float, float]:
+    """Least and greatest number as Python's, whose integers and floats compare exactly."""
+    return np.asarray(dtype.min).item(), np.asarray(dtype.max).item()
+
+
+def _within(source: DType, limit: float) -> Any:
     """The number of ``source`` nearest to ``limit`` on the side of zero.
 
     NB: 2**31 - 1 rounds up to 2**31 as a float32, which no int32 holds.
     """
     nearest = source.np.type(limit)
-    if source.is_floating and abs(float(nearest)) > abs(float(limit)):
+    if source.is_floating and abs(nearest.item()) > abs(limit):
         nearest = np.nextafter(nearest, source.np.type(0))
     return nearest

@@ -21,6 +21,7 @@ from flowgraph.graph.convert import convert_to_tensor
 from flowgraph.graph.default import name_scope
 from flowgraph.graph.export import export
 from flowgraph.graph.opdef import Attr, Call, define, dtypes_of, error_sample, sample
+from flowgraph.graph.sparse_tensor import SparseTensor
 from flowgraph.ops.rules import broadcast_shape, f32, number, same_shape, sum_to
 
 _C = frozenset(("complex64", "complex128"))
@@ -186,7 +187,11 @@ def real(input: Any, name: str | None = None) -> Any:
     """
     with name_scope(name, "Real", [input]) as scope:
         x = convert_to_tensor(input, name="input")
-        return _real_of("Real", x, scope) if x.dtype.is_complex else x
+        if x.dtype.is_complex:
+            return _real_of("Real", x, scope)
+        if x.dtype.is_floating or x.dtype.is_integer:
+            return x
+        raise TypeError(f"real: needs numbers, not {x.dtype.name}")
 
 
 @export("imag", "math.imag")
@@ -207,7 +212,9 @@ def imag(input: Any, name: str | None = None) -> Any:
     """
     with name_scope(name, "Imag", [input]) as scope:
         x = convert_to_tensor(input, name="input")
-        return _real_of("Imag", x, scope) if x.dtype.is_complex else call.ZerosLike(x)
+        if x.dtype.is_complex:
+            return _real_of("Imag", x, scope)
+        return apply_op("ZerosLike", x, name="zeros_like")
 
 
 @export("conj", "math.conj")
@@ -243,11 +250,14 @@ def angle(input: Any, name: str | None = None) -> Any:
     """The angle of each number in the complex plane, in (-pi, pi].
 
     Args:
-        input: a tensor of numbers; of real ones the angle is 0 or pi.
+        input: a tensor of complex or floating-point numbers; of real ones the angle is 0 or pi.
         name: of the operation; ``Angle`` by default.
 
     Returns:
         float32 of complex64, float64 of complex128; of real numbers their dtype.
+
+    Raises:
+        TypeError: ``input`` has integers.
 
     Gradient: i z / |z|**2 dy; none of real numbers.
 
@@ -258,6 +268,8 @@ def angle(input: Any, name: str | None = None) -> Any:
         x = convert_to_tensor(input, name="input")
         if x.dtype.is_complex:
             return _real_of("Angle", x, scope)
+        if not x.dtype.is_floating:
+            raise TypeError(f"angle: needs complex or floating-point numbers, not {x.dtype.name}")
         half_turn = call.OnesLike(x) * number(math.pi, x)
         return call.Select(call.Less(x, number(0, x)), half_turn, call.ZerosLike(x))
 
@@ -267,7 +279,7 @@ def abs(x: Any, name: str | None = None) -> Any:
     """The absolute value; sqrt(a**2 + b**2) of a + ib.
 
     Args:
-        x: a tensor of numbers.
+        x: a tensor of numbers, or a SparseTensor.
         name: of the operation; ``Abs`` by default.
 
     Returns:
@@ -281,6 +293,8 @@ def abs(x: Any, name: str | None = None) -> Any:
     >>> tf.Session().run(tf.abs([-2.0, 3.0]))
     array([2., 3.], dtype=float32)
     """
+    if isinstance(x, SparseTensor):
+        return x._with_values(abs(x.values, name))
     with name_scope(name, "Abs", [x]) as scope:
         x = convert_to_tensor(x, name="x")
         if x.dtype.is_complex:

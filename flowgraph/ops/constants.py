@@ -350,6 +350,8 @@ def _like(tensor: Any, value: int, dtype: Any, name: str | None, default: str) -
         tensor = convert_to_tensor(tensor, name="tensor")
         own = tensor.dtype.base_dtype
         wanted = own if dtype is None else as_dtype(dtype).base_dtype
+        if value and wanted.np.kind == "O":
+            raise TypeError(f"{default}: there is no one among strings")
         if num_elements(tensor.dims) is not None:
             return _filled(tensor.dims, value, wanted, scope, default)
         if wanted is own and own.np.kind != "O":

@@ -14,8 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from flowgraph.dtypes import COMPLEX, FLOAT, SIGNED
+from flowgraph.dtypes import COMPLEX, FLOAT, NUMERIC, SIGNED
 from flowgraph.graph.apply import apply_op, call
+from flowgraph.graph.convert import convert_to_tensor
+from flowgraph.graph.export import export
 from flowgraph.graph.opdef import (
     define,
     dtypes_of,
@@ -35,6 +37,7 @@ negative = unary(
     doc="``-x``.  Gradient: -dy.",
     kernel=lambda s, x: -x,
     grad=lambda op, dy: call.Neg(dy),
+    sparse=True,
     reference=np.negative,
     dtypes=FLOAT | SIGNED | COMPLEX,
     samples=(*STANDARD, COMPLEX_SAMPLE),
@@ -55,9 +58,10 @@ sign = unary(
     "    Of complex numbers x / |x|, and 0 of 0.  Gradient: zeros.",
     kernel=lambda s, x: s.sign(x),
     grad=lambda op, dy: call.ZerosLike(op.x),
+    sparse=True,
     reference=lambda x: np.sign(x) if x.dtype.kind != "c" else np.where(x == 0, x, x / np.abs(x)),
     samples=(*STANDARD, sample(np.array([-3, 0, 5], np.int32)), COMPLEX_SAMPLE),
-    dtypes=FLOAT | frozenset(("int32", "int64")) | COMPLEX,
+    dtypes=FLOAT | SIGNED | COMPLEX,
 )  # fmt: skip
 
 # --------------------------------------------------------------------- exponentials, logs, powers
@@ -107,6 +111,7 @@ sqrt = unary(
     doc="The square root; NaN below 0.  Gradient: dy / (2 y), infinite at 0.",
     kernel=lambda s, x: s.sqrt(x),
     grad=lambda op, dy: call.SqrtGrad(op.y, dy),
+    sparse=True,
     reference=np.sqrt,
     samples=samples_in(0.2, 3.0, COMPLEX_SAMPLE),
     dtypes=FLOAT | COMPLEX,
@@ -127,8 +132,9 @@ square = unary(
     doc="``x * x``.  Gradient: dy * 2x.",
     kernel=lambda s, x: x * x,
     grad=lambda op, dy: dy * (2 * op.x),
+    sparse=True,
     reference=np.square,
-    dtypes=FLOAT | frozenset(("int32", "int64")) | COMPLEX,
+    dtypes=NUMERIC,
     samples=(*STANDARD, sample(np.array([-3, 0, 5], np.int32)), COMPLEX_SAMPLE),
 )  # fmt: skip
 
@@ -149,6 +155,7 @@ tanh = unary(
     doc="The hyperbolic tangent, in (-1, 1).  Gradient: dy * (1 - y * y).",
     kernel=lambda s, x: s.tanh(x),
     grad=lambda op, dy: call.TanhGrad(op.y, dy),
+    sparse=True,
     reference=np.tanh,
     dtypes=FLOAT | COMPLEX,
     samples=(*STANDARD, COMPLEX_SAMPLE),
@@ -261,8 +268,8 @@ rint = unary(
     samples=(*STANDARD, _HALVES),
 )  # fmt: skip
 
-round = unary(
-    "Round", "round", "math.round",
+unary(
+    "Round",
     doc="The nearest integer; halves go to the even neighbour (2.5 to 2).  No gradient.",
     kernel=lambda s, x: s.rint(x) if x.dtype in FLOATS else x,
     grad=_STEP,
@@ -270,3 +277,21 @@ round = unary(
     samples=(*STANDARD, _HALVES, sample(np.array([-3, 4], np.int32))),
     dtypes=FLOAT | frozenset(("int32", "int64")),
 )  # fmt: skip
+
+
+@export("round", "math.round")
+def round(x: Any, name: str | None = None) -> Any:
+    """The nearest integer; halves go to the even neighbour (2.5 to 2).  No gradient.
+
+    Args:
+        x: a tensor of numbers.
+        name: of the operation; ``Round`` by default.
+
+    Returns:
+        A tensor of the shape and dtype of ``x``; integers are returned as they are.
+
+    >>> tf.Session().run(tf.round([0.5, 1.5, -2.6]))
+    array([ 0.,  2., -3.], dtype=float32)
+    """
+    x = convert_to_tensor(x, name="x")
+    return x if x.dtype.is_integer else apply_op("Round", x, name=name)

@@ -26,6 +26,7 @@ from flowgraph.graph.opdef import (
     error_sample,
     sample,
 )
+from flowgraph.graph.sparse_tensor import SparseTensor
 from flowgraph.ops.rules import broadcast_shape, f32, i32, same_shape, sum_to
 
 # ------------------------------------------------------------------------------------- one tensor
@@ -58,6 +59,10 @@ def samples_in(low: float, high: float, *more: Sample) -> tuple[Sample, ...]:
     )
 
 
+_SPARSE = """
+            Or a SparseTensor of them: the result is one with other values."""
+
+
 def _conjugated(grad: Callable[..., Any], op: Any, dy: Any) -> Any:
     """``grad(op, dy)``, which is dy * f', as dy * conj(f') of complex numbers."""
     if not dy.dtype.base_dtype.is_complex:
@@ -78,11 +83,13 @@ def unary(
     reference: Callable[..., Any],
     samples: Sequence[Sample] = STANDARD,
     dtypes: frozenset[str] = FLOAT,
+    sparse: bool = False,
 ) -> Callable[..., Any]:
     """Register ``type`` and export ``names[0](x, name=None)``, also known as the other ``names``.
 
     ``kernel(s, x)`` writes the scalar body; ``reference(x)`` is NumPy's; ``grad(op, dy)`` gives dx,
-    as of a real function: of complex numbers its conjugate is made here.
+    as of a real function: of complex numbers its conjugate is made here.  ``sparse``: of a
+    SparseTensor the function gives one, too.
     """
     gradient = grad
     if not isinstance(grad, NotDifferentiable):
@@ -103,6 +110,8 @@ def unary(
     )
 
     def function(x: Any, name: str | None = None) -> Any:
+        if sparse and isinstance(x, SparseTensor):
+            return x._with_values(apply_op(type, x.values, name=name))
         return apply_op(type, x, name=name)
 
     if not names:
@@ -111,7 +120,7 @@ def unary(
     function.__doc__ = f"""{doc}
 
     Args:
-        x: a tensor of any shape; {", ".join(sorted(dtypes))}.
+        x: a tensor of any shape; {", ".join(sorted(dtypes))}.{_SPARSE if sparse else ""}
         name: of the operation; ``{type}`` by default.
 
     Returns:

@@ -22,8 +22,8 @@ from flowgraph.graph.opdef import sample
 from flowgraph.ops.factories import COMPLEX_PAIR, DIVISIBLE, INF, NAN, PAIRS, binary
 from flowgraph.ops.rules import f32, number
 
-div_no_nan = binary(
-    "DivNoNan", "div_no_nan", "math.divide_no_nan",
+binary(
+    "DivNoNan",
     doc="``x / y``, and 0 where ``y`` is 0.  Gradient: 0 there too.",
     kernel=lambda s, x, y: s.select(s.eq(y, 0), 0, x / y),
     grad=lambda op, dz: (
@@ -39,8 +39,8 @@ div_no_nan = binary(
 )  # fmt: skip
 
 
-multiply_no_nan = binary(
-    "MulNoNan", "math.multiply_no_nan",
+binary(
+    "MulNoNan",
     doc="``x * y``, and 0 where ``y`` is 0 even if ``x`` is infinite or NaN.\n\n"
     "    Gradient: dz * y to x and x * dz to y, with the same rule.",
     kernel=lambda s, x, y: s.select(s.eq(y, 0), 0, x * y),
@@ -54,6 +54,59 @@ multiply_no_nan = binary(
         differentiable=())),
     dtypes=FLOAT | COMPLEX,
 )  # fmt: skip
+
+
+@export("div_no_nan", "math.divide_no_nan")
+def div_no_nan(x: Any, y: Any, name: str | None = None) -> Any:
+    """``x / y``, and 0 where ``y`` is 0.
+
+    Args:
+        x: a tensor of floats or complex numbers.
+        y: a tensor of the same dtype; shapes broadcast.
+        name: of the operation; ``div_no_nan`` by default.
+
+    Returns:
+        A tensor of the broadcast shape.
+
+    Raises:
+        ValueError: the shapes do not broadcast.
+        TypeError: the dtypes differ.
+
+    Gradient: dz / y to x, -x / y**2 dz to y; 0 where ``y`` is 0.
+
+    >>> tf.Session().run(tf.math.divide_no_nan([1.0, 2.0], [0.0, 4.0]))
+    array([0. , 0.5], dtype=float32)
+    """
+    return _named("DivNoNan", "div_no_nan", x, y, name)
+
+
+@export("math.multiply_no_nan")
+def multiply_no_nan(x: Any, y: Any, name: str | None = None) -> Any:
+    """``x * y``, and 0 where ``y`` is 0 even if ``x`` is infinite or NaN.
+
+    Args:
+        x: a tensor of floats or complex numbers.
+        y: a tensor of the same dtype; shapes broadcast.
+        name: of the operation; ``multiply_no_nan`` by default.
+
+    Returns:
+        A tensor of the broadcast shape.
+
+    Raises:
+        ValueError: the shapes do not broadcast.
+        TypeError: the dtypes differ.
+
+    Gradient: dz * y to x and x * dz to y, with the same rule.
+
+    >>> tf.Session().run(tf.math.multiply_no_nan([np.inf, 2.0], [0.0, 4.0]))
+    array([0., 8.], dtype=float32)
+    """
+    return _named("MulNoNan", "multiply_no_nan", x, y, name)
+
+
+def _named(type: str, default: str, x: Any, y: Any, name: str | None) -> Any:
+    with name_scope(name, default, [x, y]) as scope:
+        return apply_op(type, x, y, name=scope)
 
 
 @export("math.reciprocal_no_nan")

@@ -66,6 +66,10 @@ def _reduce_infer(call_: Call) -> list[Dims]:
     if call_.shapes[1] is not None and len(call_.shapes[1]) > 1:
         raise ShapeError(f"axis must be a number or a list, not {format_dims(call_.shapes[1])}")
     listed = None if axes is None else axes.reshape(-1).tolist()
+    if listed and dims:
+        normal = [axis % len(dims) for axis in listed]
+        if len(set(normal)) < len(normal):
+            raise ShapeError(f"axes {listed} name one axis twice")
     return [reduce_dims(dims, listed, call_.attrs["keep_dims"])]
 
 
@@ -154,6 +158,9 @@ def reduction(
                 ValueError, "axis 2 is out of range for rank 2",
                 samples[0].inputs[0], i32(2), const=(1,),
             ),
+            error_sample(
+                ValueError, "name one axis twice", samples[0].inputs[0], i32([0, -2]), const=(1,)
+            ),
         ),
         doc=doc,
     )  # fmt: skip
@@ -186,7 +193,7 @@ def reduction(
         A tensor of the same dtype, without the reduced axes.
 
     Raises:
-        ValueError: an axis is out of range.
+        ValueError: an axis is out of range, or given twice.
     """
     return export(*names)(function)
 

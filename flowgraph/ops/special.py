@@ -43,6 +43,7 @@ erf = unary(
     "    Gradient: dy * 2 / sqrt(pi) * exp(-x**2).",
     kernel=lambda s, x: s.erf(x),
     grad=lambda op, dy: dy * (number(2 / math.sqrt(math.pi), dy) * call.Exp(-call.Square(op.x))),
+    sparse=True,
     reference=special.erf,
 )  # fmt: skip
 

@@ -25,10 +25,10 @@ def reduce_variance(
 ) -> Tensor:
     """The mean square distance from the mean, along ``axis``.
 
-    mean((x - mean(x))**2), divided by n, not n - 1
+    mean((x - mean(x))**2), divided by n, not n - 1; of complex numbers mean(|x - mean(x)|**2)
 
     Args:
-        input_tensor: a float tensor.
+        input_tensor: a tensor of floats or complex numbers.
         axis: an int or a list of them; all axes by default.
         keepdims: keep reduced axes, with size 1.
         name: of the operations; ``reduce_variance`` by default.
@@ -46,7 +46,11 @@ def reduce_variance(
         if x.dtype.is_integer:
             raise TypeError(f"reduce_variance: the elements must be floats, not {x.dtype.name}")
         away = x - reduce_with("Mean", x, axis, True, None)
-        return reduce_with("Mean", call.Square(away), axis, bool(keepdims), None)
+        if x.dtype.is_complex:
+            square = call.Real(away * call.Conj(away), Tout=x.dtype.base_dtype.real_dtype)
+        else:
+            square = call.Square(away)
+        return reduce_with("Mean", square, axis, bool(keepdims), None)
 
 
 @export("math.reduce_std")
@@ -56,7 +60,7 @@ def reduce_std(
     """The standard deviation along ``axis``: the square root of ``reduce_variance``.
 
     Args:
-        input_tensor: a float tensor.
+        input_tensor: a tensor of floats or complex numbers.
         axis: an int or a list of them; all axes by default.
         keepdims: keep reduced axes, with size 1.
         name: of the operations; ``reduce_std`` by default.

@@ -60,7 +60,7 @@ def test_stands_in_math_alone() -> None:
         (lambda x: tf.log_sigmoid(x), "LogSigmoid"),
         (lambda x: tf.math.xlogy(x, 2.0), "Xlogy"),
         (lambda x: tf.math.reciprocal_no_nan(x), "reciprocal_no_nan"),
-        (lambda x: tf.math.multiply_no_nan(x, 2.0), "MulNoNan"),
+        (lambda x: tf.math.multiply_no_nan(x, 2.0), "multiply_no_nan"),
         (lambda x: tf.scalar_mul(2.0, x), "Mul"),
         (lambda x: tf.lbeta(x), "lbeta/sub"),
         (lambda x: tf.math.polyval([x, x], 2.0), "polyval/add"),
