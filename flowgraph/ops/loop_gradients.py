@@ -26,17 +26,15 @@ from typing import Any
 import numpy as np
 
 from flowgraph.dtypes import int32
-from flowgraph.errors import format_message
 from flowgraph.graph.apply import call
-from flowgraph.graph.contexts import AS_OF, Context
+from flowgraph.graph.contexts import Context
 from flowgraph.graph.convert import convert_to_tensor, make_constant
 from flowgraph.graph.indexed_slices import IndexedSlices
 from flowgraph.graph.node import Operation, Tensor
-from flowgraph.graph.opdef import HOST, OPDEFS, PURE, RANDOM
-from flowgraph.graph.site import format_site
 from flowgraph.graph.static import constant_value
 from flowgraph.ops.flow_rules import is_differentiable, made_in, note_effects, remade
 from flowgraph.ops.slopes import slopes
+from flowgraph.ops.trips import Trips
 
 
 def while_grad(op: Any, *dys: Any) -> list[Any]:
@@ -53,8 +51,7 @@ class Forward:
 
     Attributes:
         operation: the While.   graph: its graph.
-        cond, body: its contexts.   outside: the context that it stands in.
-        names: prefix for what is added.
+        cond, body: its contexts.   trips: what is known of it before it runs.
     """
 
     KEY = "_forward"
@@ -63,13 +60,13 @@ class Forward:
         self.operation, self.graph = operation, operation.graph
         self.cond: Context = operation.attrs["cond"]
         self.body: Context = operation.attrs["body"]
-        self.outside = operation._context
-        self.count_of_variables = len(self.body.args)
         self._counter: int | None = None
         self._count: Tensor | None = None
         self._room: Tensor | None = None
         self._stacks: dict[Tensor, int] = {}
-        self._invariant: dict[Tensor, Tensor | None] = {}
+        starts = operation.inputs[: len(self.body.args)]
+        self.trips = Trips(self.graph, self.cond, self.body, starts)
+        self.trips.owner = operation
 
     @classmethod
     def of(cls, operation: Operation) -> Forward:
@@ -80,10 +77,6 @@ class Forward:
         return found
 
     # ------------------------------------------------------------------------- loop variables
-
-    def outside_it(self) -> Any:
-        """Operations made in the block stand where the loop stands."""
-        return made_in(self.graph, self.outside, self.body.name)
 
     def inside_it(self) -> Any:
         """Operations made in the block belong to the body."""
@@ -104,6 +97,7 @@ class Forward:
         inputs.insert(place, initial)
         operation.inputs = tuple(inputs)
         initial._consumers = [*(initial._consumers or ()), operation]
+        self.trips.starts.append(initial)
         operation.attrs["T"] = [*operation.attrs["T"], dtype]
         operation.outputs.append(Tensor(operation, place, dtype, initial.dims))
         self.graph._edited()
@@ -113,7 +107,7 @@ class Forward:
     def counter(self) -> int:
         """The number of the variable that counts iterations."""
         if self._counter is None:
-            with self.outside_it():
+            with self.trips.outside_it():
                 zero = call.Const(value=np.array(0, np.int32), dtype=int32, name="count/start")
             self._counter = self.add_variable(
                 zero, "count", lambda i: call.AddV2(i, make_constant(np.array(1, np.int32)))
@@ -124,7 +118,7 @@ class Forward:
     def count(self) -> Tensor:
         """How often the loop runs; where a formula tells, it is known as soon as the sizes are."""
         if self._count is None:
-            self._count = self._count_by_formula(self.cond.outputs[0])
+            self._count = self.trips.count()
         return self.operation.outputs[self.counter] if self._count is None else self._count
 
     @property
@@ -133,97 +127,13 @@ class Forward:
         if self._room is None:
             count = self.count
             if count.op is self.operation:
-                count = self._count_beforehand()
+                captures = self.operation.inputs[len(self.body.args) :]
+                count = self.trips.count_beforehand(self.counter, captures)
             self._room = count
             if constant_value(count) is None:
-                with self.outside_it():
+                with self.trips.outside_it():
                     self._room = call.StackCapacity(count, name="capacity")
         return self._room
-
-    def _count_by_formula(self, condition: Tensor | None) -> Tensor | None:
-        """The number of iterations until a comparison of counters with limits fails."""
-        if condition is None or not self.cond.has(condition.op):
-            return None
-        op = condition.op
-        if op.type == "Identity":
-            return self._count_by_formula(op.inputs[0])
-        if op.type == "LogicalAnd":
-            counts = [self._count_by_formula(tensor) for tensor in op.inputs]
-            if counts[0] is None or counts[1] is None:
-                return None
-            with self.outside_it():
-                return call.Minimum(*counts)
-        kind = op.type
-        if kind not in _MIRRORED:
-            return None
-        x, y = op.inputs
-        if self.line(x) is None:
-            kind, x, y = _MIRRORED[kind], y, x
-        line, limit = self.line(x), self.invariant(y)
-        if line is None or limit is None:
-            return None
-        start, step = line
-        number = int(step.op.attrs["value"])
-        if number == 0 or (number > 0) != kind.startswith("Less"):
-            return None
-        dtype = start.dtype.base_dtype
-
-        def const(value: int) -> Tensor:
-            return make_constant(np.array(value, dtype.np))
-
-        # ceil((limit - start) / step), and one more where equality goes on
-        with self.outside_it():
-            way = call.Sub(limit, start) if number > 0 else call.Sub(start, limit)
-            distance = abs(number) + (0 if kind.endswith("Equal") else -1)
-            if distance:
-                way = call.AddV2(way, const(distance))
-            if abs(number) != 1:
-                way = call.FloorDiv(way, const(abs(number)))
-            count = call.Maximum(way, const(0))
-            return count if dtype is int32 else call.Cast(count, DstT=int32)
-
-    def _count_beforehand(self) -> Tensor:
-        """The result of a second loop, which only counts."""
-        operation, counter = self.operation, self.counter
-        self._refuse_effects()
-        variables = len(self.body.args)
-        with self.outside_it():
-            results = call.While(
-                list(operation.inputs[:variables]),
-                list(operation.inputs[variables:]),
-                cond=self.cond.copy(),
-                body=self.body.copy(),
-                back_prop=False,
-                name="trips",
-            )
-        return results[counter]
-
-    def _refuse_effects(self) -> None:
-        """ValueError when the condition cannot be asked twice: it draws or writes."""
-        needed = _needed_by_condition(self.cond, self.body)
-        for op in needed:
-            if OPDEFS[op.type].effect in (RANDOM, HOST) or any(t.dtype.is_ref for t in op.inputs):
-                if OPDEFS[op.type].effect == PURE and not self._writes(op):
-                    continue
-                raise ValueError(
-                    format_message(
-                        f"gradients: how often the loop {self.body.name!r} runs depends on "
-                        f"{op.name!r} ({op.type}), so that it is not known how much must be kept",
-                        [],
-                        (self.operation.name, format_site(self.operation.site)),
-                        "let the condition look at a counter",
-                    )
-                )
-
-    def _writes(self, op: Operation) -> bool:
-        """Whether the loop writes a variable that ``op`` reads."""
-        written = {
-            t.op
-            for other in self.body.operations(self.graph)
-            for arg, t in zip(OPDEFS[other.type].signature.inputs, other.inputs, strict=False)
-            if arg.is_ref
-        }
-        return any(t.op in written for t in op.inputs if t.dtype.is_ref)
 
     # ------------------------------------------------------------------------ what is kept
 
@@ -232,7 +142,7 @@ class Forward:
         place = self._stacks.get(tensor)
         if place is None:
             room, counter = self.room, self.counter
-            with self.outside_it():
+            with self.trips.outside_it():
                 initial = call.EmptyStack(
                     room, dtype=tensor.dtype.base_dtype, row_shape=tensor.dims, unwritten=True,
                     name="kept",
@@ -245,88 +155,6 @@ class Forward:
             self._stacks[tensor] = place
         return self.operation.outputs[place]
 
-    def invariant(self, tensor: Tensor) -> Tensor | None:
-        """A tensor outside of the loop that equals ``tensor`` in every iteration, if there is."""
-        if not (self.body.has(tensor.op) or self.cond.has(tensor.op)):
-            return tensor
-        if tensor not in self._invariant:
-            self._invariant[tensor] = self._make_invariant(tensor)
-        return self._invariant[tensor]
-
-    def _make_invariant(self, tensor: Tensor) -> Tensor | None:
-        op = tensor.op
-        if op.type == "Arg":
-            place = self._place(tensor)
-            unchanged = place is not None and self.body.outputs[place] is self.body.args[place]
-            return self.operation.inputs[place] if unchanged else None  # type: ignore[index]
-        if OPDEFS[op.type].effect != PURE or op.type in ("If", "While") or self._writes(op):
-            return None
-        inputs = []
-        for given in op.inputs:
-            found = self.invariant(given)
-            if found is None:
-                return None
-            inputs.append(found)
-        attrs = dict(op.attrs)
-        if any(t.dtype.is_ref for t in inputs):
-            attrs[AS_OF] = self.operation
-        with self.outside_it():
-            new = self.graph.create_op(
-                op.type,
-                inputs,
-                [t.dtype for t in op.outputs],
-                [t.dims for t in op.outputs],
-                op.name.rpartition("/")[2],
-                attrs,
-            )
-        self._invariant.update(zip(op.outputs, new.outputs, strict=True))
-        return new.outputs[tensor.value_index]
-
-    def _place(self, tensor: Tensor) -> int | None:
-        """The number of a loop variable, as the condition or the body sees it."""
-        for args in (self.body.args, self.cond.args):
-            if tensor in args:
-                return args.index(tensor)
-        return None
-
-    def line(self, tensor: Tensor) -> tuple[Tensor, Tensor] | None:
-        """(start, step) of an integer variable that every iteration adds a constant to."""
-        place = self._place(tensor)
-        if place is None or not tensor.dtype.is_integer:
-            return None
-        arg, result = self.body.args[place], self.body.outputs[place]
-        op = result.op  # type: ignore[union-attr]
-        if op.type not in ("Add", "AddV2") or arg not in op.inputs:
-            return None
-        step = op.inputs[1] if op.inputs[0] is arg else op.inputs[0]
-        if step.op.type != "Const" or step.dims != ():
-            return None
-        return self.operation.inputs[place], step
-
-
-#: Comparisons, and what they are with sides exchanged.
-_MIRRORED = {"Less": "Greater", "LessEqual": "GreaterEqual", "Greater": "Less",
-             "GreaterEqual": "LessEqual"}  # fmt: skip
-
-
-def _needed_by_condition(cond: Context, body: Context) -> list[Operation]:
-    """Operations of the loop that decide how often it runs."""
-    found: dict[Operation, None] = {}
-    stack = [t for t in cond.outputs if t is not None]
-    while stack:
-        tensor = stack.pop()
-        op = tensor.op
-        if op.type == "Arg":
-            for args in (cond.args, body.args):
-                if tensor in args:
-                    result = body.outputs[args.index(tensor)]
-                    if result is not None and result.op not in found:
-                        stack.append(result)
-            found[op] = None
-        elif op not in found and op._context is not None and (cond.has(op) or body.has(op)):
-            found[op] = None
-            stack.extend(op.inputs)
-    return list(found)
 
 
 class _Backward:
@@ -432,11 +260,11 @@ class _Backward:
         if again is not None:
             return again
         forward = self.forward
-        invariant = forward.invariant(tensor)
+        invariant = forward.trips.invariant(tensor)
         if invariant is not None:
             return invariant
         assert self.index is not None
-        line = forward.line(tensor)
+        line = forward.trips.line(tensor)
         if line is not None:
             start, step = line
             trips = call.Cast(self.index, DstT=tensor.dtype.base_dtype)
@@ -452,11 +280,12 @@ class _Backward:
         if op.type != "GatherV2" or op.attrs.get("batch_dims"):
             return False
         table, index, axis = op.inputs
+        trips = self.forward.trips
         return (
-            self.forward.invariant(table) is not None
-            and self.forward.invariant(axis) is not None
-            and (index.dims == ())
-            and (self.forward.line(index) is not None or self.forward.invariant(index) is not None)
+            trips.invariant(table) is not None
+            and trips.invariant(axis) is not None
+            and index.dims == ()
+            and (trips.line(index) is not None or trips.invariant(index) is not None)
         )
 
 
