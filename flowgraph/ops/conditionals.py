@@ -22,7 +22,13 @@ from flowgraph.graph.export import export
 from flowgraph.graph.node import Tensor, describe
 from flowgraph.graph.site import find_site, format_site
 from flowgraph.ops import nest
-from flowgraph.ops.flow_rules import as_output, note_effects
+from flowgraph.ops.flow_rules import (
+    as_output,
+    note_effects,
+    packed,
+    parts_like,
+    parts_of,
+)
 
 Branch = Callable[[], Any]
 
@@ -75,8 +81,8 @@ def cond(
     with name_scope(name, "cond", [pred]) as scope:
         condition = call.Identity(convert_to_tensor(pred, bool_), name="pred_id")
         graph = condition.graph
-        then, first = _build(graph, "then", scope[:-1], "true_fn", true_fn)
-        other, second = _build(graph, "else", scope[:-1], "false_fn", false_fn)
+        then, first = _build(graph, "then", scope[:-1], "true_fn", true_fn, None)
+        other, second = _build(graph, "else", scope[:-1], "false_fn", false_fn, first)
         _check_alike(scope[:-1], first, second, then, other)
         if not then.outputs:
             return first
@@ -90,10 +96,10 @@ def cond(
         )
         note_effects(graph, results[0].op, [then, other])
         merged = [call.Identity(result, name="Merge") for result in results]
-    packed = nest.pack_sequence_as(first, merged)
-    if not strict and isinstance(packed, (list, tuple)) and len(packed) == 1:
-        return packed[0]
-    return packed
+    structure = packed(first, nest.flatten(first), merged)
+    if not strict and isinstance(structure, (list, tuple)) and len(structure) == 1:
+        return structure[0]
+    return structure
 
 
 def _branch(name: str, given: Branch | None, old_name: str, old: Branch | None) -> Branch:
@@ -107,13 +113,25 @@ def _branch(name: str, given: Branch | None, old_name: str, old: Branch | None) 
     return given
 
 
-def _build(graph: Graph, kind: str, scope: str, name: str, fn: Branch) -> tuple[Context, Any]:
-    """The context of a branch and the structure that it returned."""
+def _build(
+    graph: Graph, kind: str, scope: str, name: str, fn: Branch, like: Any
+) -> tuple[Context, Any]:
+    """The context of a branch and the structure that it returned.
+
+    like: what the other branch returned, if it is made already.
+    """
     with graph._inside(kind, scope) as context:
         returned = fn()
         if returned is None:
             raise ValueError(f"cond: {name} returned None; it must return a tensor or operation")
-        outputs = [as_output(value) for value in nest.flatten(returned)]
+        leaves = nest.flatten(returned)
+        others = leaves if like is None else nest.flatten(like)
+        if len(others) != len(leaves):
+            others = leaves  # the structures are compared later
+        values = [v for leaf, other in zip(leaves, others, strict=True)
+                  for v in (parts_like(leaf, other) if hasattr(other, "_parts")
+                            else parts_of(leaf))]  # fmt: skip
+        outputs = [as_output(value) for value in values]
         context.close(graph, outputs)
     return context, returned
 

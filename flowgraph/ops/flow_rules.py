@@ -16,8 +16,11 @@ from flowgraph.graph.apply import call, variable_of
 from flowgraph.graph.contexts import Context
 from flowgraph.graph.convert import convert_to_tensor
 from flowgraph.graph.core import Graph
+from flowgraph.graph.indexed_slices import IndexedSlices
 from flowgraph.graph.node import Operation, Tensor
 from flowgraph.graph.opdef import OPDEFS, PURE, WRITE
+from flowgraph.graph.sparse_tensor import SparseTensor
+from flowgraph.ops import nest
 
 #: Ops that look at nothing but the shapes of their inputs.
 _SHAPE_ONLY = frozenset(("Shape", "ShapeN", "Size", "Rank"))
@@ -38,6 +41,53 @@ def as_output(value: Any, dtype: DType | None = None) -> Tensor:
             pass  # its own dtype will be told
     tensor = convert_to_tensor(value)
     return call.Identity(tensor) if tensor.dtype.is_ref else tensor
+
+
+def parts_of(leaf: Any) -> list[Any]:
+    """The tensors that stand for a leaf of a structure: arrays and sparse tensors have several."""
+    if hasattr(leaf, "_parts"):
+        return list(leaf._parts())
+    if isinstance(leaf, SparseTensor):
+        return [leaf.indices, leaf.values, leaf.dense_shape]
+    if isinstance(leaf, IndexedSlices) and leaf.dense_shape is not None:
+        return [leaf.values, leaf.indices, leaf.dense_shape]
+    return [leaf]
+
+
+def with_parts(leaf: Any, parts: Sequence[Tensor]) -> Any:
+    """A leaf like ``leaf`` that these tensors stand for."""
+    if hasattr(leaf, "_with"):
+        return leaf._with(*parts)
+    if len(parts) == 3:
+        return type(leaf)(*parts)
+    return parts[0]
+
+
+def parts_like(leaf: Any, other: Any) -> list[Any]:
+    """The tensors that stand for ``leaf`` where those of ``other`` are expected.
+
+    Raises:
+        TypeError: one of them is something else than a tensor, and the other is not that.
+    """
+    if hasattr(other, "_parts"):
+        if type(leaf) is not type(other):
+            raise TypeError(f"a {type(other).__name__} becomes {leaf!r}")
+        return list(leaf._parts_like(other))
+    parts = parts_of(leaf)
+    if len(parts) != len(parts_of(other)):
+        raise TypeError(f"{other!r} becomes {leaf!r}")
+    return parts
+
+
+def packed(structure: Any, leaves: Sequence[Any], tensors: Sequence[Tensor]) -> Any:
+    """``structure``, whose leaves are like ``leaves``, with ``tensors`` as all of their parts."""
+    rest = list(tensors)
+    made = []
+    for leaf in leaves:
+        count = len(parts_of(leaf))
+        made.append(with_parts(leaf, rest[:count]))
+        del rest[:count]
+    return nest.pack_sequence_as(structure, made)
 
 
 def note_effects(graph: Graph, owner: Operation, contexts: Sequence[Context]) -> None:

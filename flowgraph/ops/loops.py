@@ -8,7 +8,7 @@ Read next: control_flow.py (the records), conditionals.py.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,14 +17,22 @@ from flowgraph.dtypes import bool_, int32
 from flowgraph.errors import format_message
 from flowgraph.graph.apply import call
 from flowgraph.graph.contexts import Context
-from flowgraph.graph.convert import convert_to_tensor
+from flowgraph.graph.convert import convert_to_tensor, make_constant
 from flowgraph.graph.core import Graph
 from flowgraph.graph.default import get_default_graph, name_scope
 from flowgraph.graph.export import export
 from flowgraph.graph.node import Tensor, describe
 from flowgraph.graph.site import find_site, format_site
 from flowgraph.ops import nest
-from flowgraph.ops.flow_rules import as_output, note_effects
+from flowgraph.ops.flow_rules import (
+    as_output,
+    note_effects,
+    packed,
+    parts_like,
+    parts_of,
+)
+from flowgraph.ops.tensor_array import TensorArray
+from flowgraph.ops.trips import Trips
 from flowgraph.shapes import Dims, format_dims
 from flowgraph.tensor_shape import as_dims
 
@@ -176,14 +184,27 @@ class _Loop:
 
     def __init__(self, scope: str, loop_vars: Any, shape_invariants: Any) -> None:
         self.scope, self.structure = scope, loop_vars
-        self.initial = [convert_to_tensor(v) for v in nest.flatten(loop_vars)]
+        self.leaves = nest.flatten(loop_vars)
+        self.initial = [convert_to_tensor(v) for leaf in self.leaves for v in parts_of(leaf)]
         self.graph: Graph = self.initial[0].graph
         self.dims = [t.dims for t in self.initial]
+        position = 0
+        for leaf in self.leaves:
+            if isinstance(leaf, TensorArray) and leaf.dynamic_size:
+                for k in range(position, position + len(parts_of(leaf)) - 1):
+                    dims = self.dims[k]  # how many there will be is found out in the end
+                    self.dims[k] = None if not dims else (None, *dims[1:])
+            position += len(parts_of(leaf))
         if shape_invariants is not None:
             self._widen(shape_invariants)
 
     def _widen(self, shape_invariants: Any) -> None:
-        flat = _flatten_shapes(shape_invariants, self.structure)
+        flat = []  # one for each part
+        for leaf, invariant in zip(
+            self.leaves, _flatten_shapes(shape_invariants, self.structure), strict=True
+        ):
+            parts = parts_of(leaf)
+            flat += [invariant] if len(parts) == 1 and parts[0] is leaf else [KEEP] * len(parts)
         for k, (initial, invariant) in enumerate(zip(self.initial, flat, strict=True)):
             if invariant is KEEP:
                 continue
@@ -219,17 +240,49 @@ class _Loop:
             returned = _as_sequence(body(*structure), self.structure)
             context.close(graph, self._outputs(returned, context))
         captures = list(dict.fromkeys([*condition.captures, *context.captures]))
+        sizes = self._make_room(condition, context, nest.flatten(returned), captures)
         results = call.While(
             self.initial, captures, cond=condition, body=context, back_prop=bool(back_prop)
         )
         note_effects(graph, results[0].op, [condition, context])
         exits = [call.Identity(result, name="Exit") for result in results]
-        return nest.pack_sequence_as(self.structure, exits)
+        ends = nest.flatten(packed(self.structure, self.leaves, exits))
+        for k, end in enumerate(ends):
+            if isinstance(end, TensorArray):
+                ends[k] = end._in_a_loop(sizes.get(k))
+        return nest.pack_sequence_as(self.structure, ends)
+
+    def _make_room(
+        self, cond: Context, body: Context, returned: Sequence[Any], captures: Sequence[Tensor]
+    ) -> dict[int, Tensor]:
+        """Let growing arrays start with room for all that the loop writes.
+
+        Returns:
+            Leaf number -> the array's size in the end, where a formula tells.
+        """
+        sizes: dict[int, Tensor] = {}
+        position = 0
+        trips = Trips(self.graph, cond, body, self.initial)
+        for k, (leaf, result) in enumerate(zip(self.leaves, returned, strict=True)):
+            count = len(parts_of(leaf))
+            if isinstance(leaf, TensorArray) and leaf.dynamic_size:
+                last = position + count - 1
+                size = _final_size(trips, self.initial[last], result._noted)
+                if size is None:
+                    room = call.StackCapacity(trips.count_beforehand(last, captures))
+                else:
+                    room = sizes[k] = size
+                self.initial[position : position + count] = leaf._with_room(room)
+            position += count
+        return sizes
 
     def _arguments(self, context: Context, name: str) -> Any:
         for initial, dims in zip(self.initial, self.dims, strict=True):
             context.args.append(call.Arg(dtype=initial.dtype.base_dtype, shape=dims, name=name))
-        return nest.pack_sequence_as(self.structure, context.args)
+        return nest.map_structure(
+            lambda leaf: leaf._in_a_loop() if isinstance(leaf, TensorArray) else leaf,
+            packed(self.structure, self.leaves, context.args),
+        )
 
     def _outputs(self, returned: Any, context: Context) -> list[Tensor]:
         """The body's results, checked against the loop variables."""
@@ -246,8 +299,14 @@ class _Loop:
                     "return one value for each loop variable, in the same nesting",
                 )
             ) from None
+        values = []
+        for leaf, value in zip(self.leaves, nest.flatten(returned), strict=True):
+            try:
+                values += parts_like(value, leaf)
+            except TypeError as error:
+                raise TypeError(format_message(f"while_loop: {error}", [], place)) from None
         outputs = []
-        for k, (value, arg) in enumerate(zip(nest.flatten(returned), context.args, strict=True)):
+        for k, (value, arg) in enumerate(zip(values, context.args, strict=True)):
             output = as_output(value, arg.dtype)
             rows = [describe(f"loop variable {k}", self.initial[k]), describe("returned", output)]
             if output.dtype.base_dtype is not arg.dtype.base_dtype:
@@ -273,6 +332,25 @@ class _Loop:
                 )
             outputs.append(output)
         return outputs
+
+
+def _final_size(
+    trips: Trips, start: Tensor, indices: Sequence[Tensor] | None
+) -> Tensor | None:
+    """The size of an array of ``start`` elements, when the loop writes at counters."""
+    count = trips.count() if indices is not None else None
+    if indices is None or count is None:
+        return None
+    size = start
+    one = make_constant(np.array(1, np.int32))
+    for index in indices:
+        line, last = trips.line(index), trips.last(index, count)
+        if line is None or last is None or int(line[1].op.attrs["value"]) < 0:
+            return None
+        # without an iteration nothing is written
+        written = call.Mul(call.AddV2(last, one), call.Minimum(count, one))
+        size = call.Maximum(size, written)
+    return size
 
 
 def _contains(wide: Dims, narrow: Dims) -> bool:

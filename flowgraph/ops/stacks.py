@@ -3,6 +3,8 @@
     EmptyStack(capacity)            [capacity, ?]: not one element is known yet
     StackPush(stack, i, value)      the same with row i = value, in place inside a loop
     StackCapacity(n)                room for n iterations
+    StackResize(stack, capacity)    zeros behind the elements
+    StackMark, StackCheck           which elements of a TensorArray are written
 
 They keep what a gradient needs of every iteration (loop_gradients.py) and what a TensorArray holds
 (tensor_array.py).  The size of a row is found out from what is pushed, when the sizes of a run are
@@ -128,6 +130,10 @@ def _push_reference(call_: Call, stack: Any, index: Any, value: Any) -> Any:
     return result
 
 
+def _is_plain(call_: Call) -> bool:
+    return not call_.dtypes[0].np.hasobject and not call_.dtypes[0].is_complex
+
+
 def _push_sizes(call_: Call) -> Mapping[str, int]:
     stack: Any = call_.shapes[0]
     return {"capacity": stack[0], "row": math.prod(stack[1:])}
@@ -160,7 +166,7 @@ return 0
             "copy": "for k in independent(row):\n"
             "    store(result, i * row + k, load(value, k))"
         },
-        natively=lambda call_: not call_.dtypes[0].np.hasobject and not call_.dtypes[0].is_complex,
+        natively=_is_plain,
     ),
     grad=_push_gradient,
     reference=_push_reference,
@@ -177,4 +183,169 @@ return 0
         error_sample(Exception, "index -1 is not in", _STACK, i32(-1), f32(2), stage="run"),
     ),
     doc="``stack`` with ``value`` in place of row ``index``.  Gradient: dy, and its row.",
+)
+
+# ------------------------------------------------------------------------------------- StackResize
+
+
+def _resize_infer(call_: Call) -> list[Dims]:
+    stack, capacity = call_.shapes
+    require_rank(capacity, 0, "capacity")
+    if stack is None:
+        return [None]
+    if not stack:
+        raise ShapeError("the stack must have an axis")
+    known = call_.value(1)
+    return [(None if known is None else int(known), *stack[1:])]
+
+
+def _resize_reference(call_: Call, stack: Any, capacity: Any) -> Any:
+    if capacity < len(stack):
+        raise invalid(f"{len(stack)} elements do not fit into {int(capacity)}")
+    result = np.zeros((int(capacity), *stack.shape[1:]), stack.dtype)
+    result[: len(stack)] = stack
+    return result
+
+
+def _resize_gradient(op: Any, dy: Tensor) -> Any:
+    shape = call.Shape(op.stack)
+    return call.Slice(dy, call.ZerosLike(shape), shape), None
+
+
+def _resize_sizes(call_: Call) -> Mapping[str, int]:
+    stack: Any = call_.shapes[0]
+    capacity: Any = call_.value(1)
+    return {"old": stack[0], "new": int(capacity), "row": math.prod(stack[1:])}
+
+
+define(
+    "StackResize",
+    "stack: T, capacity: int32 -> result: T",
+    T=dtypes_of(ALL),
+    infer=_resize_infer,
+    kernel=Procedure(
+        """
+if old > new:
+    return 3
+for i in independent(old * row):
+    store(result, i, load(stack, i))
+for i in independent((new - old) * row):
+    store(result, old * row + i, {T}(0))
+return 0
+""",
+        sizes=_resize_sizes,
+        known=(1,),
+        natively=_is_plain,
+    ),
+    grad=_resize_gradient,
+    reference=_resize_reference,
+    samples=(
+        sample(f32(2, 3), i32(4), const=(1,)),
+        sample(f32(2), i32(2), const=(1,)),
+        sample(f32(0, 2), i32(3), const=(1,)),
+        sample(i32([1, 2]), i32(3)),
+    ),
+    errors=(
+        error_sample(Exception, "do not fit", f32(3), i32(2), const=(1,), stage="run"),
+        error_sample(ValueError, "must have an axis", f32(), i32(2), const=(1,)),
+    ),
+    doc="``stack`` with zeros behind its elements.  Gradient: dy, of those elements.",
+)
+
+
+# ---------------------------------------------------------------------------------- what is written
+
+
+def _mark_infer(call_: Call) -> list[Dims]:
+    require_rank(call_.shapes[0], 1, "written")
+    require_rank(call_.shapes[1], 0, "the index")
+    return [call_.shapes[0], ()]
+
+
+def _check_infer(call_: Call) -> list[Dims]:
+    return _mark_infer(call_)[1:]
+
+
+def _place(call_: Call, written: Any, index: Any) -> int:
+    if not 0 <= index < len(written):
+        raise invalid(
+            f"{call_.attrs['array']}: index {int(index)} is not in [0, {len(written)}), its size"
+        )
+    return int(index)
+
+
+def _mark_reference(call_: Call, written: Any, index: Any) -> Any:
+    place = _place(call_, written, index)
+    if written[place]:
+        raise invalid(f"{call_.attrs['array']}: element {place} is written for the second time")
+    result = written.copy()
+    result[place] = True
+    return result, index
+
+
+def _check_reference(call_: Call, written: Any, index: Any) -> Any:
+    place = _place(call_, written, index)
+    if not written[place]:
+        raise invalid(f"{call_.attrs['array']}: element {place} is read, but nothing wrote it")
+    return index
+
+
+_SIZE: Any = {"sizes": lambda call_: {"n": call_.shapes[0][0]}}
+_WRITTEN = np.array([True, False, True])
+
+define(
+    "StackMark",
+    "written: bool, index: int32 -> result: bool, checked: int32",
+    array="TensorArray",
+    infer=_mark_infer,
+    kernel=Procedure(
+        """
+i = int64(load(index, 0))
+if (i < 0) | (i >= n):
+    return 2
+if load(result, i):
+    return 3
+store(result, i, bool_(1))
+store(checked, 0, load(index, 0))
+return 0
+""",
+        updates={0: 0},
+        **_SIZE,
+    ),
+    grad=not_differentiable("it looks at which elements are written"),
+    reference=_mark_reference,
+    samples=(sample(_WRITTEN, i32(1)), sample(np.zeros(1, bool), i32(0))),
+    errors=(
+        error_sample(Exception, "written for the second", _WRITTEN, i32(0), stage="run"),
+        error_sample(Exception, "index 3 is not in", _WRITTEN, i32(3), stage="run"),
+        error_sample(Exception, "index -1 is not in", _WRITTEN, i32(-1), stage="run"),
+    ),
+    doc="Note that element ``index`` is written, for the first time; ``checked`` is ``index``.",
+)
+
+define(
+    "StackCheck",
+    "written: bool, index: int32 -> checked: int32",
+    array="TensorArray",
+    infer=_check_infer,
+    kernel=Procedure(
+        """
+i = int64(load(index, 0))
+if (i < 0) | (i >= n):
+    return 2
+if not load(written, i):
+    return 3
+store(checked, 0, load(index, 0))
+return 0
+""",
+        **_SIZE,
+    ),
+    grad=not_differentiable("it looks at which elements are written"),
+    reference=_check_reference,
+    samples=(sample(_WRITTEN, i32(0)), sample(_WRITTEN, i32(2))),
+    errors=(
+        error_sample(Exception, "nothing wrote it", _WRITTEN, i32(1), stage="run"),
+        error_sample(Exception, "index 3 is not in", _WRITTEN, i32(3), stage="run"),
+    ),
+    doc="``index``, when that element is written.",
 )

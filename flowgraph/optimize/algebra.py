@@ -270,7 +270,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "reshape to own shape",
-        ("Reshape", "BroadcastTo", "Tile"),
+        ("Reshape", "BroadcastTo", "Tile", "StackResize"),
         _forward_if_same_shape,
         "row-major order is kept; nothing is repeated",
     ),

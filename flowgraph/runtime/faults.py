@@ -38,7 +38,9 @@ _CLASS_OF = (
 
 
 def _updated_before(plan: Plan, row: int) -> str:
-    done = dict.fromkeys(w for i in plan.instrs[:row] for n in i.nodes for w in n.writes)
+    variables = set(plan.writes)  # loop variables count for nothing
+    done = [w for i in plan.instrs[:row] for n in i.nodes for w in n.writes if w in variables]
+    done = list(dict.fromkeys(done))
     if not done:
         return "no variable was changed by this run"
     return "already updated by this run: " + ", ".join(done)
