@@ -132,7 +132,7 @@ def test_misuse_names_the_array_and_the_line(target: str) -> None:
         with pytest.raises(tf.errors.InvalidArgumentError, match=text) as caught:
             run(fetch)
         if target != "checked":  # there the reference's own error comes first
-            assert "test_arrays.py:" in str(caught.value)
+            assert "test_tensor_arrays.py:" in str(caught.value)
     with pytest.raises(ValueError, match="shape .2. *, but the others"):
         one.write(2, [1.0, 2.0])
     with pytest.raises(ValueError, match="4 rows do not fit into 3"):
