@@ -126,18 +126,19 @@ def answer(case):
 
 
 def main():
+    """Answers one by one, so that those before a case that ends the process are not lost."""
     cases = pickle.load(sys.stdin.buffer)
-    answers = []
-    for case in cases:
-        try:
-            answers.append(answer(case))
-        except Exception as error:  # noqa: BLE001  whatever it is, it is the answer
-            text = str(getattr(error, "message", error)).removeprefix("Graph execution error:")
-            lines = [line.strip() for line in text.splitlines()]
-            text = [line for line in lines if line and not line.startswith(TRACE)]
-            answers.append({"error": (type(error).__name__, text[0] if text else "")})
     with open(sys.argv[1], "wb") as file:
-        pickle.dump(answers, file)
+        for case in cases:
+            try:
+                found = answer(case)
+            except Exception as error:  # noqa: BLE001  whatever it is, it is the answer
+                text = str(getattr(error, "message", error)).removeprefix("Graph execution error:")
+                lines = [line.strip() for line in text.splitlines()]
+                text = [line for line in lines if line and not line.startswith(TRACE)]
+                found = {"error": (type(error).__name__, text[0] if text else "")}
+            pickle.dump(found, file)
+            file.flush()
 
 
 if __name__ == "__main__":
