@@ -51,7 +51,9 @@ from flowgraph.shapes import (
 
 # ------------------------------------------------------------------------------------------- roll
 
+#: Behind the last axis that moves, elements stay together: a row is copied in two pieces.
 _ROLL = """
+{extents}
 for d in range(rank):
     store(turn, d, int64(0))
 for j in range(count):
@@ -60,15 +62,31 @@ for j in range(count):
     if a < 0 or a >= rank:
         return 3
     store(turn, a, load(turn, a) + int64(load(shift, j)))
-by = load(turn, rank - 1) % row
-for r in range(rows):
+if total == 0:
+    return 0
+for d in range(rank):
+    store(turn, d, load(turn, d) % load(extent, d))
+last = rank - 1
+block = int64(1)
+while last > 0 and load(turn, last) == 0:
+    block = block * load(extent, last)
+    last -= 1
+row = block * load(extent, last)
+by = block * load(turn, last)
+for r in range(total // row):
     rest = r
     source = int64(0)
-{coordinates}
+    step = row
+    for j in range(last):
+        d = last - 1 - j
+        size = load(extent, d)
+        source += (rest % size - load(turn, d)) % size * step
+        rest = rest // size
+        step = step * size
     for e in independent(by):
-        store(output, r * row + e, load(input, source * row + row - by + e))
+        store(output, r * row + e, load(input, source + row - by + e))
     for e in independent(row - by):
-        store(output, r * row + by + e, load(input, source * row + e))
+        store(output, r * row + by + e, load(input, source + e))
 return 0
 """
 
@@ -93,27 +111,15 @@ def _roll_infer(call_: Call) -> list[Dims]:
 
 
 def _roll_sizes(call_: Call) -> Mapping[str, int]:
-    shape, shift = call_.shapes[0], call_.shapes[1]
-    assert shape is not None and shift is not None
-    empty = 0 in shape
-    sizes: dict[str, Any] = {
-        "rank": len(shape), "count": math.prod(concrete(shift)), "row": 1 if empty else shape[-1],
-        "rows": 0 if empty else math.prod(concrete(shape[:-1])),
-    }  # fmt: skip
-    return sizes | {f"size{d}": size for d, size in enumerate(shape[:-1])}
+    shape = concrete(call_.shapes[0])
+    sizes = {f"size{d}": size for d, size in enumerate(shape)}
+    count = math.prod(concrete(call_.shapes[1]))
+    return sizes | {"rank": len(shape), "count": count, "total": math.prod(shape)}
 
 
 def _roll_choices(call_: Call) -> Mapping[str, str]:
-    """For every row its coordinates, last first, and from them the row it comes from."""
-    rank = len(call_.shapes[0])  # type: ignore[arg-type]
-    lines = ["step = int64(1)"]
-    for d in reversed(range(rank - 1)):
-        lines += [
-            f"source += (rest - load(turn, {d})) % size{d} * step",
-            f"rest = rest // size{d}",
-            f"step = step * size{d}",
-        ]
-    return {"coordinates": "\n".join("    " + line for line in lines)}
+    rank = len(concrete(call_.shapes[0]))
+    return {"extents": "\n".join(f"store(extent, {d}, size{d})" for d in range(rank))}
 
 
 def _roll_reference(call_: Call, x: Any, shift: Any, axis: Any) -> Any:
@@ -139,7 +145,9 @@ define(
         _ROLL,
         sizes=_roll_sizes,
         choices=_roll_choices,
-        scratch=lambda call_: {"turn": ("int64", len(call_.shapes[0]))},  # type: ignore[arg-type]
+        scratch=lambda call_: {
+            name: ("int64", len(concrete(call_.shapes[0]))) for name in ("turn", "extent")
+        },
     ),
     grad=lambda op, dy: (call.Roll(dy, call.Neg(op.shift), op.axis), None, None),
     reference=_roll_reference,

@@ -79,15 +79,20 @@ def _united(given: Any) -> tuple[Any, Any, Any, Any]:
             f"a of shape {shape.tolist()} and b of shape {given[5].tolist()} must have the same "
             "shape"
         )
-    places = [flat_places(given[k], shape) for k in (0, 3)]
-    every = np.union1d(*places)
-    columns = []
-    for where, values in zip(places, (given[1], given[4]), strict=True):
+    places = np.concatenate([flat_places(given[k], shape) for k in (0, 3)])
+    order = np.argsort(places, kind="stable")
+    new = np.diff(places[order], prepend=-1) != 0
+    number = np.empty(order.size, np.int64)
+    number[order] = np.cumsum(new) - 1
+    every = places[order][new]
+    columns, have = [], np.zeros(every.size, np.int64)
+    for where, values in zip(np.split(number, [len(given[1])]), (given[1], given[4]), strict=True):
         column = np.zeros(every.size, values.dtype)
-        np.add.at(column, np.searchsorted(every, where), values)
+        np.add.at(column, where, values)  # an index may be repeated
         columns.append(column)
-    have = np.isin(every, places[0]).astype(int) + np.isin(every, places[1])
-    return coordinates(every, shape), columns[0], columns[1], have
+        have += np.bincount(where, minlength=every.size) > 0
+    rows = np.concatenate([given[0], given[3]])[order[new]]
+    return rows, columns[0], columns[1], have
 
 
 def _add_reference(call_: Call, *given: Any) -> Any:

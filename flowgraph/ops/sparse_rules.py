@@ -87,6 +87,8 @@ def check_inside(indices: Array, shape: Sequence[int] | Array) -> None:
     bounds = np.asarray(shape, np.int64)
     if indices.shape[1] != bounds.size:
         raise invalid(f"indices of {indices.shape[1]} numbers for a shape of {bounds.size} axes")
+    if not indices.size or not ((indices.min(0) < 0) | (indices.max(0) >= bounds)).any():
+        return  # the usual case, without large temporary arrays
     wrong = ((indices < 0) | (indices >= bounds)).any(1)
     if wrong.any():
         i = int(np.argmax(wrong))
@@ -136,8 +138,9 @@ def coordinates(numbers: Array, shape: Sequence[int] | Array) -> Array:
     """The rows of indices [N, rank] of elements numbered in row-major order."""
     columns = []
     for size in reversed(np.asarray(shape).tolist()):
-        columns.append(numbers % max(size, 1))
-        numbers = numbers // max(size, 1)
+        rest = numbers // max(size, 1)
+        columns.append(numbers - rest * max(size, 1))
+        numbers = rest
     if not columns:
         return np.zeros((len(numbers), 0), np.int64)
     return np.stack(columns[::-1], 1).astype(np.int64)

@@ -313,6 +313,7 @@ STRICTER: dict[tuple[str, int], str] = {
     ("RegexReplace", 2): "TensorFlow leaves the text as it is, or writes half of the rewrite",
     ("ResizeBicubicGrad", 1): "channels that differ are an error here",
     ("ResizeBilinearGrad", 1): "as of ResizeBicubicGrad",
+    ("SpaceToBatchND", 5): "TensorFlow must know the size of block_shape when building",
     **dict.fromkeys(
         (
             ("SparseAdd", 2), ("SparseReduceMax", 1), ("SparseReduceMaxSparse", 1),
