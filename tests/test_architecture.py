@@ -55,6 +55,7 @@ LATE_IMPORTS = {
     ("session.py", "flowgraph.profile.trace"): "runs without profile must not pay for it",
     ("runplan.py", "flowgraph.profile.everything"): "as above",
     ("ops/host.py", "flowgraph.session"): "py_function may build and run a graph of its own",
+    ("image/codecs.py", "PIL"): "optional, and only decoding and encoding need it",
     ("view/digraph.py", "graphviz"): "only drawing needs it",
     ("view/render.py", "graphviz.backend"): "only drawing needs it",
     ("view/__init__.py", "flowgraph.view.digraph"): "only drawing needs it",

@@ -113,6 +113,7 @@ _SIZED_BY_DATA = frozenset(
     ("BroadcastGradientArgs", "PyFunc", "PyFuncStateless", "PlaceholderWithDefault", "Where")
     + ("StringSplit", "StringSplitV2", "EagerPyFunc", "DecodeRaw", "ParseTensor", "MatchingFiles")
     + ("UnicodeDecode", "UnicodeDecodeWithOffsets")
+    + ("DecodePng", "DecodeJpeg", "DecodeAndCropJpeg", "DecodeBmp", "DecodeGif", "DecodeImage")
     + ("Unique", "UniqueWithCounts", "UniqueV2", "UniqueWithCountsV2", "ListDiff")
     + ("DynamicPartition", "DenseToDenseSetOperation", "DenseToSparseSetOperation")
     + ("SparseToSparseSetOperation", "SparseAdd", "SparseSplit", "SparseSlice")

@@ -72,6 +72,9 @@ DIFFERENT: dict[tuple[str, str], str] = {
     ("BatchToSpaceND", "error"): "the size of block_shape need not be known",
     ("Cumprod", "gradients"): "right where elements are 0",
     ("CumulativeLogsumexp", "values"): "NaN is passed on",
+    ("DecodeAndCropJpeg", "values"): "as of DecodeJpeg",
+    ("DecodeJpeg", "values"): "Pillow computes accurately, TensorFlow's default fast",
+    ("EncodePng", "values"): "the same image, compressed otherwise",
     ("FusedBatchNormV2", "gradients"): "the statistics of a batch have a gradient here",
     ("FusedBatchNormV2", "values"): "the reserved outputs of inference hold the statistics given; "
     "TensorFlow leaves them unset, and its statistics of an empty batch are NaN",
@@ -305,6 +308,7 @@ def test_is_as_in_tensorflow(op: OpDef, selected: frozenset[str]) -> None:
 
 #: (op type, number of the error sample) -> why TensorFlow accepts it, or refuses it earlier.
 STRICTER: dict[tuple[str, int], str] = {
+    ("DecodeBmp", 0): "TensorFlow 2.21 reads beyond the pixels there are",
     ("ExtractGlimpse", 3): "windows without pixels are an error here",
     ("ExtractGlimpseV2", 3): "as of ExtractGlimpse",
     ("SampleDistortedBoundingBox", 2): "a range that is not in order is an error here",
