@@ -8,5 +8,7 @@ variables.py  tf.Variable with its value in it; writing.py: operations that writ
 tape.py       tf.GradientTape: notes operations (recording.py) and goes back along them
 function.py   tf.function: a Python function, traced (func_graph.py) once per signature
               (concrete_function.py)
+autograph.py  Python's statements on tensors, rewritten (autograph_rewrite.py)
+flow.py       tf.cond and tf.while_loop, executed
 specs.py      tf.TensorSpec and its kin
 """

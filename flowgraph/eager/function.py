@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from flowgraph.eager.autograph import converted
 from flowgraph.eager.concrete_function import ConcreteFunction
 from flowgraph.eager.specs import TensorSpec
 from flowgraph.eager.tensor import EagerTensor, Spec
@@ -41,12 +42,17 @@ class Function:
         python: the function.
         name: of its graphs.
         input_signature: TensorSpecs of all arguments, or None.
+        autograph: whether Python's statements become those of the graph.
     """
 
     def __init__(
-        self, python: Callable[..., Any], name: str, input_signature: Sequence[Any] | None = None
+        self,
+        python: Callable[..., Any],
+        name: str,
+        input_signature: Sequence[Any] | None = None,
+        autograph: bool = True,
     ) -> None:
-        self._python, self._name = python, name
+        self._python, self._name, self._autograph = python, name, autograph
         self._input_signature = None if input_signature is None else tuple(input_signature)
         if self._input_signature is not None:
             for spec in flatten(list(self._input_signature)):
@@ -83,21 +89,27 @@ class Function:
         try:
             known = self._bound.get(instance)
         except TypeError:
-            return Function(functools.partial(self._python, instance), self._name)
+            bound = functools.partial(self._python, instance)
+            return Function(bound, self._name, autograph=self._autograph)
         if known is None:
             # NB: not the bound method itself, which would keep the instance alive for ever.
-            itself, python = weakref.ref(instance), self._python
+            itself, python, is_converted = weakref.ref(instance), self._python, self._autograph
 
             def method(*args: Any, **kwargs: Any) -> Any:
-                return python(itself(), *args, **kwargs)
+                call_ = converted(python) if is_converted else python
+                return call_(itself(), *args, **kwargs)
 
             method.__signature__ = inspect.signature(python.__get__(instance))  # type: ignore[attr-defined]
-            known = self._bound[instance] = Function(method, self._name, self._input_signature)
+            known = self._bound[instance] = Function(
+                method, self._name, self._input_signature, autograph=False
+            )
         return known
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the function for these arguments; trace it first when the signature is new."""
-        if not get_default_graph().executes or _eagerly[0]:
+        if not get_default_graph().executes:
+            return self._traced()(*args, **kwargs)
+        if _eagerly[0]:
             return self._python(*args, **kwargs)
         specs = None
         if not kwargs and all(x.__class__ is EagerTensor for x in args):
@@ -184,13 +196,18 @@ class Function:
 
     def _trace(self, args: Any, kwargs: Any) -> ConcreteFunction:
         name = f"__inference_{self._name}_{next(_numbers)}"
-        concrete = ConcreteFunction(name)
-        concrete.trace(self._python, args, kwargs, may_make_variables=not self._is_traced)
+        concrete, python = ConcreteFunction(name), self._traced()
+        concrete.trace(python, args, kwargs, may_make_variables=not self._is_traced)
         if concrete.graph.variables_made:
             # A function may make variables the first time only, so it must not do so again.
-            concrete.trace(self._python, args, kwargs, may_make_variables=False)
+            concrete.trace(python, args, kwargs, may_make_variables=False)
         self._is_traced = True
         return concrete
+
+    def _traced(self) -> Callable[..., Any]:
+        """The Python function as it is traced."""
+        python: Callable[..., Any] = converted(self._python) if self._autograph else self._python
+        return python
 
     def __repr__(self) -> str:
         return f"<flowgraph Function {self._name}>"
@@ -285,8 +302,8 @@ def function(
     Args:
         func: the function; None to use ``tf.function(...)`` with options as decorator.
         input_signature: a TensorSpec per argument: one trace then serves all calls.
-        autograph: accepted; Python's ``if`` and ``while`` are not converted (use tf.cond and
-            tf.while_loop).
+        autograph: whether Python's ``if``, ``while``, ``for``, ``and``, ``or``, ``not`` on tensors
+            become branches and loops of the graph (tf.autograph), also in functions it calls.
         experimental_autograph_options, experimental_relax_shapes: accepted.
 
     Returns:
@@ -314,7 +331,7 @@ def function(
         if not callable(python):
             raise TypeError(f"tf.function takes a function, got {python!r}")
         name = getattr(python, "__name__", python.__class__.__name__).strip("<>")
-        return Function(python, name, input_signature)
+        return Function(python, name, input_signature, autograph)
 
     return decorate if func is None else decorate(func)
 

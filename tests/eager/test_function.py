@@ -254,7 +254,7 @@ def test_errors_name_the_line():
     with pytest.raises(tf.errors.InvalidArgumentError, match=r"= 7 is not in(.|\n)*function.py"):
         rows(tf.ones([2, 3]), tf.constant([7]))
 
-    @tf.function
+    @tf.function(autograph=False)
     def branch(x):
         return 1.0 if x > 0 else 2.0
 
