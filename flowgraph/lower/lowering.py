@@ -65,6 +65,7 @@ class Lowering:
         self.variables: dict[str, Operand] = {}
         self.counters: dict[str, Slot] = {}
         self.outer: Lowering | None = None
+        self.written_out: dict[tuple[Slot, tuple[int, ...]], Operand] = {}
         self.needed = external_outputs(regions, graph)
 
     def inside(self, graph: FrozenGraph, regions: list[Region]) -> Lowering:
@@ -253,10 +254,26 @@ class Lowering:
         """``operand`` itself, or a row-major copy of it."""
         if operand.is_contiguous():
             return operand
+        array = operand.slot.array
+        if self.outer is not None and array is not None and not any(operand.strides):
+            # a repeated number, in a loop: written out once, not in every iteration
+            return self._written_out(operand, array)
         slot = self.new_slot(ARENA, operand.size * operand.dtype.np.itemsize)
         target = Operand(slot, operand.dtype, operand.shape, contiguous_strides(operand.shape))
         self.copy(operand, target, node)
         return target
+
+    def _written_out(self, operand: Operand, array: np.ndarray) -> Operand:
+        """A constant that repeats one number, as a constant with all of its elements."""
+        key = (operand.slot, operand.shape)
+        found = self.written_out.get(key)
+        if found is None:
+            full = np.full(operand.shape, array.flat[0], operand.dtype.np)
+            slot = self.new_slot(CONST, full.nbytes, operand.slot.name, full)
+            strides = contiguous_strides(operand.shape)
+            found = Operand(slot, operand.dtype, operand.shape, strides)
+            self.written_out[key] = found
+        return found
 
     def lower_custom(self, node: Node) -> None:
         rule = node.opdef.kernel  # type: ignore[union-attr]

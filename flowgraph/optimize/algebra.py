@@ -32,6 +32,7 @@ from flowgraph.optimize.frozen import (
     rewrite,
     uniform_bits,
 )
+from flowgraph.shapes import is_fully_known
 
 
 class Maker:
@@ -107,6 +108,18 @@ def _keeps_shape(node: Node, kept: Value, dropped: Value) -> bool:
 
 def _forward(node: Node, make: Maker) -> Value | None:
     return node.inputs[0]
+
+
+def _slice_of_everything(node: Node, make: Maker) -> Value | None:
+    strides, dy, dx = node.inputs[3].node.const, node.inputs[4], node.outputs[0]
+    if strides is None or (strides < 0).any() or not is_fully_known(dx.shape):
+        return None
+    if not is_fully_known(dy.shape) or dy.size != dx.size:
+        return None
+    if dy.shape == dx.shape:
+        return dy
+    shape = make.const(np.array(dx.sizes, np.int32), node.inputs[0])
+    return make("Reshape", dy, shape, T=dy.dtype, Tshape=shape.dtype)
 
 
 def _forward_if_same_shape(node: Node, make: Maker) -> Value | None:
@@ -273,6 +286,12 @@ RULES: tuple[Rule, ...] = (
         ("Reshape", "BroadcastTo", "Tile", "StackResize"),
         _forward_if_same_shape,
         "row-major order is kept; nothing is repeated",
+    ),
+    Rule(
+        "slice everything",
+        ("StridedSliceGrad",),
+        _slice_of_everything,
+        "as many elements as there are, in their order: no zeros between them",
     ),
     Rule("reshape a reshape", ("Reshape",), _reshape_of_reshape, "only the last shape counts"),
     Rule("transpose nothing", ("Transpose",), _transpose_nothing, "the identity permutation"),

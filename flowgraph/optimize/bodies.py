@@ -19,15 +19,14 @@ from flowgraph.optimize.frozen import (
     ABSENT,
     FEED,
     VARIABLE,
+    VARIES,
     FrozenGraph,
     Node,
     Value,
     eliminate_dead,
     rewrite,
 )
-from flowgraph.shapes import Dims, format_dims, is_fully_known
-
-_INNER_SIZE = "a size inside depends on values made there"
+from flowgraph.shapes import Dims, is_fully_known
 
 Specialize = Callable[[FrozenGraph], Any]
 
@@ -81,7 +80,7 @@ def specialize_bodies(
         if is_open(value):
             row = _row_shape(list(bodies.values()), position, inputs, specialize)
             if row is not None and not is_fully_known(row):
-                raise _refusal(node, _INNER_SIZE)
+                raise _refusal(node, "elements of what it stacks have sizes that depend on values")
             inputs[position] = closed(value, row, out)
     if any(new is not old for new, old in zip(inputs, _given(node), strict=True)):
         given = list(inputs)
@@ -89,10 +88,19 @@ def specialize_bodies(
             given.insert(written, node.inputs[written])
         node = node.like(given)
     sizes = [value.sizes for value in inputs]
-    bodies = {k: _specialized(node, g, sizes, specialize) for k, g in bodies.items()}
-    new = node.like(node.inputs, _result_shapes(node, bodies, inputs))
-    new.attrs = {**node.attrs, **bodies}
+    try:
+        fixed = {k: _specialized(g, sizes, specialize) for k, g in bodies.items()}
+        new = node.like(node.inputs, _result_shapes(node, fixed, inputs))
+    except _Varies:
+        new = node.like(node.inputs)
+        new.attrs = {**node.attrs, VARIES: True}
+        return new
+    new.attrs = {**node.attrs, **fixed}
     return new
+
+
+class _Varies(Exception):
+    """Sizes inside an If or While change, or depend on values made there."""
 
 
 def _given(node: Node) -> list[Value]:
@@ -116,16 +124,8 @@ def _result_shapes(
             (results[0][i] if value.node.type == ABSENT else value).shape
             for i, value in enumerate(results[1])
         ]
-    for k, (one, other) in enumerate(zip(shapes, others, strict=True)):
-        if one != other:
-            what = (
-                f"variable {k - len(node.writes)} has shape {format_dims(other)} at the start and "
-                f"{format_dims(one)} after an iteration"
-                if node.type == "While"
-                else f"result {k - len(node.writes)} has shape {format_dims(one)} or "
-                f"{format_dims(other)}"
-            )
-            raise _refusal(node, f"{what}: sizes must not change")
+    if shapes != others:
+        raise _Varies
     return shapes
 
 
@@ -153,11 +153,11 @@ def _with_constants(body: FrozenGraph, inputs: Sequence[Value], carried: int) ->
 
 
 def _specialized(
-    node: Node, body: FrozenGraph, sizes: Sequence[tuple[int, ...]], specialize: Specialize
+    body: FrozenGraph, sizes: Sequence[tuple[int, ...]], specialize: Specialize
 ) -> FrozenGraph:
     staged = specialize(with_feed_shapes(body, sizes, {}))
     if staged.rest is not None:
-        raise _refusal(node, _INNER_SIZE)
+        raise _Varies
     return staged.first
 
 

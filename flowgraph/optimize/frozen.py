@@ -32,6 +32,9 @@ FEED, VARIABLE, ABSENT = "Feed", "Variable", "Absent"
 #: Attr of a constant whose elements are all written before one is read.
 UNWRITTEN = "_unwritten"
 
+#: Attr of an If or While in which sizes change: it runs as a host instruction.
+VARIES = "_varies"
+
 #: Attr of writes to a variable without static shape.
 RESIZES = "_resizes"
 

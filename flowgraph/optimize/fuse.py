@@ -24,7 +24,16 @@ from dataclasses import dataclass, field
 
 from flowgraph.graph.opdef import Custom, Loops, OpDef, Procedure, View
 from flowgraph.kernel.ir import KERNEL_DTYPES
-from flowgraph.optimize.frozen import FEED, HOST, RESIZES, VARIABLE, FrozenGraph, Node, Value
+from flowgraph.optimize.frozen import (
+    FEED,
+    HOST,
+    RESIZES,
+    VARIABLE,
+    VARIES,
+    FrozenGraph,
+    Node,
+    Value,
+)
 from flowgraph.optimize.order import Edges
 from flowgraph.optimize.views import inputs_read, is_view, storage, view_source
 
@@ -84,6 +93,11 @@ def broadcast_shape(shapes: list) -> tuple[int, ...]:
     return tuple(result)
 
 
+def _varies(node: Node) -> bool:
+    """True for an If or While that cannot run as jumps: sizes change, or it carries strings."""
+    return VARIES in node.attrs or any(v.dtype.np.hasobject for v in node.outputs)
+
+
 def runs_on_host(opdef: OpDef, node: Node) -> bool:
     """True when the reference runs the node as a host instruction."""
     if opdef.effect == HOST or opdef.kernel is None:
@@ -120,9 +134,9 @@ class _Fuser:
         for node in graph.nodes:
             if node.opdef is None or node.type == "Const":
                 continue
-            if node.bodies:
+            if node.bodies and not _varies(node):
                 self.open(FLOW, node)
-            elif runs_on_host(node.opdef, node):
+            elif node.bodies or runs_on_host(node.opdef, node):
                 self.open(HOST_REGION, node)
             elif is_view(node):
                 source = self.region_of.get(view_source(node).node)

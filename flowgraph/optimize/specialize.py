@@ -87,6 +87,9 @@ def specialize(graph: FrozenGraph) -> Staged:
             if not isinstance(found, Node):
                 return found
             current = found
+            if not _has_known_sizes(current):
+                stuck.append(current)
+                waits = True
         elif not waits:
             if not _has_known_sizes(node):
                 current = node.like(node.inputs, _infer(node))
