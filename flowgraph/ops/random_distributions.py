@@ -1,12 +1,8 @@
 """Random numbers of other distributions: gamma and Poisson.
 
-Each number has its own stretch of the stream (philox.Lanes), as rejection takes an unknown count of
-uniforms and normals; with seeds, the numbers are TensorFlow's.
+With seeds, the numbers are TensorFlow's.
 
-Sources: Marsaglia and Tsang, "A simple method for generating gamma variables" (2000); Hormann, "The
-transformed rejection method for generating Poisson random variables" (1993), its PTRS.
-
-Read next: philox.py, random_classes.py.
+Read next: random_lanes.py (how they are made), random_stateless_lanes.py.
 """
 
 from __future__ import annotations
@@ -37,12 +33,21 @@ from flowgraph.graph.opdef import (
 from flowgraph.kernel import special
 from flowgraph.ops import philox_text
 from flowgraph.ops.philox import RESERVED_PER_NUMBER
+from flowgraph.ops.random_lanes import (
+    GAMMA_LANE,
+    LOG_FACTORIAL,
+    POISSON_LANE,
+    gamma_numbers,
+    poisson_numbers,
+    sizes_of,
+    whole,
+    whole_text,
+)
 from flowgraph.ops.random_seeds import NO_GRADIENT, seeds_of, stream_of
 from flowgraph.ops.rules import (
     broadcast_shape,
     f32,
     i32,
-    invalid,
     number,
     require_rank,
     shape_of,
@@ -79,12 +84,6 @@ def _each_sizes(call_: Call) -> Mapping[str, int]:
     }
 
 
-def _sizes_of(shape: Any) -> tuple[int, ...]:
-    if np.any(shape < 0):
-        raise invalid(f"shape must not be negative: {shape.tolist()}")
-    return tuple(int(n) for n in shape)
-
-
 _EACH = """
 state = int64_stack(3)
 kept = float64_stack(4)
@@ -96,58 +95,11 @@ for at in range(samples * kinds):
 return 0
 """
 
-_GAMMA_LANE = """
-def gamma(alpha, state, kept, words, seed, seed2):
-    result = nan
-    if alpha == 1.0:
-        result = -log1p(-next_uniform(state, kept, words, seed, seed2))
-    elif alpha > 0.0 and alpha < inf:
-        d = alpha + (0.6666666666666666 if alpha < 1.0 else -0.3333333333333333)
-        c = 0.3333333333333333 / sqrt(d)
-        waiting = True
-        while waiting:
-            x = next_normal(state, kept, words, seed, seed2)
-            v = 1.0 + c * x
-            if v > 0.0:
-                v = v * v * v
-                u = next_uniform(state, kept, words, seed, seed2)
-                if u < 1.0 - 0.0331 * (x * x) * (x * x):
-                    waiting = False
-                elif log(u) < 0.5 * x * x + d * (1.0 - v + log(v)):
-                    waiting = False
-                if not waiting:
-                    result = d * v
-        if alpha < 1.0:
-            result = result * next_uniform(state, kept, words, seed, seed2) ** (1.0 / alpha)
-    return result
-
-"""
-
-
 def _gamma_reference(call_: Call, counter: Any, shape: Any, alpha: Any) -> Any:
-    sizes = _sizes_of(shape)
+    sizes = sizes_of(shape)
     samples = math.prod(sizes)
     a = np.repeat(alpha.reshape(-1).astype(np.float64), samples)
-    lanes = stream_of(call_, counter).lanes(a.size)
-    result = np.full(a.size, np.nan)
-    ones = np.flatnonzero(a == 1)
-    result[ones] = -np.log1p(-lanes.uniform(ones))
-    others = np.flatnonzero((a != 1) & (a > 0) & (a < np.inf))
-    d = a + np.where(a < 1, 2 / 3, -1 / 3)
-    c = 1 / 3 / np.sqrt(d)
-    waiting = others
-    while waiting.size:
-        x = lanes.normal(waiting)
-        v = 1 + c[waiting] * x
-        tried = v > 0
-        at, x, v = waiting[tried], x[tried], v[tried] ** 3
-        u = lanes.uniform(at)
-        accepted = u < 1 - 0.0331 * (x * x) * (x * x)
-        accepted |= np.log(u) < 0.5 * x * x + d[at] * (1 - v + np.log(v))
-        result[at[accepted]] = (d[at] * v)[accepted]
-        waiting = np.setdiff1d(waiting, at[accepted])
-    small = others[a[others] < 1]
-    result[small] *= lanes.uniform(small) ** (1 / a[small])
+    result = gamma_numbers(a, stream_of(call_, counter).lanes(a.size))
     numbers = result.reshape(alpha.size, samples).T
     return numbers.reshape((*sizes, *alpha.shape)).astype(alpha.dtype)
 
@@ -170,7 +122,7 @@ define(
         philox_text.RESERVE + _EACH,
         sizes=_each_sizes,
         known=(0,),
-        helpers=philox_text.PHILOX + philox_text.NORMALS + philox_text.LANES + _GAMMA_LANE,
+        helpers=philox_text.PHILOX + philox_text.NORMALS + philox_text.LANES + GAMMA_LANE,
         choices=lambda call_: {
             "drawn": f"{call_.dtypes[1].name}(gamma(float64(load(alpha, kind)), "
             "state, kept, words, seed, seed2))"
@@ -233,92 +185,18 @@ define(
 
 # ----------------------------------------------------------------------------------------- Poisson
 
-_POISSON_LANE = """
-def log_factorial(k):
-    x = k + 1.0
-    product = 1.0
-    while x < 10.0:
-        product = product * x
-        x = x + 1.0
-    z = 1.0 / (x * x)
-    tail = (0.08333333333333333 - z * (0.002777777777777778 - z * (7.936507936507937e-4
-        - z * 5.952380952380953e-4))) / x
-    return (x - 0.5) * log(x) - x + 0.9189385332046727 + tail - log(product)
-
-def poisson(rate, state, kept, words, seed, seed2):
-    result = nan
-    if rate < 10.0:
-        bound = exp(-rate)
-        product = next_uniform(state, kept, words, seed, seed2)
-        result = 0.0
-        while product > bound:
-            result = result + 1.0
-            product = product * next_uniform(state, kept, words, seed, seed2)
-    elif rate < inf:
-        b = 0.931 + 2.53 * sqrt(rate)
-        a = -0.059 + 0.02483 * b
-        inverse_alpha = 1.1239 + 1.1328 / (b - 3.4)
-        low = 0.9277 - 3.6224 / (b - 2.0)
-        log_rate = log(rate)
-        waiting = True
-        while waiting:
-            u = next_uniform(state, kept, words, seed, seed2) - 0.5
-            v = next_uniform(state, kept, words, seed, seed2)
-            inside = 0.5 - absolute(u)
-            result = floor((2.0 * a / inside + b) * u + rate + 0.43)
-            if inside >= 0.07 and v <= low:
-                waiting = False
-            elif result >= 0.0 and (inside >= 0.013 or v <= inside):
-                s = log(v * inverse_alpha / (a / (inside * inside) + b))
-                if s <= result * log_rate - rate - log_factorial(result):
-                    waiting = False
-    return result
-
-"""
-
-
 def _poisson_reference(call_: Call, counter: Any, shape: Any, rate: Any) -> Any:
-    sizes = _sizes_of(shape)
+    sizes = sizes_of(shape)
     samples = math.prod(sizes)
     mean = np.repeat(rate.reshape(-1).astype(np.float64), samples)
-    lanes = stream_of(call_, counter).lanes(mean.size)
-    result = np.full(mean.size, np.nan)
-    few = np.flatnonzero(mean < 10)
-    product, result[few] = lanes.uniform(few), 0
-    while few.size:
-        more = product > np.exp(-mean[few])
-        few, product = few[more], product[more]
-        result[few] += 1
-        product = product * lanes.uniform(few)
-    waiting = np.flatnonzero((mean >= 10) & (mean < np.inf))
-    while waiting.size:
-        m = mean[waiting]
-        b = 0.931 + 2.53 * np.sqrt(m)
-        a = -0.059 + 0.02483 * b
-        u, v = lanes.uniform(waiting) - 0.5, lanes.uniform(waiting)
-        inside = 0.5 - np.abs(u)
-        k = np.floor((2 * a / inside + b) * u + m + 0.43)
-        accepted = (inside >= 0.07) & (v <= 0.9277 - 3.6224 / (b - 2))
-        s = np.log(v * (1.1239 + 1.1328 / (b - 3.4)) / (a / (inside * inside) + b))
-        log_factorial = np.array([math.lgamma(n + 1) for n in np.maximum(k, 0)])
-        possible = (k >= 0) & ((inside >= 0.013) | (v <= inside))
-        accepted |= possible & (s <= k * np.log(m) - m - log_factorial)
-        result[waiting[accepted]] = k[accepted]
-        waiting = waiting[~accepted]
-    target = call_.out_dtypes[0].np
-    if target.kind == "i":
-        result = np.where(np.isnan(result), -1, np.minimum(result, np.iinfo(target).max))
-    numbers = result.reshape(rate.size, samples).T
-    return numbers.reshape((*sizes, *rate.shape)).astype(target)
+    result = poisson_numbers(mean, stream_of(call_, counter).lanes(mean.size))
+    numbers = whole(result, call_.out_dtypes[0].np).reshape(rate.size, samples).T
+    return numbers.reshape((*sizes, *rate.shape))
 
 
 def _poisson_drawn(call_: Call) -> str:
-    target = call_.out_dtypes[0]
     drawn = "poisson(float64(load(rate, kind)), state, kept, words, seed, seed2)"
-    if target.np.kind == "i":  # NaN, of a rate that is none, is no integer
-        bound = float(np.iinfo(target.np).max) - (512 if target.np.itemsize == 8 else 0)
-        return f"{target.name}(maximum(-1.0, minimum({drawn}, {bound})))"
-    return f"{target.name}({drawn})"
+    return whole_text(drawn, call_.out_dtypes[0])
 
 
 define(
@@ -334,7 +212,8 @@ define(
         philox_text.RESERVE + _EACH,
         sizes=_each_sizes,
         known=(0,),
-        helpers=philox_text.PHILOX + philox_text.NORMALS + philox_text.LANES + _POISSON_LANE,
+        helpers=philox_text.PHILOX + philox_text.NORMALS + philox_text.LANES
+        + LOG_FACTORIAL + POISSON_LANE,
         choices=lambda call_: {"drawn": _poisson_drawn(call_)},
     ),
     grad=NO_GRADIENT,

@@ -177,7 +177,8 @@ def stateless_random_uniform(
         shape: sizes: a list of ints, or an integer vector.
         {seed}
         minval: the least number.
-        maxval: the bound, itself left out; 1 by default for floats, needed for integers.
+        maxval: the bound, itself left out; 1 by default for floats, needed for integers, unless
+            minval is None, too: all integers are drawn then.
         dtype: a float dtype, int32 or int64.
         name: of the operations; ``stateless_random_uniform`` by default.
 
@@ -200,6 +201,10 @@ def stateless_random_uniform(
         raise ValueError(
             f"stateless_random_uniform: dtype {target.name} is neither float, int32 nor int64"
         )
+    if minval is None and maxval is None and target.is_integer:
+        sizes = convert_to_tensor(size_vector(shape), name="shape")
+        name = name or "stateless_random_uniform"
+        return apply_op("StatelessRandomUniformFullInt", sizes, seed, dtype=target, name=name)
     if maxval is None:
         if target.is_integer:
             raise ValueError(
