@@ -48,7 +48,7 @@ def _scaled(
     return regularizer
 
 
-@export("contrib.layers.l1_regularizer")
+@export("contrib.layers.l1_regularizer", "contrib.slim.l1_regularizer")
 def l1_regularizer(scale: float, scope: str | None = None) -> Regularizer:
     """``scale * sum(|w|)``, which drives weights to 0.
 
@@ -74,7 +74,7 @@ def l1_regularizer(scale: float, scope: str | None = None) -> Regularizer:
     )
 
 
-@export("contrib.layers.l2_regularizer")
+@export("contrib.layers.l2_regularizer", "contrib.slim.l2_regularizer")
 def l2_regularizer(scale: float, scope: str | None = None) -> Regularizer:
     """``scale * sum(w^2) / 2``, which keeps weights small.
 
@@ -95,7 +95,7 @@ def l2_regularizer(scale: float, scope: str | None = None) -> Regularizer:
     return _scaled("l2_regularizer", scale, scope, call.L2Loss)
 
 
-@export("contrib.layers.l1_l2_regularizer")
+@export("contrib.layers.l1_l2_regularizer", "contrib.slim.l1_l2_regularizer")
 def l1_l2_regularizer(
     scale_l1: float = 1.0, scale_l2: float = 1.0, scope: str | None = None
 ) -> Regularizer:
@@ -121,7 +121,7 @@ def l1_l2_regularizer(
     return sum_regularizer([l1_regularizer(scale_l1), l2_regularizer(scale_l2)], scope)
 
 
-@export("contrib.layers.sum_regularizer")
+@export("contrib.layers.sum_regularizer", "contrib.slim.sum_regularizer")
 def sum_regularizer(
     regularizer_list: Iterable[Regularizer | None], scope: str | None = None
 ) -> Regularizer | Any:
@@ -147,7 +147,7 @@ def sum_regularizer(
     return regularizer
 
 
-@export("contrib.layers.apply_regularization")
+@export("contrib.layers.apply_regularization", "contrib.slim.apply_regularization")
 def apply_regularization(regularizer: Regularizer, weights_list: Any = None) -> Tensor:
     """The sum of ``regularizer`` over weights; it joins ``GraphKeys.REGULARIZATION_LOSSES``.
 

@@ -272,7 +272,7 @@ class Layer:
         get_default_graph().get_collection_ref(GraphKeys.REGULARIZATION_LOSSES).extend(new)
 
     def add_update(self, updates: Any, inputs: Any = None) -> None:
-        """Add to the layer's updates, and to ``GraphKeys.UPDATE_OPS``.
+        """Add to the layer's updates, and to ``GraphKeys.UPDATE_OPS`` if it is trained.
 
         Args:
             updates: an operation or a list of them, to be run with every training step.
@@ -281,7 +281,8 @@ class Layer:
         new = updates if isinstance(updates, (list, tuple)) else [updates]
         new = [getattr(update, "op", update) for update in new]
         self._updates += [(update, _listed(inputs)) for update in new]
-        get_default_graph().get_collection_ref(GraphKeys.UPDATE_OPS).extend(new)
+        if self.trainable:
+            get_default_graph().get_collection_ref(GraphKeys.UPDATE_OPS).extend(new)
 
     @property
     def losses(self) -> list[Tensor]:

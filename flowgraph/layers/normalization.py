@@ -51,12 +51,16 @@ class BatchNormalization(Layer):
             only their defaults are accepted.
         fused: use the one kernel for images (the default where it can be), whose moving variance
             is the unbiased one.
-        trainable: whether ``beta`` and ``gamma`` are trained.
+        trainable: whether ``beta`` and ``gamma`` are trained; if not, the moving statistics stay as
+            they are, too.  NB: as in TensorFlow 1, ``training`` alone says which are used.
         name: of the layer; ``batch_normalization`` by default.
 
     A call takes ``training``: True (statistics of the batch, moving ones follow), False (the
     default: moving statistics), or a bool tensor.
     """
+
+    #: The variables in the order they are made.
+    _VARIABLES = ("gamma", "beta", "moving_mean", "moving_variance")
 
     def __init__(
         self,
@@ -122,12 +126,9 @@ class BatchNormalization(Layer):
             [channels.get(a, 1) for a in range(rank)] if len(channels) > 1 else [*channels.values()]
         )
         number = float32 if self._dtype is float16 else self._dtype
-        for name, wanted, trained in (
-            ("gamma", self.scale, True),
-            ("beta", self.center, True),
-            ("moving_mean", True, False),
-            ("moving_variance", True, False),
-        ):
+        for name in self._VARIABLES:
+            trained = not name.startswith("moving")
+            wanted = {"gamma": self.scale, "beta": self.center}.get(name, True)
             variable = None
             if wanted:
                 variable = self.add_weight(
@@ -156,7 +157,7 @@ class BatchNormalization(Layer):
 
     def call(self, inputs: Tensor, training: Any = False) -> Tensor:  # type: ignore[override]
         """The operations of the layer."""
-        mode = known_truth(training) if self.trainable else False
+        mode = known_truth(training)
         if self.fused and mode is not None:
             return self._in_one_kernel(inputs, mode)
         x = cast(inputs, float32) if inputs.dtype.base_dtype is float16 else inputs

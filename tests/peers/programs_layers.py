@@ -212,7 +212,6 @@ PROGRAMS = {
     "bn images training": L("batch_normalization", X4, training=True, epsilon=0.01),
     "bn images not fused": L("batch_normalization", X4, training=True, fused=False),
     "bn two axes": L("batch_normalization", X3, training=True, axis=[1, 2]),
-    "bn fixed": L("batch_normalization", X2, training=True, trainable=False, named=False),
     **{f"bn steps {rank} {train} {fused}": partial(moving, rank=rank, train=train, fused=fused)
        for rank, fused in ((2, False), (4, True), (4, False)) for train in (True, False, "tensor")},
     "dropout": partial(dropped, training=True, rate=0.4),
