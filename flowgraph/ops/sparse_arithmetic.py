@@ -81,17 +81,17 @@ def _united(given: Any) -> tuple[Any, Any, Any, Any]:
         )
     places = np.concatenate([flat_places(given[k], shape) for k in (0, 3)])
     order = np.argsort(places, kind="stable")
-    new = np.diff(places[order], prepend=-1) != 0
+    in_order = places[order]
+    heads = np.flatnonzero(np.append(True, in_order[1:] != in_order[:-1])[: places.size])
     number = np.empty(order.size, np.int64)
-    number[order] = np.cumsum(new) - 1
-    every = places[order][new]
-    columns, have = [], np.zeros(every.size, np.int64)
+    number[order] = np.repeat(np.arange(heads.size), np.diff(heads, append=places.size))
+    columns, have = [], np.zeros(heads.size, np.int64)
     for where, values in zip(np.split(number, [len(given[1])]), (given[1], given[4]), strict=True):
-        column = np.zeros(every.size, values.dtype)
+        column = np.zeros(heads.size, values.dtype)
         np.add.at(column, where, values)  # an index may be repeated
         columns.append(column)
-        have += np.bincount(where, minlength=every.size) > 0
-    rows = np.concatenate([given[0], given[3]])[order[new]]
+        have += np.bincount(where, minlength=heads.size) > 0
+    rows = np.concatenate([given[0], given[3]])[order[heads]]
     return rows, columns[0], columns[1], have
 
 

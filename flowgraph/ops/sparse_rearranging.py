@@ -38,12 +38,14 @@ from flowgraph.ops.rules import (
     shape_of,
 )
 from flowgraph.ops.sparse_rules import (
+    SORT_KEYS,
     as_sparse,
     check_inside,
     check_sparse,
     coordinates,
     flat_places,
     parts,
+    sort_scratch,
     sparse_parts,
     sparse_sample,
 )
@@ -205,6 +207,43 @@ def _reorder_infer(call_: Call) -> list[Dims]:
     return [(count, rank), (count,)]
 
 
+#: Every key is the number of an element in row-major order.
+_REORDER = """
+many = float64(1)
+for d in range(rank):
+    many = many * float64(load(input_shape, d))
+if many >= 4.0e18:
+    return 3
+turned = int64(0)
+last = int64(-1)
+for i in range(m):
+    key = int64(0)
+    for d in range(rank):
+        k = load(input_indices, i * rank + d)
+        if k < 0 or k >= load(input_shape, d):
+            return 2
+        key = key * load(input_shape, d) + k
+    if key < last:
+        turned = int64(1)
+    last = key
+    store(keys, i, key)
+    store(order, i, i)
+limit = int64(many)
+{sort}
+for i in range(m):
+    k = load(order, at + i)
+    store(output_values, i, load(input_values, k))
+    for d in range(rank):
+        store(output_indices, i * rank + d, load(input_indices, k * rank + d))
+return 0
+"""
+
+
+def _reorder_sizes(call_: Call) -> Mapping[str, int]:
+    count, rank = concrete(call_.shapes[0])
+    return {"m": count, "rank": rank}
+
+
 def _reorder_reference(call_: Call, indices: Any, values: Any, shape: Any) -> Any:
     check_sparse(indices, values, shape)
     order = np.argsort(flat_places(indices, shape), kind="stable")
@@ -222,6 +261,11 @@ def _reorder_grad(op: Any, *dys: Any) -> tuple[Any, ...]:
 
 
 _TURNED = np.array([[2, 1], [0, 3], [0, 1], [2, 1]]), f32(4), np.array([3, 4])
+_LARGE = (
+    np.array([[2, 1 << 20], [0, 3], [2, 1 << 20], [0, 1 << 29]]),
+    f32(4),
+    np.array([3, 1 << 30]),
+)
 
 define(
     "SparseReorder",
@@ -229,17 +273,26 @@ define(
     "-> output_indices: int64, output_values: T",
     T=dtypes_of(ALL),
     infer=_reorder_infer,
+    kernel=Procedure(
+        _REORDER,
+        sizes=_reorder_sizes,
+        choices=lambda call_: {"sort": SORT_KEYS},
+        scratch=lambda call_: sort_scratch(concrete(call_.shapes[0])[0]),
+    ),
     grad=_reorder_grad,
     reference=_reorder_reference,
     samples=(
         sample(*_TURNED),
+        sample(*_LARGE),
         sample(*_ONE, const=(2,)),
         sample(*_NONE),
         sample(_TURNED[0][:2], np.array([b"a", b"b"], object), _TURNED[2]),
     ),
     errors=(
-        error_sample(Exception, "is outside shape", np.array([[3, 0]]), f32(1), _ONE[2],
-                     stage="run"),
+        error_sample(Exception, "is outside shape|out of range", np.array([[3, 0]]), f32(1),
+                     _ONE[2], stage="run"),
+        error_sample(Exception, "too many elements|invalid argument", _ONE[0], _ONE[1],
+                     np.array([2**40, 2**40]), stage="run"),
     ),
     doc="A sparse tensor whose indices are in order.",
 )  # fmt: skip

@@ -6,7 +6,7 @@ Read next: sparse_rearranging.py, sparse_functions.py.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from flowgraph.graph.opdef import (
     REQUIRED,
     Attr,
     Call,
+    Procedure,
     define,
     dtypes_of,
     error_sample,
@@ -29,6 +30,7 @@ from flowgraph.graph.opdef import (
 )
 from flowgraph.graph.sparse_tensor import SparseTensor
 from flowgraph.ops.rules import (
+    concrete,
     f32,
     invalid,
     one_name,
@@ -36,11 +38,13 @@ from flowgraph.ops.rules import (
     require_rank,
 )
 from flowgraph.ops.sparse_rules import (
+    SORT_KEYS,
     as_sparse,
     check_sparse,
     flat_places,
     parts,
     slopes_at,
+    sort_scratch,
     sparse_parts,
     sparse_result,
     sparse_sample,
@@ -79,6 +83,80 @@ def _concat_infer(call_: Call) -> list[Dims]:
     return sparse_result(rank, total)
 
 
+_CONCAT = """
+{counts_of}
+first = int64_pointer(slot(block, shapes))
+whole = int64(0)
+for j in range(lists):
+    shape = int64_pointer(slot(block, shapes + j))
+    for d in range(rank):
+        if d == axis:
+            whole += load(shape, d)
+        elif load(shape, d) != load(first, d):
+            return 3
+many = float64(1)
+for d in range(rank):
+    size = whole if d == axis else load(first, d)
+    store(output_shape, d, size)
+    many = many * float64(size)
+if many >= 4.0e18:
+    return 3
+turned = int64(0)
+last = int64(-1)
+start = int64(0)
+m = int64(0)
+for j in range(lists):
+    shape = int64_pointer(slot(block, shapes + j))
+    rows = int64_pointer(slot(block, indices + j))
+    for i in range(load(lengths, j)):
+        key = int64(0)
+        for d in range(rank):
+            k = load(rows, i * rank + d)
+            if k < 0 or k >= load(shape, d):
+                return 2
+            key = key * load(output_shape, d) + (k + start if d == axis else k)
+        if key < last:
+            turned = int64(1)
+        last = key
+        store(keys, m, key)
+        store(order, m, (j << 40) + i)
+        m += 1
+    store(starts, j, start)
+    start += load(shape, axis)
+limit = int64(many)
+{sort}
+for i in range(m):
+    source = load(order, at + i)
+    j = source >> 40
+    source = source & ((1 << 40) - 1)
+    column = {T}_pointer(slot(block, values + j))
+    rows = int64_pointer(slot(block, indices + j))
+    store(output_values, i, load(column, source))
+    for d in range(rank):
+        k = load(rows, source * rank + d)
+        store(output_indices, i * rank + d, k + load(starts, j) if d == axis else k)
+return 0
+"""
+
+
+def _concat_lengths(call_: Call) -> list[int]:
+    return [concrete(dims)[0] for dims in call_.shapes[: call_.attrs["N"]]]
+
+
+def _concat_sizes(call_: Call) -> Mapping[str, int]:
+    lengths, rank = _concat_lengths(call_), concrete(call_.shapes[0])[1]
+    return {
+        "lists": len(lengths), "rank": rank,
+        "axis": normalize_axis(call_.attrs["concat_dim"], rank),
+        **{f"n{j}": length for j, length in enumerate(lengths)},
+    }  # fmt: skip
+
+
+def _concat_choices(call_: Call) -> Mapping[str, str]:
+    lists = range(call_.attrs["N"])
+    return {"sort": SORT_KEYS, "counts_of": "\n".join(f"store(lengths, {j}, n{j})" for j in lists)}
+
+
 def _concat_reference(call_: Call, *given: Any) -> Any:
     count = len(given) // 3
     shapes = given[2 * count :]
@@ -111,6 +189,16 @@ define(
     N=Attr("int", REQUIRED),
     T=dtypes_of(ALL),
     infer=_concat_infer,
+    kernel=Procedure(
+        _CONCAT,
+        sizes=_concat_sizes,
+        choices=_concat_choices,
+        scratch=lambda call_: {
+            **sort_scratch(sum(_concat_lengths(call_))),
+            "lengths": ("int64", call_.attrs["N"]),
+            "starts": ("int64", call_.attrs["N"]),
+        },
+    ),
     grad=not_differentiable("TensorFlow defines none"),
     reference=_concat_reference,
     samples=(
@@ -124,8 +212,8 @@ define(
     errors=(
         error_sample(ValueError, "concat_dim 2 is out of range", [_ONE[0]], [_ONE[1]], [_ONE[2]],
                      concat_dim=2),
-        error_sample(Exception, "differ beside axis 0", [_ONE[0], _TWO[0]], [_ONE[1], _TWO[1]],
-                     [_ONE[2], np.array([3, 5])], concat_dim=0, stage="run"),
+        error_sample(Exception, "differ beside axis 0|invalid argument", [_ONE[0], _TWO[0]],
+                     [_ONE[1], _TWO[1]], [_ONE[2], np.array([3, 5])], concat_dim=0, stage="run"),
     ),
     doc="Sparse tensors one behind the other along an axis.",
 )  # fmt: skip
