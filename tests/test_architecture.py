@@ -35,7 +35,7 @@ ROWS = [
     "runtime",
     "compile fetching client_config runplan session",
     "eager",
-    "distributions layers losses metrics saving train testing",
+    "distributions layers linear_operators losses metrics saving train testing",
     "contrib",
     "view profile datasets",
 ]

@@ -31,8 +31,8 @@ V = TypeVar("V")
 
 #: Packages whose files register op types and public names when they are imported.
 FAMILIES = (
-    "contrib", "distributions", "eager", "formats", "image", "layers", "losses", "metrics", "ops",
-    "platform", "protos", "saving", "testing", "train",
+    "contrib", "distributions", "eager", "formats", "image", "layers", "linear_operators",
+    "losses", "metrics", "ops", "platform", "protos", "saving", "testing", "train",
 )  # fmt: skip
 
 
