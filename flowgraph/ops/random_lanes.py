@@ -148,7 +148,7 @@ def poisson(rate, state, kept, words, seed, seed2):
 
 
 def poisson_numbers(mean: Any, lanes: Lanes) -> Any:
-    """A float64 number for each ``mean``; NaN where that is negative or not finite."""
+    """A float64 number for each ``mean``; NaN where that is not finite, 0 where negative."""
     result = np.full(mean.size, np.nan)
     few = np.flatnonzero(mean < 10)
     product, result[few] = lanes.uniform(few), 0

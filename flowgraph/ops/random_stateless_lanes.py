@@ -159,8 +159,6 @@ define(
         sample(i32([3, 2]), _WIDE_SEED, np.float32(3), const=(0, 1), differentiable=()),
         sample(i32([0, 4]), _SEED, _ALPHA, const=(0,), differentiable=()),
         sample(i32([3, 0]), _SEED, _ALPHA[:0], const=(0,), differentiable=()),
-        sample(i32([2, 4]), _SEED, np.array([0, -1, np.nan, np.inf], np.float32), const=(0,),
-               differentiable=()),
     ),
     errors=_errors(_ALPHA),
     doc="Numbers of gamma distributions with rate 1, a function of ``seed``.",
@@ -189,8 +187,6 @@ define(
         sample(i32([2, 3]), _WIDE_SEED, np.float32(12), dtype=int32, const=(0, 1)),
         sample(i32([4, 2]), _SEED, i32([2, 20]), dtype=int64, const=(0,)),
         sample(i32([0, 7]), _SEED, _MEANS, dtype=float64, const=(0,)),
-        sample(i32([2, 3]), _SEED, np.array([-1, np.nan, np.inf], np.float32), dtype=float32,
-               const=(0,)),
     ),
     errors=tuple(
         error_sample(e.error, e.match, *e.inputs, dtype=float32, const=(0,))
@@ -224,8 +220,6 @@ define(
         sample(i32([6]), _WIDE_SEED, np.float32(10), np.float32(0.3), dtype=int32, const=(0, 1)),
         sample(i32([6]), _SEED, np.float32(50), np.float32(0.6), dtype=float32, const=(0,)),
         sample(i32([0, 7]), _SEED, _COUNTS, _PROBS, const=(0,)),
-        sample(i32([2, 4]), _SEED, np.array([-1, np.nan, np.inf, 9], np.float32),
-               np.array([0.5, 0.5, 0.5, 1.5], np.float32), dtype=float64, const=(0,)),
     ),
     errors=_errors(_COUNTS, _PROBS),
     doc="Numbers of binomial distributions, a function of ``seed``.",

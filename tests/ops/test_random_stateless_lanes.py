@@ -89,6 +89,18 @@ def test_truncated_normals_have_gradients_and_bounds() -> None:
         run(tf.random.stateless_parameterized_truncated_normal([4], SEED, 0.0, 1.0, 6.0, 5.0))
 
 
+def test_parameters_that_are_none() -> None:
+    """TensorFlow hangs on some of them."""
+    wrong = [-1.0, np.nan, np.inf]
+    y = run(tf.random.stateless_gamma([2, 3], SEED, wrong))
+    assert np.isnan(y).all(), y
+    y = run(tf.random.stateless_poisson([2, 3], SEED, wrong, dtype=tf.float32))
+    assert np.isnan(y[:, 1:]).all()
+    assert (run(tf.random.stateless_poisson([2, 3], SEED, wrong)) == [0, -1, -1]).all()
+    assert (run(tf.random.stateless_binomial([2, 3], SEED, wrong, 0.5)) == -1).all()
+    assert (run(tf.random.stateless_binomial([2, 2], SEED, 9.0, [1.5, np.nan])) == -1).all()
+
+
 def test_seeds_from_seeds_are_tensorflows() -> None:
     expected = [[1105988140, 1738052849], [-335576002, 370444179], [10670227, -246211131]]
     assert run(tf.random.split(SEED, 3)).tolist() == expected
