@@ -92,16 +92,23 @@ def _procedure(method: str, known: bool) -> Procedure:
     taps = {"nearest": 1, "bilinear": 2, "bicubic": 4}.get(method, 0)
 
     def scratch(call_: Call) -> Mapping[str, tuple[str, int]]:
-        sizes = _sizes(call_)
-        count = sizes["OW"] * (1 if call_.type.endswith("Grad") else sizes["C"])
-        places = {f"at{k}": ("int64", count) for k in range(taps)}
-        return places | {f"weight{k}": ("float32", count) for k in range(taps)}
+        n = _sizes(call_)
+        row, result = n["IW"] * n["C"], n["OW"] * n["C"]
+        back = call_.type.endswith("Grad")
+        count = n["OW"] if back else result
+        tables = {f"at{k}": ("int64", count) for k in range(taps)}
+        tables |= {f"weight{k}": ("float32", count) for k in range(taps)}
+        if back:
+            return tables | {"lines": (call_.out_dtypes[0].base_dtype.name, n["IH"] * result)}
+        return tables | {"lines": ("float32", taps * result), "wide": ("float32", row)}
 
     def choices(call_: Call) -> Mapping[str, str]:
         align, half = call_.attrs["align_corners"], call_.attrs.get("half_pixel_centers", False)
         dtype = call_.dtypes[0].base_dtype.name
         out = call_.out_dtypes[0].base_dtype.name
-        return {"kernel": resizing_text.kernel(call_.type, method, align, half, dtype, out)}
+        channels = _sizes(call_)["C"]
+        text = resizing_text.kernel(call_.type, method, align, half, dtype, out, channels)
+        return {"kernel": text}
 
     def flops(call_: Call) -> int:
         return 2 * max(taps, 1) ** 2 * math.prod(concrete(call_.out_shapes[0]))

@@ -12,14 +12,18 @@ import textwrap
 _TAPS = {"nearest": 1, "bilinear": 2, "bicubic": 4}
 
 
-def kernel(type: str, method: str, align: bool, half: bool, dtype: str, out: str) -> str:
+def kernel(
+    type: str, method: str, align: bool, half: bool, dtype: str, out: str, channels: int
+) -> str:
     """The text for an op ``type``; ``dtype`` and ``out`` are those of input 0 and the output."""
     if method == "area":
-        return _scales(align, 1) + _AREA
+        every = "independent" if channels >= 8 else "range"
+        share = "share = float32(1) / (scaleH * scaleW)\n"
+        return _scales(align, 1) + share + _AREA.replace("{every}", every)
     head = _scales(align)
     if type.endswith("Grad"):
-        return head + _backward(method, align, half, dtype, out)
-    return head + _forward(method, align, half)
+        return head + _backward(method, align, half, out, channels)
+    return head + _forward(method, align, half, dtype)
 
 
 def _scales(align: bool, least: int = 0) -> str:
@@ -90,83 +94,147 @@ def _block(depth: int, lines: list[str]) -> str:
     return textwrap.indent("\n".join(lines) + "\n", "    " * depth)
 
 
-def _forward(method: str, align: bool, half: bool) -> str:
-    """The tables have an entry for every element of a row of the result."""
-    taps = range(_TAPS[method])
+def _tables(method: str, align: bool, half: bool, each: str) -> str:
+    """Where the taps of every column stand, and their weights; ``each``: pixel or element."""
     text = "for j in range(OW):\n" + _block(1, _taps(method, align, half, "j", "W"))
-    text += _block(1, ["for c in independent(C):"])
-    for k in taps:
-        text += _block(2, [f"store(at{k}, j * C + c, p{k} * C + c)"])
+    depth, to, more = 1, "j", ""
+    if each == "element":
+        text += _block(1, ["for c in independent(C):"])
+        depth, to, more = 2, "j * C + c", " + c"
+    for k in range(_TAPS[method]):
+        text += _block(depth, [f"store(at{k}, {to}, p{k} * C{more})"])
         if method != "nearest":
-            text += _block(2, [f"store(weight{k}, j * C + c, v{k})"])
+            text += _block(depth, [f"store(weight{k}, {to}, v{k})"])
+    return text
+
+
+def _forward(method: str, align: bool, half: bool, dtype: str) -> str:
+    """Rows of the image are stretched once each and kept, then the rows of the result mixed."""
+    count = _TAPS[method]
+    taps = range(count)
+    text = _tables(method, align, half, "element")
+    if method != "nearest":
+        text += "held = int64_stack(4)\n"
+        text += "".join(f"store(held, {k}, int64(-1))\n" for k in taps)
     text += "for line in range(N * OH):\n"
-    text += _block(1, ["i = line % OH", *_taps(method, align, half, "i", "H")])
-    text += _block(1, [f"r{k} = (line // OH * IH + p{k}) * (IW * C)" for k in taps])
-    text += _block(1, ["to = line * (OW * C)", "for j in independent(OW * C):"])
+    text += _block(1, ["i = line % OH", "to = line * (OW * C)"])
+    text += _block(1, _taps(method, align, half, "i", "H"))
     if method == "nearest":
-        return text + _block(2, [_STORE.format("load(images, r0 + load(at0, j))")]) + "return 0\n"
-    pixel = "float32(load(images, r{} + a{}))".format
-    lines = [f"a{k} = load(at{k}, j)" for k in taps]
-    lines += [f"w{k} = load(weight{k}, j)" for k in taps]
+        pixel = "load(images, row + load(at0, j))"
+        return text + _block(1, [
+            "row = (line // OH * IH + p0) * (IW * C)",
+            "for j in independent(OW * C):",
+            f"    store(resized_images, to + j, {pixel})",
+        ]) + "return 0\n"  # fmt: skip
+    for k in taps:
+        text += _block(1, [
+            f"row = line // OH * IH + p{k}",
+            f"r{k} = p{k} % {count} * (OW * C)",
+            f"if load(held, p{k} % {count}) != row:",
+            f"    store(held, p{k} % {count}, row)",
+            *_stretched(method, f"r{k}", dtype),
+        ])  # fmt: skip
+    row = [f"load(lines, r{k} + j)" for k in taps]
     if method == "bilinear":
-        lines += [f"t{k} = {pixel(k, 0)}" for k in taps]
-        lines += [f"t{k} = t{k} + ({pixel(k, 1)} - t{k}) * w1" for k in taps]
-        lines.append(_STORE.format("t0 + (t1 - t0) * v1"))
+        mixed = f"{row[0]} + ({row[1]} - {row[0]}) * v1"
     else:
-        for k in taps:
-            lines.append(f"t{k} = " + " + ".join(f"{pixel(k, m)} * w{m}" for m in taps))
-        lines.append(_STORE.format(" + ".join(f"t{k} * v{k}" for k in taps)))
-    return text + _block(2, lines) + "return 0\n"
+        mixed = " + ".join(f"{row[k]} * v{k}" for k in taps)
+    return text + _block(1, [
+        "for j in independent(OW * C):",
+        f"    store(resized_images, to + j, {mixed})",
+    ]) + "return 0\n"  # fmt: skip
 
 
-_STORE = "store(resized_images, to + j, {})"
+def _stretched(method: str, to: str, dtype: str) -> list[str]:
+    """Lines that put row ``row`` of the image, as wide as the result, at ``to`` of ``lines``."""
+    lines = ["    first = row * (IW * C)"]
+    pixel = "load(images, first + load(at{}, j))"
+    if dtype != "float32":
+        # converted all at once: columns are taken several times
+        lines += [
+            "    for c in independent(IW * C):",
+            "        store(wide, c, float32(load(images, first + c)))",
+        ]
+        pixel = "load(wide, load(at{}, j))"
+    taps = [pixel.format(k) for k in range(_TAPS[method])]
+    if method == "bilinear":
+        mixed = f"{taps[0]} + ({taps[1]} - {taps[0]}) * load(weight1, j)"
+    else:
+        mixed = " + ".join(f"{tap} * load(weight{k}, j)" for k, tap in enumerate(taps))
+    return [
+        *lines,
+        "    for j in independent(OW * C):",
+        f"        store(lines, {to} + j, {mixed})",
+    ]
 
 
-def _backward(method: str, align: bool, half: bool, dtype: str, out: str) -> str:
-    """The tables have an entry for every column of dy; pixels get their sums in row order."""
+def _backward(method: str, align: bool, half: bool, out: str, channels: int) -> str:
+    """Rows of dy are added up per row of the image, then the columns."""
     taps = range(_TAPS[method])
-    text = "for k in independent(N * IH * IW * C):\n"
-    text += _block(1, [f"store(output, k, {out}(0))"])
-    text += "for j in range(OW):\n" + _block(1, _taps(method, align, half, "j", "W"))
+    every = "independent" if channels >= 8 else "range"
+    text = _tables(method, align, half, "pixel")
+    text += "for n in range(N):\n"
+    text += _block(1, [
+        "for k in independent(IH * OW * C):",
+        f"    store(lines, k, {out}(0))",
+        "for i in range(OH):",
+        "    at = (n * OH + i) * (OW * C)",
+    ])  # fmt: skip
+    text += _block(2, _taps(method, align, half, "i", "H"))
     for k in taps:
-        text += _block(1, [f"store(at{k}, j, p{k} * C)", f"store(weight{k}, j, v{k})"])
-    text += "for line in range(N * OH):\n"
-    text += _block(1, ["i = line % OH", *_taps(method, align, half, "i", "H")])
-    text += _block(1, [f"r{k} = (line // OH * IH + p{k}) * (IW * C)" for k in taps])
-    text += _block(1, ["for j in range(OW):", "    at = (line * OW + j) * C"])
+        dy = f"{out}(load(grads, at + j))"
+        more = dy if method == "nearest" else f"w * {dy}"
+        text += _block(2, [
+            f"to = p{k} * (OW * C)",
+            f"w = {out}(v{k})",
+            "for j in independent(OW * C):",
+            f"    store(lines, to + j, load(lines, to + j) + {more})",
+        ])  # fmt: skip
+    text += _block(1, [
+        "for y in range(IH):",
+        "    first = (n * IH + y) * (IW * C)",
+        "    for k in independent(IW * C):",
+        f"        store(output, first + k, {out}(0))",
+        "    for j in range(OW):",
+        "        at = (y * OW + j) * C",
+    ])  # fmt: skip
     for k in taps:
-        for m in taps:
-            dy = f"{out}(load(grads, at + c))"
-            if method != "nearest":
-                dy = f"w * {dy}"
-                text += _block(2, [f"w = {out}(v{k} * load(weight{m}, j))"])
-            text += _block(2, [f"to = r{k} + load(at{m}, j)", "for c in independent(C):"])
-            text += _block(3, [f"store(output, to + c, load(output, to + c) + {dy})"])
+        if method != "nearest":
+            text += _block(3, [f"w = {out}(load(weight{k}, j))"])
+        dy = "load(lines, at + c)"
+        more = dy if method == "nearest" else f"w * {dy}"
+        text += _block(3, [
+            f"to = first + load(at{k}, j)",
+            f"for c in {every}(C):",
+            f"    store(output, to + c, load(output, to + c) + {more})",
+        ])  # fmt: skip
     return text + "return 0\n"
 
 
-#: Every element of the result: a sum over the rows and columns that its area touches.
+#: The rows of an area are added up first, all columns at once, then the columns.
 _AREA = """
-share = float32(1) / (scaleH * scaleW)
 for line in range(N * OH):
     i = line % OH
     top = float32(i) * scaleH
     bottom = float32(i + 1) * scaleH
+    for k in independent(IW * C):
+        store(wide, k, float32(0))
+    for y in range(int64(floor(top)), int64(ceil(bottom))):
+        tall = minimum(float32(y + 1), bottom) - maximum(float32(y), top)
+        row = (line // OH * IH + minimum(y, IH - 1)) * (IW * C)
+        for k in independent(IW * C):
+            store(wide, k, load(wide, k) + float32(load(images, row + k)) * tall)
     for j in range(OW):
         left = float32(j) * scaleW
         right = float32(j + 1) * scaleW
         to = (line * OW + j) * C
-        for c in independent(C):
+        for c in {every}(C):
             store(resized_images, to + c, float32(0))
-        for y in range(int64(floor(top)), int64(ceil(bottom))):
-            tall = minimum(float32(y + 1), bottom) - maximum(float32(y), top)
-            row = (line // OH * IH + minimum(y, IH - 1)) * IW
-            for x in range(int64(floor(left)), int64(ceil(right))):
-                wide = minimum(float32(x + 1), right) - maximum(float32(x), left)
-                w = tall * wide * share
-                at = (row + minimum(x, IW - 1)) * C
-                for c in independent(C):
-                    v = load(resized_images, to + c) + float32(load(images, at + c)) * w
-                    store(resized_images, to + c, v)
+        for x in range(int64(floor(left)), int64(ceil(right))):
+            w = (minimum(float32(x + 1), right) - maximum(float32(x), left)) * share
+            at = minimum(x, IW - 1) * C
+            for c in {every}(C):
+                v = load(resized_images, to + c) + load(wide, at + c) * w
+                store(resized_images, to + c, v)
 return 0
 """
