@@ -201,32 +201,39 @@ def psnr(a: Any, b: Any, max_val: Any, name: str | None = None) -> Tensor:
 
 
 def _gaussian(size: int, sigma: float) -> Any:
-    """A window of weights that add up to 1."""
+    """One line of a window, whose weights add up to 1: the window is its product with itself."""
     place = np.arange(size) - (size - 1) / 2
     line = np.exp(-(place**2) / (2 * sigma**2))
-    window = np.outer(line, line)
-    return (window / window.sum()).astype(np.float32)
+    return line / line.sum()
 
 
-def _averaged(x: Tensor, window: Any) -> Tensor:
-    """Every channel of (..., height, width, channels) under a window that lies inside."""
+def _averaged(x: Tensor, line: Any) -> Tensor:
+    """Every channel of (..., height, width, channels) under a window that lies inside.
+
+    Along columns, then rows: sums of shifted images, which become one kernel each.
+    """
     if x.dims is None:
         raise ValueError("ssim: the rank of the images must be known")
-    channels = x.dims[-1]
-    shape = shape_of(x)
-    batch = call.Reshape(x, call.ConcatV2([_ints(-1), shape[-3:]], _ints(0)[0]))
-    if channels is None:
-        taps: Any = call.Tile(window[:, :, None, None], call.Pack([1, 1, shape[-1], 1]))
-    else:
-        taps = np.broadcast_to(window[:, :, None, None], (*window.shape, channels, 1)).copy()
-        batch.set_shape([None, *x.dims[-3:]])
-    y = depthwise_conv2d(batch, taps, [1, 1, 1, 1], "VALID")
-    return call.Reshape(y, call.ConcatV2([shape[:-3], shape_of(y)[1:]], _ints(0)[0]))
+    rank = len(x.dims)
+    for axis in (rank - 3, rank - 2):
+        cut = [0] * rank
+        cut[axis] = len(line) - 1
+        size = call.Sub(shape_of(x), _ints(*cut))
+        terms = []
+        for k, weight in enumerate(line):
+            begin = [0] * rank
+            begin[axis] = k
+            terms.append(call.Slice(x, _ints(*begin), size) * number(weight, x))
+        total = terms[0]
+        for term in terms[1:]:
+            total = total + term
+        x = total
+    return x
 
 
 def _per_channel(x: Tensor, y: Tensor, most: Tensor, window: Any, k1: float, k2: float) -> Any:
     """(SSIM, contrast-structure part) of every image and channel."""
-    size = window.shape[0]
+    size = len(window)
     for t in (x, y):
         if t.dims is not None and any(n is not None and n < size for n in t.dims[-3:-1]):
             raise ValueError(

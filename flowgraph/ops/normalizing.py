@@ -23,53 +23,86 @@ from flowgraph.graph.node import Tensor
 from flowgraph.graph.opdef import Call, Procedure, define, dtypes_of, error_sample, sample
 from flowgraph.ops.reductions import reduce_with
 from flowgraph.ops.rules import concrete, f32, merge_all, number, one_name, require_rank, shape_of
-from flowgraph.shapes import Dims, is_fully_known, normalize_axis
+from flowgraph.shapes import Dims, ShapeError, is_fully_known, normalize_axis
 
 # --------------------------------------------------------------------- local response normalisation
 
+#: ``spread``: a row of channels between ``radius`` zeros on either side; ``norm``: of a pixel.
+_CLEAR = """
+for c in independent(C + 2 * radius):
+    store(spread, c, {T}(0))
+"""
+
 _NORM = """
-        total = {T}(0)
-        for k in range(maximum(c - radius, 0), minimum(c + radius + 1, C)):
-            total += load({x}, at + k) * load({x}, at + k)
-        norm = {bias} + {alpha} * total
+    for c in independent(C):
+        store(spread, radius + c, load({x}, at + c) * load({x}, at + c))
+        store(norm, c, {T}(0))
+    for k in range(2 * radius + 1):
+        for c in independent(C):
+            store(norm, c, load(norm, c) + load(spread, k + c))
+    for c in independent(C):
+        store(norm, c, {bias} + {alpha} * load(norm, c))
 """
 
 _FORWARD = (
-    """
-for r in range(start, stop):
+    _CLEAR
+    + """
+for r in range(rows):
     at = r * C
-    for c in range(C):
 """
     + _NORM.replace("{x}", "input")
     + """
-        store(output, at + c, load(input, at + c) * norm ** (-{beta}))
+    for c in independent(C):
+        n = load(norm, c)
+        store(output, at + c, load(input, at + c) * {power})
 return 0
 """
 )
 
 #: dx = dy * norm**-beta - 2 alpha beta x * sum over the window of dy y / norm
 _BACKWARD = (
-    """
-for r in range(start, stop):
+    _CLEAR
+    + """
+for r in range(rows):
     at = r * C
-    for c in range(C):
-        store(output, at + c, {T}(0))
-    for c in range(C):
 """
     + _NORM.replace("{x}", "input_image")
     + """
+    for c in independent(C):
+        n = load(norm, c)
         dy = load(input_grads, at + c)
-        store(output, at + c, load(output, at + c) + dy * norm ** (-{beta}))
-        bent = {twice} * dy * load(output_image, at + c) / norm
-        for k in range(maximum(c - radius, 0), minimum(c + radius + 1, C)):
-            store(output, at + k, load(output, at + k) - bent * load(input_image, at + k))
+        store(output, at + c, dy * {power})
+        store(spread, radius + c, {twice} * dy * load(output_image, at + c) / n)
+        store(norm, c, {T}(0))
+    for k in range(2 * radius + 1):
+        for c in independent(C):
+            store(norm, c, load(norm, c) + load(spread, k + c))
+    for c in independent(C):
+        bent = load(norm, c) * load(input_image, at + c)
+        store(output, at + c, load(output, at + c) - bent)
 return 0
 """
 )
 
+#: beta -> n**-beta without logarithms.
+_POWERS = {
+    0.5: "({T}(1) / sqrt(n))",
+    0.75: "({T}(1) / (sqrt(n) * sqrt(sqrt(n))))",
+    1.0: "({T}(1) / n)",
+}
+
 
 def _infer(call_: Call) -> list[Dims]:
+    if call_.attrs["depth_radius"] < 0:
+        raise ShapeError(f"depth_radius must not be negative: {call_.attrs['depth_radius']}")
     return [require_rank(merge_all(call_.shapes), 4, "the images")]
+
+
+def _sizes(call_: Call) -> Mapping[str, int]:
+    shape = concrete(call_.shapes[0])
+    # a window cannot be wider than all channels
+    radius = max(min(int(call_.attrs["depth_radius"]), shape[-1]), 0)
+    return {"C": shape[-1], "rows": math.prod(shape[:-1]), "radius": radius}
 
 
 def _procedure(text: str) -> Procedure:
@@ -77,23 +110,18 @@ def _procedure(text: str) -> Procedure:
         attrs, dtype = call_.attrs, call_.dtypes[0].base_dtype.name
         numbers = {name: float(attrs[name]) for name in ("bias", "alpha", "beta")}
         numbers["twice"] = 2 * numbers["alpha"] * numbers["beta"]
-        return {name: f"{dtype}({value!r})" for name, value in numbers.items()}
+        found = {name: f"{dtype}({value!r})" for name, value in numbers.items()}
+        power = _POWERS.get(numbers["beta"], f"exp(-{found['beta']} * log(n))")
+        return {**found, "power": power.replace("{T}", dtype)}
 
-    def rows(call_: Call) -> int:
-        return math.prod(concrete(call_.shapes[0])[:-1])
+    def scratch(call_: Call) -> Mapping[str, tuple[str, int]]:
+        n, dtype = _sizes(call_), call_.dtypes[0].base_dtype.name
+        return {"spread": (dtype, n["C"] + 2 * n["radius"]), "norm": (dtype, n["C"])}
 
-    return Procedure(
-        text,
-        sizes=lambda call_: {
-            "C": concrete(call_.shapes[0])[-1],
-            "radius": max(int(call_.attrs["depth_radius"]), -1),
-        },
-        steps=rows,
-        choices=choices,
-        flops=lambda call_: (
-            (20 + 4 * call_.attrs["depth_radius"]) * math.prod(concrete(call_.shapes[0]))
-        ),
-    )
+    def flops(call_: Call) -> int:
+        return (20 + 4 * call_.attrs["depth_radius"]) * math.prod(concrete(call_.shapes[0]))
+
+    return Procedure(text, sizes=_sizes, scratch=scratch, choices=choices, flops=flops)
 
 
 def _window_sums(call_: Call, x: Any) -> Any:
@@ -164,10 +192,14 @@ define(
     samples=(
         sample(f32(2, 2, 3, 7), depth_radius=2, alpha=0.5, beta=0.75),
         sample(f32(1, 2, 2, 5)),
-        sample(f32(1, 1, 2, 4), depth_radius=0, bias=2.0, alpha=-0.1),
+        sample(f32(1, 1, 2, 4), depth_radius=0, bias=2.0, alpha=-0.1, beta=1.25),
+        sample(f32(1, 1, 3, 5), depth_radius=9, beta=1.0),
         sample(f32(0, 2, 2, 3)),
     ),
-    errors=(error_sample(ValueError, "must be of rank 4", f32(2, 3)),),
+    errors=(
+        error_sample(ValueError, "must be of rank 4", f32(2, 3)),
+        error_sample(ValueError, "must not be negative", f32(1, 1, 2, 3), depth_radius=-1),
+    ),
     doc="Local response normalisation: every channel divided by a power of the sum of squares of "
     "its neighbours.",
 )
