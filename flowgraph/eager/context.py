@@ -19,6 +19,7 @@ from typing import Any
 
 from flowgraph.dtypes import DType
 from flowgraph.eager import custom_gradients, engine, flow
+from flowgraph.eager.in_place_of_session import InPlaceOfSession
 from flowgraph.eager.tensor import EagerTensor, wrap
 from flowgraph.eager.variables import EagerRef, EagerVariable
 from flowgraph.errors import InvalidArgumentError
@@ -30,6 +31,7 @@ from flowgraph.graph.default import GraphKeys, get_default_graph
 from flowgraph.graph.export import EXPORTS, export
 from flowgraph.graph.node import Tensor
 from flowgraph.graph.stack import graph_as_default, stack
+from flowgraph.ops.shared_variables import VARIABLES_BY_NAME
 from flowgraph.shapes import Dims
 
 #: Collections that hold variables and what hangs on them: nothing is collected while executing,
@@ -91,6 +93,10 @@ class EagerGraph(Graph):
         """The loop, run: see tf.while_loop."""
         return flow.while_loop(cond, body, loop_vars, maximum, same_structure)
 
+    def in_place_of_a_session(self, variables: Iterable[EagerVariable]) -> Any:
+        """What saves and restores ``variables``: see tf.train.Saver."""
+        return InPlaceOfSession(variables)
+
     def in_a_function(self, function: Callable[..., Any], *args: Any) -> Any:
         """``function(*args)``, traced and run: for what needs a graph to work on."""
         return EXPORTS["function"](function)(*args)
@@ -138,7 +144,7 @@ class EagerGraph(Graph):
 
     def get_collection_ref(self, name: Any) -> list[Any]:
         """The collection; a passing one for what variables are found by."""
-        if isinstance(name, str) and name not in _NOT_COLLECTED:
+        if name not in _NOT_COLLECTED and name != VARIABLES_BY_NAME:
             return super().get_collection_ref(name)
         store = _scoped.stores[-1] if _scoped.stores else None
         return [] if store is None else store.setdefault(name, [])

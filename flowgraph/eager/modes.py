@@ -157,3 +157,33 @@ def run_all_tests_in_graph_and_eager_modes(cls: type) -> type:
         if callable(method) and name.startswith("test") and name != "test_session":
             setattr(cls, name, run_in_graph_and_eager_modes(method))
     return cls
+
+
+@export("contrib.eager.Saver")
+class Saver:
+    """Saves and restores eager variables.
+
+    Args:
+        var_list: the variables: a list, or a dict by name in the checkpoint.
+    """
+
+    def __init__(self, var_list: Any) -> None:
+        self._saver = EXPORTS["train.Saver"](var_list)
+
+    def save(self, file_prefix: str, global_step: Any = None) -> Any:
+        """Write a checkpoint; its path.
+
+        Args:
+            file_prefix: the path, without endings.   global_step: a number behind it.
+        """
+        with eager_mode():
+            return self._saver.save(None, file_prefix, global_step=global_step)
+
+    def restore(self, file_prefix: str) -> None:
+        """Set the variables to the values of a checkpoint.
+
+        Args:
+            file_prefix: what ``save`` returned.
+        """
+        with eager_mode():
+            self._saver.restore(None, file_prefix)

@@ -26,7 +26,7 @@ from flowgraph.dtypes import as_dtype, float32
 from flowgraph.graph.apply import call
 from flowgraph.graph.convert import convert_to_tensor
 from flowgraph.graph.core import Graph
-from flowgraph.graph.default import GraphKeys, get_default_graph, name_scope
+from flowgraph.graph.default import GraphKeys, get_default_graph, graph_of, name_scope
 from flowgraph.graph.export import export
 from flowgraph.graph.node import Tensor
 from flowgraph.layers.input_spec import InputSpec, check_inputs
@@ -142,7 +142,7 @@ class Layer:
         scope = kwargs.pop("scope", None)
         inputs = self._as_tensors(inputs)
         tensors = [x for x in flatten(inputs) if isinstance(x, Tensor)]
-        self._graph = tensors[0].graph if tensors else get_default_graph()
+        self._graph = graph_of(tensors)
         with self._graph.as_default(), self._open_scope(scope):
             if not self.built:
                 check_inputs(self._name, self.input_spec, inputs)

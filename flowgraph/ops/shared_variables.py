@@ -41,11 +41,11 @@ export_value(AUTO_REUSE, "AUTO_REUSE")
 ReuseMode = bool | Reuse | None
 
 #: The variables are a collection of the graph, under a name that no string equals.
-_VARIABLES = ("variables by name",)
+VARIABLES_BY_NAME = ("variables by name",)
 
 
 def _variables(graph: Graph) -> dict[str, Variable]:
-    items = graph.get_collection_ref(_VARIABLES)
+    items = graph.get_collection_ref(VARIABLES_BY_NAME)
     if not items:
         items.append({})
     return items[0]

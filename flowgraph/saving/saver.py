@@ -169,7 +169,7 @@ class Saver:
         """Write a checkpoint.
 
         Args:
-            sess: the session whose variables are written.
+            sess: the session whose variables are written; None in eager mode.
             save_path: the path, without endings; one that ends in ``.safetensors`` makes such a
                 file.
             global_step: a number, or a tensor or variable with one, behind the path.
@@ -187,7 +187,7 @@ class Saver:
             TypeError: ``sess`` is no session.
         """
         variables = self._built()
-        sess = _session(sess)
+        sess = _session(sess, variables)
         given = self._filename if save_path is None else save_path
         if not given:
             raise ValueError("Saver.save: save_path must be given")
@@ -250,7 +250,7 @@ class Saver:
         Everything is read and checked before the first variable changes.
 
         Args:
-            sess: the session whose variables are set.
+            sess: the session whose variables are set; None in eager mode.
             save_path: what ``save`` returned.
 
         Raises:
@@ -262,7 +262,7 @@ class Saver:
         variables = self._built()
         if save_path is None:
             raise ValueError("Saver.restore: save_path is None; is there a checkpoint?")
-        sess = _session(sess)
+        sess = _session(sess, variables)
         path = os.fspath(save_path)
         if not checkpoint_exists(path):
             raise ValueError(f"Saver.restore: {path!r} is no checkpoint")
@@ -316,7 +316,10 @@ class Saver:
         return Saver(saver_def=saver_def)
 
 
-def _session(sess: Any) -> Any:
+def _session(sess: Any, variables: Mapping[str, Variable]) -> Any:
+    graph = get_default_graph()
+    if graph.executes:
+        return graph.in_place_of_a_session(variables.values())  # type: ignore[attr-defined]
     if not isinstance(sess, BaseSession):
         raise TypeError(f"Saver: sess must be a Session, got {sess!r}")
     if sess._closed:

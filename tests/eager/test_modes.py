@@ -128,3 +128,48 @@ def test_a_store_of_variables():
     assert [v.name for v in store.variables()] == ["net/b:0", "net/w:0"]
     assert store.trainable_variables() == [w]
     assert len(store.non_trainable_variables()) == 1
+
+
+def test_layers_make_their_variables_once():
+    dense, out = tf.layers.Dense(8, activation=tf.nn.relu, name="hidden"), tf.layers.Dense(1)
+    x = tf.constant(np.random.default_rng(0).standard_normal((64, 3)), tf.float32)
+    y = tf.reduce_sum(x, 1, keepdims=True)
+    optimizer = tf.train.AdamOptimizer(0.05)
+
+    @tf.function
+    def step():
+        with tf.GradientTape() as tape:
+            loss = tf.losses.mean_squared_error(y, out(dense(x)))
+        variables = dense.trainable_variables + out.trainable_variables
+        optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+        return loss
+
+    losses = [float(step()) for _ in range(60)]
+    assert losses[-1] < 0.05 * losses[0]
+    assert [v.name for v in dense.variables] == ["hidden/kernel:0", "hidden/bias:0"]
+
+
+def test_batch_normalization_moves_its_averages():
+    layer = tf.layers.BatchNormalization(momentum=0.5)
+    x = tf.constant([[0.0], [2.0]])
+    layer(x, training=True)
+    assert layer.moving_mean.numpy().tolist() == [0.5]
+    layer(x, training=False)
+    assert layer.moving_mean.numpy().tolist() == [0.5]
+
+
+def test_checkpoints(tmp_path):
+    v, w = tf.Variable([1.0, 2.0], name="v"), tf.Variable(3, name="w")
+    saver = tf.train.Saver({"v": v, "other": w})
+    path = saver.save(None, str(tmp_path / "model"), global_step=tf.Variable(7))
+    assert path.endswith("model-7")
+    assert tf.train.load_variable(path, "other") == 3
+    v.assign([0.0, 0.0])
+    before = v + 0.0
+    saver.restore(None, path)
+    assert v.numpy().tolist() == [1.0, 2.0] and before.numpy().tolist() == [0.0, 0.0]
+    v.assign_add([1.0, 1.0])
+    assert v.numpy().tolist() == [2.0, 3.0]
+    tfe.Saver([v]).restore(tfe.Saver([v]).save(str(tmp_path / "second")))
+    with pytest.raises(ValueError, match="two variables have the name"):
+        tf.train.Saver({"a": v, "b": tf.Variable(1.0, name="v")}).save(None, str(tmp_path / "x"))
