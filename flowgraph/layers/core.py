@@ -18,6 +18,7 @@ from flowgraph.graph.static import constant_value
 from flowgraph.layers.base import ZEROS, Layer, known_size, one_of
 from flowgraph.layers.functional import functional
 from flowgraph.layers.input_spec import InputSpec
+from flowgraph.ops.conditionals import cond
 from flowgraph.ops.einsum import tensordot
 from flowgraph.ops.layers import dropout as nn_dropout
 from flowgraph.ops.transposing import transpose
@@ -149,12 +150,16 @@ class Dropout(Layer):
         mode = known_truth(training)
         if mode is False:
             return call.Identity(inputs)
-        dropped = nn_dropout(
-            inputs, rate=self.rate, noise_shape=self.noise_shape, seed=self.seed, name="dropout"
-        )
+
+        def drop() -> Tensor:
+            return nn_dropout(
+                inputs, rate=self.rate, noise_shape=self.noise_shape, seed=self.seed, name="dropout"
+            )
+
         if mode:
-            return dropped
-        outputs = call.SelectV2(training, dropped, inputs)
+            return drop()
+        # Not selected: a run that drops nothing must draw no random numbers.
+        outputs = cond(training, drop, lambda: call.Identity(inputs))
         outputs.set_shape(inputs.dims)
         return outputs
 

@@ -211,3 +211,44 @@ def test_finding_variables():
 def test_errors(make, error, words):
     with pytest.raises(error, match=words):
         make()
+
+
+# ----------------------------------------------------------------------------------- optimize_loss
+
+
+@pytest.mark.parametrize("optimizer", ["SGD", "Momentum", "Adam", "Adagrad", "RMSProp", "Ftrl"])
+def test_optimize_loss_trains(optimizer):
+    w = tf.get_variable("w", [2], initializer=tf.ones_initializer())
+    step = tf.train.get_or_create_global_step()
+    loss = L.optimize_loss(tf.reduce_sum(tf.square(w - 3.0)), None, 0.05, optimizer)
+    with tf.Session() as session:
+        session.run(tf.global_variables_initializer())
+        losses = [session.run(loss) for _ in range(20)]
+        assert session.run(step) == 20
+    assert losses[0] == 8.0
+    assert losses[-1] < losses[0]
+    assert "OptimizeLoss/learning_rate" in names()
+
+
+def test_optimize_loss_options():
+    w = tf.get_variable("w", [], initializer=tf.ones_initializer())
+    v = tf.get_variable("v", [], initializer=tf.ones_initializer())
+    step = tf.train.get_or_create_global_step()
+    counter = tf.get_variable("n", [], initializer=tf.zeros_initializer(), trainable=False)
+    tf.add_to_collection(tf.GraphKeys.UPDATE_OPS, counter.assign_add(1.0))
+    loss = L.optimize_loss(
+        3.0 * w + 4.0 * v, step, 1.0, tf.train.GradientDescentOptimizer,
+        gradient_multipliers={"v:0": 0.0}, clip_gradients=0.5,
+        learning_rate_decay_fn=lambda rate, step: rate / 2.0, increment_global_step=False,
+    )  # fmt: skip
+    with tf.Session() as session:
+        session.run(tf.global_variables_initializer())
+        assert session.run(loss) == 7.0
+        assert session.run([w, v, step, counter]) == [0.75, 1.0, 0, 1.0]
+
+
+def test_optimize_loss_refuses():
+    w = tf.get_variable("w", [])
+    for rate, optimizer in ((-1.0, "SGD"), (None, "SGD"), (0.1, "Best"), (0.1, 3), ("0.1", "SGD")):
+        with tf.variable_scope(None, "x"), pytest.raises(ValueError, match="optimize_loss"):
+            L.optimize_loss(w * w, None, rate, optimizer)

@@ -172,6 +172,18 @@ def test_dropout_only_drops_while_training():
     assert set(np.round(run(y, {t: True}), 4)) == {0.0, np.float32(1.3333)}
 
 
+def test_runs_that_drop_nothing_draw_nothing():
+    t = P(dtype=tf.bool)
+    y = L.dropout(tf.ones([50]), seed=3, training=t)
+
+    def masks(modes):
+        with tf.Session() as session:
+            return [session.run(y, {t: mode}).tolist() for mode in modes]
+
+    first, second = masks([True, True])
+    assert masks([True, False, True]) == [first, [1.0] * 50, second]
+
+
 def test_flatten():
     assert L.flatten(P(None, 2, 3)).shape.as_list() == [None, 6]
     assert L.flatten(P(None, None, 3)).shape.as_list() == [None, None]
