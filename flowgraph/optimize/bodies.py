@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from flowgraph.errors import UnimplementedError
+from flowgraph.errors import InvalidArgumentError, UnimplementedError
 from flowgraph.graph.report import op_message
 from flowgraph.optimize.flow import carried_count
 from flowgraph.optimize.fold import known_outputs
@@ -91,11 +91,20 @@ def specialize_bodies(
     try:
         fixed = {k: _specialized(g, sizes, specialize) for k, g in bodies.items()}
         new = node.like(node.inputs, _result_shapes(node, fixed, inputs))
+    except InvalidArgumentError:
+        if node.type == "While":
+            raise
+        return _as_host(node)  # sizes do not fit in one branch: perhaps the other one is taken
     except _Varies:
-        new = node.like(node.inputs)
-        new.attrs = {**node.attrs, VARIES: True}
-        return new
+        return _as_host(node)
     new.attrs = {**node.attrs, **fixed}
+    return new
+
+
+def _as_host(node: Node) -> Node:
+    """A node that runs as a host instruction: see runtime/interpret.py."""
+    new = node.like(node.inputs)
+    new.attrs = {**node.attrs, VARIES: True}
     return new
 
 
