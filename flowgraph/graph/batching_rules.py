@@ -25,7 +25,7 @@ from flowgraph.shapes import is_fully_known
     "MatrixSolve", "MatrixTriangularSolve", "MatrixDiag", "MatrixDiagPart", "MatrixSetDiag", "Qr",
     "MatrixExponential", "MatrixLogarithm", "MatrixSquareRoot", "TridiagonalMatMul",
     "TridiagonalSolve",
-    "FFT", "IFFT", "FFT2D", "IFFT2D", "FFT3D", "IFFT3D",
+    "FFT", "IFFT", "FFT2D", "IFFT2D", "RGBToHSV", "HSVToRGB", "FFT3D", "IFFT3D",
 )  # fmt: skip
 def _as_it_is(
     batch: Batch, op: Operation, inputs: list[Tensor], flags: list[bool]
@@ -318,7 +318,19 @@ def _along_rows(positions: tuple[int, ...], *types: str) -> None:
 
 _along_rows((0, 1), "SparseSoftmaxCrossEntropyWithLogits")
 _along_rows((0,), "BiasAdd", "Conv2D", "DepthwiseConv2dNative", "MaxPool", "AvgPool", "LRN")
-_along_rows((0, 1, 2), "MaxPoolGrad", "MaxPoolGradGrad")
+_along_rows((0, 1, 2), "MaxPoolGrad", "MaxPoolGradGrad", "LRNGrad")
+_along_rows(
+    (0,), "ResizeBilinear", "ResizeBicubic", "ResizeArea", "ResizeNearestNeighbor",
+    "ResizeNearestNeighborGrad", "ExtractImagePatches", "ExtractVolumePatches",
+)  # fmt: skip
+_along_rows((0, 1), "ResizeBilinearGrad", "ResizeBicubicGrad")
+
+
+@rule("AdjustContrastv2", "AdjustHue", "AdjustSaturation")
+def _adjusted(
+    batch: Batch, op: Operation, inputs: list[Tensor], flags: list[bool]
+) -> list[Tensor] | None:
+    return None if flags[1] else again(op, inputs)  # images of any number of axes in front
 
 
 @rule("SoftmaxCrossEntropyWithLogits")

@@ -40,48 +40,63 @@ Array = np.ndarray[Any, Any]
 # -------------------------------------------------------------------------------- algorithm
 
 
-def _overlaps(box: Array, others: Array) -> Array:
-    """IoU of a box with others, in float32; corners may be given in either order."""
-    sides = [np.sort(np.asarray(b, np.float32).reshape(-1, 2, 2), axis=1) for b in (box, others)]
-    (one,), rest = sides
-    areas = [np.prod(b[..., 1, :] - b[..., 0, :], axis=-1) for b in (one, rest)]
-    common = np.minimum(one[1], rest[:, 1]) - np.maximum(one[0], rest[:, 0])
-    inter = np.prod(np.maximum(common, 0), axis=-1)
-    with np.errstate(all="ignore"):
-        found = inter / (areas[0] + areas[1] - inter)
-    return np.where((areas[0] <= 0) | (areas[1] <= 0), np.float32(0), found)
+class _Boxes:
+    """Boxes whose corners may be given in either order, and how much they overlap, in float32."""
+
+    def __init__(self, boxes: Any) -> None:
+        corners = np.sort(np.asarray(boxes, np.float32).reshape(-1, 2, 2), axis=1)
+        self.low, self.high = corners[:, 0], corners[:, 1]
+        self.area = np.prod(self.high - self.low, axis=-1)
+
+    def overlap(self, k: int, others: Any) -> Array:
+        """IoU of box ``k`` with ``others``."""
+        common = np.minimum(self.high[k], self.high[others]) - np.maximum(
+            self.low[k], self.low[others]
+        )
+        inter = np.prod(np.maximum(common, 0), axis=-1)
+        areas = self.area[others]
+        with np.errstate(all="ignore"):
+            found = inter / (self.area[k] + areas - inter)
+        return np.where((areas <= 0) | (self.area[k] <= 0), np.float32(0), found)
 
 
 def _choose(
-    overlap: Callable[[int, list[int]], Array],
+    overlap: Callable[[int, Array], Array],
     scores: Array,
     count: int,
     threshold: float,
     least: float,
-    sigma: float = 0.0,
 ) -> tuple[list[int], list[float]]:
     """Indices of the boxes kept, best first, and their scores.
 
-    overlap: (box, boxes) -> how much it overlaps each of them.
+    overlap: (chosen box, boxes) -> how much they overlap it.
     """
-    # of equal scores the first box
+    order = np.argsort(-scores, kind="stable")  # of equal scores the first box
+    order = order[scores[order] > least]
+    chosen: list[int] = []
+    while len(order) and len(chosen) < count:
+        best, order = int(order[0]), order[1:]
+        chosen.append(best)
+        order = order[~(overlap(best, order) > threshold)]
+    return chosen, [float(scores[k]) for k in chosen]
+
+
+def _choose_softly(
+    boxes: _Boxes, scores: Array, count: int, least: float, sigma: float
+) -> tuple[list[int], list[float]]:
+    """As _choose, but boxes that overlap a chosen one lose score."""
     heap = [(-float(s), k, 0) for k, s in enumerate(scores) if s > least]
     heapq.heapify(heap)
     chosen: list[int] = []
     kept: list[float] = []
     while heap and len(chosen) < count:
         negative, k, seen = heapq.heappop(heap)
-        score = np.float32(-negative)
-        before = score
-        near = overlap(k, chosen[seen:][::-1])
-        if sigma > 0:
-            factors = np.exp(np.float32(-0.5 / sigma) * near * near)
-            for factor in factors:
-                score = np.float32(score * factor)
-                if score <= least:
-                    break
-        elif (near > threshold).any():
-            continue
+        score = before = np.float32(-negative)
+        near = boxes.overlap(k, chosen[seen:][::-1])
+        for factor in np.exp(np.float32(-0.5 / sigma) * near * near):
+            score = np.float32(score * factor)
+            if score <= least:
+                break
         if score == before:
             chosen.append(k)
             kept.append(float(score))
@@ -122,11 +137,11 @@ def _reference(call_: Call, boxes: Any, scores: Any, size: Any, *rest: Any) -> A
     if sigma < 0:
         raise invalid(f"soft_nms_sigma must be non-negative, not {sigma}")
     count = _count_of(size)
-
-    def overlap(k: int, others: list[int]) -> Array:
-        return _overlaps(boxes[k], boxes[others])
-
-    chosen, kept = _choose(overlap, scores, count, iou, least, sigma)
+    found = _Boxes(boxes)
+    if sigma > 0:
+        chosen, kept = _choose_softly(found, scores, count, least, sigma)
+    else:
+        chosen, kept = _choose(found.overlap, scores, count, iou, least)
     return _results(call_, chosen, kept, count, scores.dtype)
 
 
@@ -147,7 +162,7 @@ def _overlaps_reference(
     if overlaps.shape != (len(scores),) * 2:
         raise invalid(f"overlaps of shape {list(overlaps.shape)} for {len(scores)} scores")
     chosen, _ = _choose(
-        lambda k, others: overlaps[k, others],
+        lambda k, others: overlaps[others, k],
         scores, _count_of(size), _number(threshold, "overlap_threshold"),
         _number(least, "score_threshold"),
     )  # fmt: skip
@@ -234,7 +249,7 @@ for _version, _more, _attrs, _outputs in _VERSIONS:
         doc="Indices of the boxes with the best scores that do not overlap much.",
     )
 
-_OVERLAPS = np.array([_overlaps(box, _BOXES) for box in _BOXES])
+_OVERLAPS = np.array([_Boxes(_BOXES).overlap(k, range(6)) for k in range(6)])
 define(
     "NonMaxSuppressionWithOverlaps",
     "overlaps: float32, scores: float32, max_output_size: int32, overlap_threshold: float32,"
@@ -289,9 +304,8 @@ def _combined_reference(
         for c in range(classes):
             own = boxes[n, :, c if boxes.shape[2] > 1 else 0]
             chosen, kept = _choose(
-                lambda k, others, own=own: _overlaps(own[k], own[others]),  # type: ignore[misc]
-                scores[n, :, c], per_class, threshold, least,
-            )  # fmt: skip
+                _Boxes(own).overlap, scores[n, :, c], per_class, threshold, least
+            )
             found += [(s, c, own[k]) for k, s in zip(chosen, kept, strict=True)]
         found = sorted(found, key=lambda item: -item[0])[:size]
         made[3][n] = len(found)

@@ -351,7 +351,8 @@ def test_refuses_what_tensorflow_refuses(op: OpDef, selected: frozenset[str]) ->
 #: Arguments that came after TensorFlow 1.15, and those that TensorFlow 2 dropped.
 LATER = frozenset(
     ("layout", "bad_indices_policy", "output_type", "grad_a", "grad_b", "sparse_gradient", "warn",
-     "precision", "axis", "stateful", "perturb_singular")
+     "precision", "axis", "stateful", "perturb_singular", "exponential_avg_factor", "sorted_input",
+     "canonicalized_coordinates", "tile_size", "return_index_map")
 )  # fmt: skip
 DROPPED = frozenset(("_sentinel", "args", "kwargs", "settings"))
 
