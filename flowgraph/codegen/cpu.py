@@ -33,7 +33,7 @@ from collections.abc import Iterable, Sequence
 
 from flowgraph.codegen.spill import Spills, find_spills
 from flowgraph.kernel.interpret import identity, integer
-from flowgraph.kernel.ir import BROADCAST, MAP, REDUCE, UNIT, Kernel
+from flowgraph.kernel.ir import BROADCAST, IN, MAP, PAIRED, REDUCE, UNIT, Kernel
 from flowgraph.kernel.passes import Pass, passes
 from flowgraph.kernel.scalar import REDUCTIONS
 
@@ -189,15 +189,30 @@ class Nest:
     def _offset(self, buffer: int, axis: int) -> str:
         """The element that ``buffer`` has reached by the loops down to ``axis``."""
         axes = self._axes_of(buffer)
-        unit = self.kernel.buffers[buffer].strides[axis] == UNIT
-        step = f"i{axis}" if unit else f"i{axis} * b{buffer}_s{axis}"
+        kind = self.kernel.buffers[buffer].strides[axis]
+        known = {UNIT: f"i{axis}", PAIRED: f"i{axis} * 2"}
+        step = known.get(kind, f"i{axis} * b{self._base(buffer)}_s{axis}")
         position = axes.index(axis)
         return f"b{buffer}_at{axes[position - 1]} + {step}" if position else step
 
     def place(self, buffer: int) -> str:
         """``pointer, index`` of the current element of ``buffer``."""
-        axes = self._axes_of(buffer)
-        return f"b{buffer}, {self._offset(buffer, axes[-1]) if axes else 0}"
+        axes, base = self._axes_of(buffer), self._base(buffer)
+        index = self._offset(buffer, axes[-1]) if axes else "0"
+        return f"b{base}, {index}" if base == buffer else f"b{base}, {index} + 1"
+
+    def _base(self, buffer: int) -> int:
+        """Whose pointer and strides are used: LLVM sees neighbours only through one pointer."""
+        beside = self.kernel.buffers[buffer].beside
+        return buffer if beside < 0 else beside
+
+    def _mapping(self) -> str:
+        """The kind of the innermost map loop.
+
+        Stores that interleave (PAIRED) become whole vectors only without a masked tail.
+        """
+        paired = any(PAIRED in b.strides and b.mode != IN for b in self.kernel.buffers)
+        return "reducing" if paired else "independent"
 
     # --------------------------------------------------------------------------------- statements
 
@@ -296,7 +311,7 @@ class RowNest(Nest):
         self._rows(self.passes[0].rows, 0)
         for position, axis in enumerate(self.maps):
             last = position == len(self.maps) - 1
-            kind = "independent" if last and not loops_inside else "range"
+            kind = self._mapping() if last and not loops_inside else "range"
             self.loop(axis, self.bounds(axis), kind, everything)
             self._rows(self.passes[0].rows, position + 1)
         for level, p in enumerate(self.passes):
@@ -344,7 +359,7 @@ class RowNest(Nest):
                 self.write(f"{self.short(number)} = {self.identity(number)}")
             self.loop(axis, f"c{axis}, minimum(c{axis} + {CHUNK}, n{axis})", "reducing", touched)
         else:
-            self.loop(axis, f"n{axis}", "reducing" if p.reductions else "independent", touched)
+            self.loop(axis, f"n{axis}", "reducing" if p.reductions else self._mapping(), touched)
         self.full_statements(level, len(self.order))
         for number in p.reductions:
             running = self.short(number)

@@ -22,7 +22,7 @@ from contextlib import contextmanager
 
 from flowgraph.codegen.cuda_math import cast, literal, spell
 from flowgraph.kernel.interpret import identity, integer
-from flowgraph.kernel.ir import BROADCAST, MAP, REDUCE, UNIT, Kernel
+from flowgraph.kernel.ir import BROADCAST, MAP, PAIRED, REDUCE, UNIT, Kernel
 from flowgraph.kernel.passes import Pass
 from flowgraph.kernel.scalar import REDUCTIONS
 
@@ -158,7 +158,7 @@ class StageText:
 
     def _cell(self, number: int) -> str:
         terms = [
-            f"i{axis}" if stride == UNIT else f"i{axis} * s{number}_{axis}"
+            {UNIT: f"i{axis}", PAIRED: f"i{axis} * 2"}.get(stride, f"i{axis} * s{number}_{axis}")
             for axis, stride in enumerate(self.kernel.buffers[number].strides)
             if stride != BROADCAST
         ]

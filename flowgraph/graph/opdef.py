@@ -194,6 +194,9 @@ class Loops:
     right, as NumPy broadcasts; a size of 1 against a larger extent broadcasts).  An output whose
     shape is the domain without (or with size-1) reduce axes holds row values.
 
+    ``parts``: complex values are taken too: the body gets ComplexScalars, and uses only what
+    kernel/complex_scalar.py has.
+
     ``reads``: positions of the inputs that the body gets (default: all).  The others shape the
     loops and are not loaded: the axes of a reduction, the sizes of a fill.  ``operands`` has
     entries for the inputs read only, and the default domain looks at no others.
@@ -204,6 +207,7 @@ class Loops:
     domain: Callable[[Call], tuple[int, ...]] | None = None
     operands: Callable[[Call], tuple[tuple[int, ...], ...] | None] | None = None
     reads: tuple[int, ...] | None = None
+    parts: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,9 +298,9 @@ class Procedure:
 KernelRule = Loops | View | Custom | Procedure
 
 
-def elementwise(function: Callable[..., Any]) -> Loops:
+def elementwise(function: Callable[..., Any], parts: bool = False) -> Loops:
     """Loops over the broadcast shape: ``elementwise(lambda s, x, y: x + y)``."""
-    return Loops(lambda s, call, *inputs: function(s, *inputs))
+    return Loops(lambda s, call, *inputs: function(s, *inputs), parts=parts)
 
 
 # --------------------------------------------------------------------------------------- the record

@@ -16,7 +16,17 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from flowgraph.kernel.ir import BROADCAST, IN, REDUCE, UNIT, Buffer, Kernel, KernelError, Stmt
+from flowgraph.kernel.ir import (
+    BROADCAST,
+    IN,
+    PAIRED,
+    REDUCE,
+    UNIT,
+    Buffer,
+    Kernel,
+    KernelError,
+    Stmt,
+)
 from flowgraph.kernel.scalar import FLOATS, REDUCTIONS, SCALAR_OPS
 
 
@@ -144,7 +154,7 @@ def _check(
 
 def element_strides(buffer: Buffer, strides: Sequence[int]) -> tuple[int, ...]:
     """``buffer``'s stride along each axis: fixed by its class, or else taken from ``strides``."""
-    fixed = {BROADCAST: 0, UNIT: 1}
+    fixed = {BROADCAST: 0, UNIT: 1, PAIRED: 2}
     return tuple(fixed.get(kind, int(n)) for kind, n in zip(buffer.strides, strides, strict=True))
 
 

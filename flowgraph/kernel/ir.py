@@ -39,8 +39,9 @@ from flowgraph.kernel.scalar import REDUCTIONS, SCALAR_OPS
 
 MAP, REDUCE = "map", "reduce"
 
-#: Stride classes of a buffer along an axis: broadcast, contiguous, run-time stride in elements.
-BROADCAST, UNIT, STRIDED = "0", "1", "s"
+#: Stride classes of a buffer along an axis: broadcast, contiguous, every second element (the parts
+#: of complex numbers), run-time stride in elements.
+BROADCAST, UNIT, PAIRED, STRIDED = "0", "1", "2", "s"
 
 IN, OUT, INOUT = "in", "out", "inout"
 
@@ -55,11 +56,16 @@ KERNEL_DTYPES = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Buffer:
-    """Memory that a kernel touches: element type, direction, one stride class per axis."""
+    """Memory that a kernel touches: element type, direction, one stride class per axis.
+
+    ``beside``: the number of a buffer before this one, of the same strides, one element in front
+    of this one in memory (imaginary parts beside real ones); -1 without.
+    """
 
     dtype: str
     mode: str
     strides: tuple[str, ...]
+    beside: int = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,10 +197,14 @@ def verify(kernel: Kernel) -> None:
             raise KernelError(f"b{number}: dtype {buffer.dtype} cannot be held by a kernel")
         if len(buffer.strides) != rank:
             raise KernelError(f"b{number}: {len(buffer.strides)} strides for {rank} axes")
+        if buffer.beside >= 0 and (
+            buffer.beside >= number or kernel.buffers[buffer.beside].strides != buffer.strides
+        ):
+            raise KernelError(f"b{number}: it cannot lie beside b{buffer.beside}")
         if buffer.mode not in (IN, OUT, INOUT):
             raise KernelError(f"b{number}: mode {buffer.mode!r}")
         for axis, stride in enumerate(buffer.strides):
-            if stride not in (BROADCAST, UNIT, STRIDED):
+            if stride not in (BROADCAST, UNIT, PAIRED, STRIDED):
                 raise KernelError(f"b{number}: stride class {stride!r}")
             if buffer.mode != IN and stride == BROADCAST and kernel.axes[axis] == MAP:
                 raise KernelError(f"b{number}: written along map axis {axis} with stride 0")

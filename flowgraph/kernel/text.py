@@ -24,7 +24,10 @@ from flowgraph.kernel.ir import Buffer, Kernel, KernelError, Stmt, verify
 _WIDTH = 24  # column of a statement's dtype, as far as the statement lets it
 
 _HEAD = re.compile(r"kernel \((?P<axes>.*)\)")
-_BUFFER = re.compile(r"b(?P<number>\d+): (?P<dtype>\w+) (?P<mode>\w+) \[(?P<strides>.*)\]")
+_BUFFER = re.compile(
+    r"b(?P<number>\d+): (?P<dtype>\w+) (?P<mode>\w+) \[(?P<strides>.*)\]"
+    r"(?: beside b(?P<beside>\d+))?"
+)
 _STORE = re.compile(r"store b(?P<buffer>\d+), %(?P<value>\d+)")
 _REQUIRE = re.compile(r"require %(?P<value>\d+) else (?P<code>\d+)")
 _VALUE = re.compile(r"%(?P<number>\d+) = (?P<op>\w+)(?: (?P<operands>.*?))?\s+(?P<dtype>\w+)")
@@ -49,7 +52,9 @@ def show(kernel: Kernel) -> str:
     axes = ", ".join(f"{kind} n{axis}" for axis, kind in enumerate(kernel.axes))
     lines = [f"kernel ({axes})"]
     for number, buffer in enumerate(kernel.buffers):
-        lines.append(f"  b{number}: {buffer.dtype} {buffer.mode} [{', '.join(buffer.strides)}]")
+        place = f" beside b{buffer.beside}" if buffer.beside >= 0 else ""
+        strides = ", ".join(buffer.strides)
+        lines.append(f"  b{number}: {buffer.dtype} {buffer.mode} [{strides}]{place}")
     lines.extend("  " + _line(number, stmt) for number, stmt in enumerate(kernel.body))
     return "\n".join(lines) + "\n"
 
@@ -91,7 +96,8 @@ def parse(text: str) -> Kernel:
         if int(buffer["number"]) != len(buffers) or body:
             raise KernelError(f"out of place: {line}")
         strides = tuple(part.strip() for part in buffer["strides"].split(",") if part.strip())
-        buffers.append(Buffer(buffer["dtype"], buffer["mode"], strides))
+        beside = int(buffer["beside"] or -1)
+        buffers.append(Buffer(buffer["dtype"], buffer["mode"], strides, beside))
     # a store takes the dtype of its value
     for number, stmt in enumerate(body):
         if stmt.op == "store" and stmt.args[0] < number:

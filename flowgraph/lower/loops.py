@@ -15,7 +15,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from flowgraph.kernel.ir import BROADCAST, IN, MAP, REDUCE, STRIDED, UNIT, Buffer, Kernel, Stmt
+from flowgraph.kernel.ir import (
+    BROADCAST,
+    IN,
+    MAP,
+    PAIRED,
+    REDUCE,
+    STRIDED,
+    UNIT,
+    Buffer,
+    Kernel,
+    Stmt,
+)
 from flowgraph.kernel.ir import verify as verify_kernel
 from flowgraph.plan.plan import Operand, Pointer, Word
 
@@ -69,10 +80,13 @@ def build_kernel(
             if stride == 0 and (access.mode == IN or axes[axis] == REDUCE)
             else UNIT
             if axis == last and stride == 1
+            else PAIRED
+            if axis == last and stride == 2
             else STRIDED
             for axis, stride in enumerate(strides)
         )
-        buffers.append(Buffer(access.operand.dtype.name, access.mode, classes))
+        beside = _beside(accesses, strides_of, len(buffers)) if PAIRED in classes else -1
+        buffers.append(Buffer(access.operand.dtype.name, access.mode, classes, beside))
     kernel = Kernel(tuple(axes), tuple(buffers), _with_kernel_axes(body, groups))
     verify_kernel(kernel)
     words: list[Word] = []
@@ -85,6 +99,24 @@ def build_kernel(
         else:
             words.append(strides_of[first][axis])
     return kernel, tuple(extents), tuple(words)
+
+
+def _beside(
+    accesses: Sequence[Access], strides_of: Sequence[tuple[int, ...]], number: int
+) -> int:
+    """The access one element in front of access ``number`` that walks with it, or -1."""
+    this = accesses[number]
+    for other in range(number):
+        that = accesses[other]
+        if (
+            that.operand.slot is this.operand.slot
+            and that.operand.dtype is this.operand.dtype
+            and that.operand.offset + 1 == this.operand.offset
+            and that.mode == this.mode
+            and strides_of[other] == strides_of[number]
+        ):
+            return other
+    return -1
 
 
 def _without_dead(body: list[Stmt], accesses: list[Access]) -> tuple[list[Stmt], list[Access]]:

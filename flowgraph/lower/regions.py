@@ -11,13 +11,16 @@ Read next: loops.py (axes, strides, block words).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from flowgraph.graph.opdef import Loops
-from flowgraph.kernel.builder import BodyBuilder, Scalar
+from flowgraph.kernel.builder import Scalar
+from flowgraph.kernel.complex_scalar import ComplexBody, ComplexScalar
 from flowgraph.kernel.ir import IN, INOUT, OUT
 from flowgraph.lower.loops import Access, build_kernel
+from flowgraph.lower.operands import as_parts
 from flowgraph.optimize.frozen import Node, Value
 from flowgraph.optimize.fuse import Region, is_row_output
 from flowgraph.optimize.views import inputs_read
@@ -27,8 +30,8 @@ if TYPE_CHECKING:
     from flowgraph.lower.lowering import Lowering
 
 
-class _RegionBody(BodyBuilder):
-    """A BodyBuilder whose ``index`` counts along the axes of the member being written."""
+class _RegionBody(ComplexBody):
+    """A ComplexBody whose ``index`` counts along the axes of the member being written."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -46,7 +49,7 @@ class RegionLowering:
         self.body = _RegionBody()
         self.accesses: list[Access] = []
         self.access_number: dict[tuple, int] = {}
-        self.scalars: dict[Value, Scalar] = {}
+        self.scalars: dict[Value, Scalar | ComplexScalar] = {}
         self.inputs: dict[Value, Operand] = {}
         self.outputs: dict[Value, Operand] = {}
 
@@ -79,7 +82,7 @@ class RegionLowering:
                 known = self.load(value, axes)
             arguments.append(known)
         results = rule.body(self.body, call, *arguments)
-        if isinstance(results, Scalar):
+        if isinstance(results, (Scalar, ComplexScalar)):
             results = (results,)
         for value, scalar in zip(node.outputs, results, strict=True):
             assert scalar.dtype == value.dtype.name, (
@@ -95,7 +98,7 @@ class RegionLowering:
         rank = max((len(v.shape) for v in node.outputs), default=0)  # type: ignore[arg-type]
         return every if rank == len(region.domain) else region.kept
 
-    def load(self, value: Value, axes: tuple[int, ...] | None) -> Scalar:
+    def load(self, value: Value, axes: tuple[int, ...] | None) -> Scalar | ComplexScalar:
         """The element of ``value`` at the current point."""
         operand = self.lowering.operand(value)
         member_axes = self.body.axes
@@ -106,7 +109,11 @@ class RegionLowering:
             if extent != 1:
                 strides[member_axes[axis]] = stride
         self.inputs[value] = operand
-        return self.body.load(self.access(operand, tuple(strides), IN), value.dtype.name)
+        loads = [
+            self.body.load(self.access(part, walk, IN), part.dtype.name)
+            for part, walk in _parts(operand, strides)
+        ]
+        return ComplexScalar(*loads) if len(loads) == 2 else loads[0]
 
     def access(self, operand: Operand, strides: tuple[int, ...], mode: str) -> int:
         key = (operand.slot, operand.offset, operand.dtype, strides, mode)
@@ -129,8 +136,10 @@ class RegionLowering:
             if extent != 1 and not (row and axis in region.reduced):
                 strides[axis] = stride
         self.outputs[value] = operand
-        number = self.access(operand, tuple(strides), OUT)
-        self.body.store(number, self.scalars[value])
+        scalar = self.scalars[value]
+        made = [scalar] if isinstance(scalar, Scalar) else [scalar.real, scalar.imag]
+        for (part, walk), one in zip(_parts(operand, strides), made, strict=True):
+            self.body.store(self.access(part, walk, OUT), one)
 
     def emit(self) -> None:
         region = self.region
@@ -172,6 +181,16 @@ class RegionLowering:
 
     def used_twice(self, slot: Slot) -> bool:
         return sum(a.operand.slot is slot for a in self.accesses) > 1
+
+
+def _parts(operand: Operand, strides: Sequence[int]) -> list[tuple[Operand, tuple[int, ...]]]:
+    """What is accessed, with its strides: the operand, or its real and its imaginary parts."""
+    if not operand.dtype.is_complex:
+        return [(operand, tuple(strides))]
+    real = as_parts(operand)
+    imag = real.with_view(1, real.shape, real.strides)
+    walk = tuple(2 * stride for stride in strides)
+    return [(real, walk), (imag, walk)]
 
 
 def _joined_in_out(accesses: list[Access], body: list) -> tuple[list[Access], list]:

@@ -108,6 +108,13 @@ def _squared_difference_grad(op: Any, dz: Any) -> tuple[Any, Any]:
     return dx, call.Neg(dx)
 
 
+def _squared_difference_kernel(s: Any, x: Any, y: Any) -> Any:
+    difference = x - y
+    if difference.dtype in COMPLEX:
+        return difference * s.op("conj", difference)
+    return difference * difference
+
+
 def _square_of_size(x: Any) -> Any:
     return (x * np.conj(x)).real.astype(x.dtype)
 
@@ -115,7 +122,7 @@ def _square_of_size(x: Any) -> Any:
 squared_difference = binary(
     "SquaredDifference", "squared_difference", "math.squared_difference",
     doc="``(x - y)**2``.  Gradient: 2 (x - y) dz to x, its negative to y.",
-    kernel=lambda s, x, y: (x - y) * (x - y),
+    kernel=_squared_difference_kernel,
     grad=_squared_difference_grad,
     reference=lambda x, y: np.square(x - y) if x.dtype.kind != "c" else _square_of_size(x - y),
     dtypes=FLOAT | frozenset(("int32", "int64")) | COMPLEX,
@@ -139,7 +146,7 @@ def _divisor(s: Any, y: Any) -> Any:
 
 def _quotient(divide: str) -> Callable[..., Any]:
     def body(s: Any, x: Any, y: Any) -> Any:
-        if x.dtype in FLOATS:
+        if x.dtype in FLOATS or x.dtype in COMPLEX:
             return s.floor(x / y) if divide == "floordiv" else x / y
         if divide == "truncdiv" and x.dtype.startswith("uint"):
             return s.floordiv(x, _divisor(s, y))
@@ -385,6 +392,7 @@ pow = binary(
     "    Gradient: dz * y * x**(y-1) to x; dz * z * log(x) to y, 0 where x <= 0.",
     kernel=_pow_kernel,
     grad=_pow_grad,
+    parts=False,  # the host does complex ones
     reference=_pow_reference,
     samples=(COMPLEX_PAIR,
         sample(f32(3, 4, low=0.3, high=2.0), f32(3, 4, seed=1)),
@@ -450,7 +458,7 @@ def _add_many(type: str, doc: str, **attrs: Any) -> None:
         T=dtypes_of(NUMERIC),
         **attrs,
         infer=lambda call_: [merge_all([*call_.shapes, call_.attrs.get("shape")])],
-        kernel=elementwise(_sum_all),
+        kernel=elementwise(_sum_all, parts=True),
         grad=lambda op, dy: (dy,) * op.attrs["N"],
         reference=lambda call_, *inputs: _sum_all(None, *inputs),
         samples=tuple(

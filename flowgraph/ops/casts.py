@@ -70,7 +70,7 @@ define(
     DstT=dtypes_of(NUMERIC | BOOL),
     Truncate=False,
     infer=same_shape,
-    kernel=Loops(lambda s, call_, x: s.cast(x, call_.attrs["DstT"].name)),
+    kernel=Loops(lambda s, call_, x: s.cast(x, call_.attrs["DstT"].name), parts=True),
     grad=_cast_grad,
     reference=_cast_reference,
     samples=(

@@ -62,7 +62,7 @@ def comparison(
         "x: T, y: T -> z: bool",
         T=dtypes_of(dtypes),
         infer=broadcast_shape,
-        kernel=elementwise(function),
+        kernel=elementwise(function, parts=True),
         grad=_TRUTH,
         reference=lambda call_, x, y: np.asarray(function(None, x, y)).astype(bool),
         samples=(*_SAMPLES, *more),
@@ -319,6 +319,7 @@ define(
         lambda s, call_, condition, t, e: s.select(condition, t, e),
         domain=lambda call_: call_.shapes[1],  # type: ignore[arg-type,return-value]
         operands=_select_operands,
+        parts=True,
     ),
     grad=_select_grad,
     reference=_select_reference,
@@ -354,7 +355,7 @@ define(
     "condition: bool, t: T, e: T -> output: T",
     T=dtypes_of(ALL),
     infer=broadcast_shape,
-    kernel=elementwise(lambda s, condition, t, e: s.select(condition, t, e)),
+    kernel=elementwise(lambda s, condition, t, e: s.select(condition, t, e), parts=True),
     grad=_select_v2_grad,
     reference=lambda call_, condition, t, e: np.where(condition, t, e),
     samples=(

@@ -20,7 +20,16 @@ from flowgraph.graph.apply import apply_op, call
 from flowgraph.graph.convert import convert_to_tensor
 from flowgraph.graph.default import name_scope
 from flowgraph.graph.export import export
-from flowgraph.graph.opdef import Attr, Call, define, dtypes_of, error_sample, sample
+from flowgraph.graph.opdef import (
+    Attr,
+    Call,
+    Loops,
+    define,
+    dtypes_of,
+    elementwise,
+    error_sample,
+    sample,
+)
 from flowgraph.graph.sparse_tensor import SparseTensor
 from flowgraph.ops.rules import broadcast_shape, f32, number, same_shape, sum_to
 
@@ -51,12 +60,16 @@ def _complex_of(dtype: DType) -> DType:
 def _part(type: str, argument: str, result: str, reference: Callable[..., Any], grad: Any,
           doc: str) -> None:  # fmt: skip
     """Register an op from complex to real numbers."""
+    scalar = type.lower().removeprefix("complex")
     define(
         type,
         f"{argument}: T -> {result}: Tout",
         T=dtypes_of(_C, as_dtype("complex64")),
         Tout=dtypes_of(_WIDE, float32),
         infer=same_shape,
+        kernel=Loops(
+            lambda s, call_, x: s.cast(s.op(scalar, x), call_.attrs["Tout"].name), parts=True
+        ),
         grad=lambda op, dy: (grad(op, dy),),
         reference=lambda call_, x: np.asarray(reference(x), call_.attrs["Tout"].np),
         samples=(*_SAMPLES, _WIDE_SAMPLE),
@@ -90,6 +103,7 @@ define(
     "input: T -> output: T",
     T=dtypes_of(_C, as_dtype("complex64")),
     infer=same_shape,
+    kernel=elementwise(lambda s, x: s.op("conj", x), parts=True),
     grad=lambda op, dy: (call.Conj(dy),),
     reference=lambda call_, x: np.conj(x),
     samples=_SAMPLES,
@@ -118,6 +132,10 @@ define(
     T=dtypes_of(_WIDE, float32),
     Tout=Attr("type", as_dtype("complex64"), _C),
     infer=broadcast_shape,
+    kernel=Loops(
+        lambda s, call_, real, imag: s.cast(s.complex(real, imag), call_.attrs["Tout"].name),
+        parts=True,
+    ),
     grad=_complex_grad,
     reference=_complex_reference,
     samples=(

@@ -196,7 +196,7 @@ def _output_gradient(
         "y: T, dy: T -> z: T",
         T=dtypes_of(FLOAT | COMPLEX),
         infer=merged_shape,
-        kernel=elementwise(lambda s, y, dy: body(y, dy)),
+        kernel=elementwise(lambda s, y, dy: body(y, dy), parts=True),
         grad=grad,
         reference=lambda call_, y, dy: np.asarray(body(y, dy), y.dtype),
         samples=(

@@ -84,12 +84,13 @@ def unary(
     samples: Sequence[Sample] = STANDARD,
     dtypes: frozenset[str] = FLOAT,
     sparse: bool = False,
+    parts: bool = True,
 ) -> Callable[..., Any]:
     """Register ``type`` and export ``names[0](x, name=None)``, also known as the other ``names``.
 
     ``kernel(s, x)`` writes the scalar body; ``reference(x)`` is NumPy's; ``grad(op, dy)`` gives dx,
     as of a real function: of complex numbers its conjugate is made here.  ``sparse``: of a
-    SparseTensor the function gives one, too.
+    SparseTensor the function gives one, too.  ``parts``: ``kernel`` also writes complex bodies.
     """
     gradient = grad
     if not isinstance(grad, NotDifferentiable):
@@ -102,7 +103,7 @@ def unary(
         "x: T -> y: T",
         T=dtypes_of(dtypes),
         infer=same_shape,
-        kernel=elementwise(kernel),
+        kernel=elementwise(kernel, parts),
         grad=gradient,
         reference=lambda call_, x: reference(x),
         samples=samples,
@@ -172,13 +173,15 @@ def binary(
     errors: Sequence[ErrorSample] = (),
     dtypes: frozenset[str] = REAL,
     signature: str = "x: T, y: T -> z: T",
+    parts: bool = True,
 ) -> Callable[..., Any]:
     """Register ``type`` and export ``names[0](x, y, name=None)``, also under the other ``names``.
 
     ``kernel(s, x, y)`` writes the scalar body; ``reference(x, y)`` is NumPy's.  ``grad(op, dz)``
     gives both gradients at the broadcast shape, or ``grad`` is a pair of functions that give one
     each (only those that are wanted are called); they are summed back to the shapes of x and y
-    here.  ``signature`` gives the arguments the names of TensorFlow's registry.
+    here.  ``signature`` gives the arguments the names of TensorFlow's registry.  ``parts``:
+    ``kernel`` also writes complex bodies.
     """
     gradient: Any = grad
     if not isinstance(grad, NotDifferentiable):
@@ -201,7 +204,7 @@ def binary(
         signature,
         T=dtypes_of(dtypes),
         infer=broadcast_shape,
-        kernel=elementwise(kernel),
+        kernel=elementwise(kernel, parts),
         grad=gradient,
         reference=lambda call_, x, y: reference(x, y),
         samples=samples,

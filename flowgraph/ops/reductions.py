@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from flowgraph.dtypes import BOOL, INDEX, NUMERIC, REAL, as_dtype, int32, int64
+from flowgraph.dtypes import BOOL, COMPLEX, INDEX, NUMERIC, REAL, as_dtype, int32, int64
 from flowgraph.graph.apply import apply_op, call
 from flowgraph.graph.convert import convert_to_tensor, make_constant
 from flowgraph.graph.export import export
@@ -81,9 +81,9 @@ def _whole_input(call_: Call) -> tuple[int, ...]:
     return call_.shapes[0]  # type: ignore[return-value]
 
 
-def row_loops(body: Callable[..., Any]) -> Loops:
+def row_loops(body: Callable[..., Any], parts: bool = False) -> Loops:
     """``body(s, call, x)`` over input 0, reduced along the axes that input 1 names."""
-    return Loops(body, reduced=_reduced, domain=_whole_input, reads=(0,))
+    return Loops(body, reduced=_reduced, domain=_whole_input, reads=(0,), parts=parts)
 
 
 def spread(op: Any, dy: Tensor) -> Tensor:
@@ -126,11 +126,13 @@ def reduction(
     reference: Callable[..., Any],
     samples: Sequence[Sample],
     dtypes: frozenset[str] | None = REAL,
+    parts: bool = False,
 ) -> Callable[..., Any]:
     """Register ``type`` and export ``names[0](input_tensor, axis, keepdims, ...)``.
 
     ``body(s, call, x)`` writes the kernel; ``reference(x, axes, keepdims)`` is NumPy's;
-    ``grad(op, dy)`` gives dx.  ``dtypes`` None: bool in, bool out.
+    ``grad(op, dy)`` gives dx.  ``dtypes`` None: bool in, bool out.  ``parts``: ``body`` also writes
+    complex ones.
     """
     gradient = grad
     if not isinstance(grad, NotDifferentiable):
@@ -147,7 +149,7 @@ def reduction(
         **attrs,
         Tidx=dtypes_of(INDEX, int32),
         infer=_reduce_infer,
-        kernel=row_loops(body),
+        kernel=row_loops(body, parts),
         grad=gradient,
         reference=lambda call_, x, axes: reference(
             x, _axes_value(axes, x.ndim), call_.attrs["keep_dims"]
@@ -253,10 +255,15 @@ reduce_sum = reduction(
     reference=lambda x, axes, keep: np.sum(x, axes, x.dtype, keepdims=keep),
     samples=_samples(_INTS, _NAN_ROW, _COMPLEX),
     dtypes=NUMERIC,
+    parts=True,
 )  # fmt: skip
 
 
 def _mean_body(s: Any, call_: Call, x: Any) -> Any:
+    if x.dtype in COMPLEX:
+        total = s.reduce_sum(x)
+        count = s.cast(s.count(), total.real.dtype)
+        return s.complex(total.real / count, total.imag / count)
     if x.dtype in FLOATS:
         return s.reduce_sum(x) / s.cast(s.count(), x.dtype)
     total = s.reduce_sum(s.cast(x, "int64"))
@@ -296,6 +303,7 @@ reduce_mean = reduction(
         sample(i32([]), i32(0), const=(1,)), _COMPLEX, smooth_when_empty=False,
     ),
     dtypes=NUMERIC,
+    parts=True,
 )  # fmt: skip
 
 # --------------------------------------------------------------------------------- max, min, prod

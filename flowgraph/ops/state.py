@@ -87,7 +87,7 @@ define(
     validate_shape=True,
     use_locking=True,
     infer=_assigned_shape,
-    kernel=Loops(lambda s, call_, value: value, reads=(1,)),
+    kernel=Loops(lambda s, call_, value: value, reads=(1,), parts=True),
     grad=_WRITES,
     reference=lambda call_, ref, value: value,
     samples=(
@@ -109,7 +109,7 @@ def _add_or_subtract(type: str, combine: Callable[[Any, Any], Any], doc: str) ->
         T=dtypes_of(NUMERIC),
         use_locking=False,
         infer=_assigned_shape,
-        kernel=elementwise(lambda s, ref, value: combine(ref, value)),
+        kernel=elementwise(lambda s, ref, value: combine(ref, value), parts=True),
         grad=_WRITES,
         reference=lambda call_, ref, value: combine(ref, value),
         samples=(

@@ -108,7 +108,7 @@ def runs_on_host(opdef: OpDef, node: Node) -> bool:
     if isinstance(opdef.kernel, View):
         return not is_view(node)
     rule = opdef.kernel
-    in_parts = isinstance(rule, (Custom, Procedure)) and rule.parts
+    in_parts = rule.parts
     for dtype in (v.dtype for v in values):
         if dtype.name not in KERNEL_DTYPES and not (in_parts and dtype.is_complex):
             return True

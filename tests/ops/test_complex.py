@@ -167,3 +167,95 @@ def test_bits_read_as_another_dtype() -> None:
         tf.bitcast(tf.constant([True]), tf.int8)
     with pytest.raises(ValueError, match="made of 2"):
         tf.bitcast(tf.constant([1.0]), tf.int64)
+
+
+# ------------------------------------------------------------------------------- kernels of parts
+
+RNG = np.random.default_rng(0)
+
+
+def random(*shape: int, dtype: Any = np.complex64) -> np.ndarray:
+    return (RNG.normal(size=shape) + 1j * RNG.normal(size=shape)).astype(dtype)
+
+
+@pytest.mark.parametrize("dtype", [np.complex64, np.complex128])
+@pytest.mark.parametrize("shape", [(), (1,), (0, 3), (7,), (3, 5), (37, 65), (2, 3, 1000)])
+def test_kernels_are_numpys(shape: tuple[int, ...], dtype: Any) -> None:
+    z, w = random(*shape, dtype=dtype), random(*shape, dtype=dtype)
+    p, q = tf.placeholder(dtype, shape), tf.placeholder(dtype, shape)
+    fetches = [
+        (p * q + p) * tf.conj(q) - p / q, tf.exp(p), tf.log(p), tf.sqrt(p), tf.rsqrt(p), abs(p),
+        tf.angle(p), tf.sign(p), tf.sin(p), tf.cos(p), tf.sinh(p), tf.cosh(p), 1 / p, -p,
+        tf.equal(p, q), tf.not_equal(p, tf.conj(p)), tf.where(abs(p) > 1, p, q),
+        tf.complex(tf.imag(p), tf.real(q)), tf.reduce_sum(p), tf.reduce_mean(p, keepdims=True),
+        tf.math.expm1(p), tf.math.log1p(p), tf.tanh(p), tf.tan(p), tf.sigmoid(p), tf.asin(p), p**q,
+        tf.squared_difference(p, q), tf.add_n([p, q, p]), tf.zeros_like(p), 2 * p + 1,
+    ]  # fmt: skip
+    with np.errstate(all="ignore"):
+        expected = [
+            (z * w + z) * w.conj() - z / w, np.exp(z), np.log(z), np.sqrt(z), 1 / np.sqrt(z),
+            np.abs(z), np.angle(z), z / np.abs(z), np.sin(z), np.cos(z), np.sinh(z), np.cosh(z),
+            1 / z, -z, z == w, z != z.conj(), np.where(np.abs(z) > 1, z, w), z.imag + 1j * w.real,
+            z.sum(), z.mean(keepdims=True), np.expm1(z), np.log1p(z), np.tanh(z), np.tan(z),
+            1 / (1 + np.exp(-z)), np.arcsin(z), z**w, np.abs(z - w) ** 2, z + w + z, 0 * z,
+            2 * z + 1,
+        ]  # fmt: skip
+    got = run(fetches, {p: z, q: w})
+    tolerance = 2e-5 if dtype == np.complex64 else 1e-12
+    for k, (g, e) in enumerate(zip(got, expected, strict=True)):
+        np.testing.assert_allclose(g, e, tolerance, 10 * tolerance, err_msg=str(k))
+
+
+def test_reductions_along_every_axis_and_views() -> None:
+    z = random(6, 5, 33)
+    p = tf.placeholder(tf.complex64, z.shape)
+    cases = []
+    for axis in (0, 1, 2, (0, 1), (1, 2), (0, 2), (0, 1, 2)):
+        cases.append((tf.reduce_sum(p * p, axis), (z * z).sum(axis)))
+        cases.append((tf.reduce_mean(abs(p), axis), np.abs(z).mean(axis)))
+    turned = tf.transpose(p, [2, 0, 1])
+    cases += [
+        (turned * 2, z.transpose(2, 0, 1) * 2),
+        (p[::2, :, ::-3] + p[1::2, :, ::-3], z[::2, :, ::-3] + z[1::2, :, ::-3]),
+        (p - p[:, :1] * p[0, 0], z - z[:, :1] * z[0, 0]),
+        (tf.concat([p, p], 1), np.concatenate([z, z], 1)),
+        (tf.real(turned[3]), z.transpose(2, 0, 1)[3].real),
+        (p - tf.reduce_mean(p, 2, keepdims=True), z - z.mean(2, keepdims=True)),
+    ]
+    got = run([c[0] for c in cases], {p: z})
+    for k, (g, (_, e)) in enumerate(zip(got, cases, strict=True)):
+        np.testing.assert_allclose(g, e, 1e-4, 1e-4, err_msg=str(k))
+
+
+def test_variables_are_updated_in_place() -> None:
+    z = random(5, 7)
+    v = tf.Variable(z)
+    p = tf.placeholder(tf.complex64, z.shape)
+    step = tf.assign(v, tf.conj(v) * p + 1j)
+    more = tf.assign_add(v, p)
+    session = tf.Session()
+    session.run(v.initializer)
+    session.run(step, {p: z})
+    expected = z.conj() * z + 1j
+    np.testing.assert_allclose(session.run(v), expected, 1e-5)
+    np.testing.assert_allclose(session.run(more, {p: z}), expected + z, 1e-5)
+
+
+def test_extreme_sizes() -> None:
+    p = tf.placeholder(tf.complex64, [3])
+    z = np.array([200 + 1j, -200 + 1j, 1e-20 + 1e-20j], np.complex64)
+    tanh, sigmoid, expm1, log1p = run(
+        [tf.tanh(p), tf.sigmoid(p), tf.math.expm1(p), tf.math.log1p(p)], {p: z}
+    )
+    np.testing.assert_allclose(tanh, [1, -1, 1e-20 + 1e-20j], 1e-6)
+    np.testing.assert_allclose(sigmoid, [1, 0, 0.5], 1e-6)
+    np.testing.assert_allclose([expm1[2], log1p[2]], [z[2], z[2]], 1e-6)
+    for dtype, huge, tiny in ((np.complex64, 1e38, 1e-30), (np.complex128, 1e300, 1e-300)):
+        z = np.array([huge * (1 + 1j), tiny * (3 + 4j), complex(np.inf, 1), 0], dtype)
+        p = tf.placeholder(dtype, [4])
+        size, root, quotient = run([abs(p), tf.sqrt(p), p / p], {p: z})
+        np.testing.assert_allclose(size[:2], np.array([huge * 2**0.5, tiny * 5]), 1e-6)
+        assert size[2:].tolist() == [np.inf, 0]
+        np.testing.assert_allclose(root[:2] ** 2, z[:2], 1e-5)
+        np.testing.assert_allclose(quotient[:2], 1, 1e-6)
+        assert root[3] == 0
