@@ -48,6 +48,7 @@ LATE_IMPORTS = {
     ("codegen/compile.py", "flowgraph.codegen.workers"): "starts compilers; a warm cache does not",
     ("codegen/workers.py", "flowgraph.codegen.compiler"): "loads numba, which only compiling needs",
     ("codegen/compiler.py", "flowgraph.codegen.target"): "loads numba, which only compiling needs",
+    ("formats/crc32c.py", "flowgraph.codegen.compiler"): "loads llvmlite; few programs need sums",
     ("codegen/cache.py", "llvmlite"): "asked for its version only when the cache is opened",
     ("codegen/cache.py", "flowgraph.codegen.compiler"): "loads llvmlite, as above",
     ("codegen/cpu.py", "flowgraph.codegen.cpu_tiles"): "the two renderers refer to each other",

@@ -46,6 +46,8 @@ Calls
     ``pitch`` is a literal; ``multiply_columns(a, step, b, ...)`` reads ``a`` transposed: see
     tiles.py.
     ``cycles()``: a steady counter of the processor, in units of its own.
+    ``crc32c_word(register, word)``: the CRC-32C register after 8 bytes (uint64 both); x86 with
+    SSE 4.2 only.
 Constants
     ``inf``, ``nan``; ``PITCH``, ``DEPTH`` of the panels of kernel/conv.py.
 
@@ -371,6 +373,11 @@ def _cycles(f: FunctionText, dtypes: tuple[str, ...], values: list[str]) -> str:
     return f.call("i64", "llvm.readcyclecounter" if x86 else "llvm.readsteadycounter")
 
 
+def _crc32c_word(f: FunctionText, dtypes: tuple[str, ...], values: list[str]) -> str:
+    arguments = (("i64", value) for value in values)
+    return f.call("i64", "llvm.x86.sse42.crc32.64.64", *arguments)
+
+
 def _any_order_result(*dtypes: str) -> str:
     ok = len(dtypes) == 2 and dtypes[0] == dtypes[1] and dtypes[0] in WIDTHS
     _check(ok, f"sum_in_any_order given {dtypes}")
@@ -423,6 +430,7 @@ def _rows() -> list[Primitive]:
         _multiply("multiply_columns", by_rows=False),
         Primitive("fma", _fma_result, _fma),
         Primitive("cycles", _fixed("cycles", "", "int64"), _cycles),
+        Primitive("crc32c_word", _fixed("crc32c_word", "uint64 uint64", "uint64"), _crc32c_word),
         Primitive("sum_in_any_order", _any_order_result, _any_order),
     ]
     return rows

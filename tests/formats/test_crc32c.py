@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from flowgraph.codegen.compile import addresses
 from flowgraph.formats import crc32c as module
 from flowgraph.formats.crc32c import crc32c, masked, unmasked
 
@@ -33,6 +36,22 @@ def test_the_kernel_follows_the_definition(size, value):
     data = np.random.default_rng(size).integers(0, 256, size, dtype=np.uint8).tobytes()
     by_byte = module._in_python(value ^ 0xFFFFFFFF, data) ^ 0xFFFFFFFF
     assert crc32c(data, value) == by_byte
+
+
+@pytest.mark.parametrize("step", [module._BY_TABLES, module._BY_PROCESSOR])
+@pytest.mark.parametrize("parts", [1, 4])
+def test_both_kernels_give_the_same(parts, step):
+    if step is module._BY_PROCESSOR and not module._has_instruction():
+        pytest.skip("the processor has no such instruction")
+    (address,) = addresses([module._kernel(parts, step)])
+    kind = ctypes.CFUNCTYPE(*[ctypes.c_int64] * 4)
+    data = np.random.default_rng(0).integers(0, 256, 160 * parts, dtype=np.uint8)
+    block = np.array(
+        [data.ctypes.data, module._tables().ctypes.data, 20, *range(7, 7 + parts)], np.int64
+    )
+    assert kind(address)(block.ctypes.data, 0, 1) == 0
+    for i in range(parts):
+        assert block[3 + i] == module._in_python(7 + i, data[160 * i : 160 * (i + 1)])
 
 
 @pytest.mark.parametrize("size", [2**16 - 1, 2**16, 2**16 + 17, 200_003])

@@ -31,9 +31,7 @@ def read(path: Path, options: Any = None) -> list[bytes]:
 
 def test_bytes_are_tensorflows(tmp_path: Path) -> None:
     data = write(tmp_path / "a", [b"abc", b""])
-    assert data.hex() == (
-        "0300000000000000b099490e6162636e57f121000000000000000029039807d8ea82a2"
-    )
+    assert data.hex() == ("0300000000000000b099490e6162636e57f121000000000000000029039807d8ea82a2")
     assert tf.io.TFRecordWriter is tf.python_io.TFRecordWriter
     assert tf.io.tf_record_iterator is tf.python_io.tf_record_iterator
 
