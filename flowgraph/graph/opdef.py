@@ -425,16 +425,20 @@ def define(
     errors: Sequence[ErrorSample] = (),
     effect: str = PURE,
     doc: str = "",
+    more_attrs: Any = None,
     **attrs: Any,
 ) -> OpDef:
-    """Register an op type; attrs are keywords (``T=dtypes_of(FLOAT), transpose_a=False``)."""
+    """Register an op type; attrs are keywords (``T=dtypes_of(FLOAT), transpose_a=False``).
+
+    ``more_attrs`` is a dict of those whose name is an argument here (``errors``).
+    """
     if dict.__contains__(OPDEFS, type):
         raise ValueError(f"op type {type} is defined twice")
     if not samples and not any(isinstance(a, Attr) and a.kind == "func" for a in attrs.values()):
         raise ValueError(f"op type {type} has no samples")
     opdef = OpDef(
         type,
-        parse_signature(signature, attrs),
+        parse_signature(signature, {**attrs, **(more_attrs or {})}),
         infer,
         kernel,
         grad,
