@@ -11,7 +11,7 @@ from typing import Any
 
 from flowgraph.dtypes import DType
 from flowgraph.graph.apply import call
-from flowgraph.graph.default import control_dependencies, get_default_graph, name_scope
+from flowgraph.graph.default import control_dependencies, name_scope
 from flowgraph.ops.constants import zeros, zeros_like
 from flowgraph.ops.variable_scope import variable_scope
 from flowgraph.ops.variables import Variable
@@ -25,8 +25,6 @@ def create_slot(primary: Any, value: Any, name: str) -> Variable:
     """
     # Slots belong to their variable, not to the scope that minimize is called in.
     with control_dependencies(None), name_scope(None):
-        if get_default_graph().executes:
-            return Variable(value, trainable=False, name=f"{primary.op.name}/{name}")
         is_known = callable(value) or value.shape.is_fully_defined()
         with variable_scope(None, f"{primary.op.name}/{name}") as scope:
             exactly = scope.name + "/"  # exactly this name: the scope made it unique

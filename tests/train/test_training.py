@@ -230,7 +230,7 @@ def test_in_eager_mode(name):
 
 def test_a_step_in_a_function():
     with tf.eager_mode():
-        w = tf.Variable([1.0, -2.0], name="w")
+        w = tf.Variable([1.0, -2.0], name="only_here")
         optimizer = tf.train.AdamOptimizer(0.1)
 
         @tf.function
@@ -244,7 +244,7 @@ def test_a_step_in_a_function():
         assert all(b < a for a, b in itertools.pairwise(losses))
         assert len(step._concrete) == 1
         assert [v.name for v in optimizer.variables()] == [
-            "beta1_power:0", "beta2_power:0", "w/Adam:0", "w/Adam:0",
+            "beta1_power:0", "beta2_power:0", "only_here/Adam:0", "only_here/Adam_1:0",
         ]  # fmt: skip
 
 
