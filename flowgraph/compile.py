@@ -81,10 +81,18 @@ class Dump:
 
 @without_collector
 def prepare(
-    fetches: Sequence[Tensor | Operation], feeds: Sequence[Tensor], dump: Dump
+    fetches: Sequence[Tensor | Operation],
+    feeds: Sequence[Tensor],
+    dump: Dump,
+    around: Pass | None = None,
 ) -> FrozenGraph:
-    """Graph -> optimised FrozenGraph whose feed sizes may still be unknown."""
+    """Graph -> optimised FrozenGraph whose feed sizes may still be unknown.
+
+    around: what puts a loop around it (optimize/repeat.py).
+    """
     graph = freeze(fetches, feeds)
+    if around is not None:
+        graph = around(graph)
     dump.write("frozen", lambda: frozen.to_text(graph))
     return _run_passes(PASSES, graph, dump)
 

@@ -130,7 +130,7 @@ class RunPlan:
         self.places = [unique[x] if isinstance(x, Tensor) else -1 for x in leaves]
         self.in_order = self.places == list(range(len(unique)))
         self.dump = compiler.Dump()
-        self.graph = compiler.prepare([*unique, *operations], self.feeds, self.dump)
+        self.graph = self.prepare([*unique, *operations])
         self.sizeless = tuple(
             n.attrs["variable"]
             for n in self.graph.nodes
@@ -145,6 +145,10 @@ class RunPlan:
             from flowgraph.profile.everything import run_timed
 
             self.execute = run_timed
+
+    def prepare(self, fetches: Sequence[Tensor | Operation]) -> FrozenGraph:
+        """The optimised graph."""
+        return compiler.prepare(fetches, self.feeds, self.dump)
 
     def run(self, values: tuple, execute: Execute | None = None) -> list[Any]:
         """One result per leaf; ``execute`` runs an executable whose feeds are loaded."""

@@ -77,6 +77,7 @@ class BaseSession:
         self._state = State()
         self._lock = threading.RLock()
         self._plans: dict[Any, Entry] = {}
+        self._step_plans: dict[Any, Any] = {}
         self._entries: weakref.WeakSet[Entry] = weakref.WeakSet()
         self._quick_generation = self._state.generation
         self._closed = False
@@ -91,6 +92,7 @@ class BaseSession:
         """Forget plans: an operation of the graph got another control input."""
         with self._lock:
             self._plans.clear()
+            self._step_plans.clear()
 
     @property
     def graph_def(self) -> Any:
@@ -262,11 +264,63 @@ class BaseSession:
 
         return call_with_options if accept_options else call
 
+    def run_steps(
+        self,
+        fetches: Any,
+        steps: int | None = None,
+        feed_dict: dict[Any, Any] | None = None,
+        batches: dict[Any, Any] | None = None,
+        batch_size: int | None = None,
+        order: Any = None,
+        until: Any = None,
+        every: bool = True,
+    ) -> Any:
+        """``run(fetches)`` many times, in one native call: no Python between the steps.
+
+        Args:
+            fetches: as of ``run``: a training operation, say, and its loss.
+            steps: how many; by default as many as there are batches.
+            feed_dict: values that are the same in every step.
+            batches: tensor -> array whose rows are fed, some in each step; all arrays have equally
+                many rows.
+            batch_size: rows of each step, one behind the other; what is left over is not used, and
+                with more ``steps`` than that, they begin anew.
+            order: instead of batch_size: the rows of each step, integers of shape [steps, batch].
+            until: a bool tensor: when it is True after a step, that was the last.
+            every: True returns the fetches of every step, False those of the last.
+
+        Returns:
+            The structure of ``fetches`` with arrays of shape ``[steps done, *shape]`` (False: of
+            that shape; None without a step) for tensors and None for operations.
+
+        Raises:
+            ValueError, TypeError: arguments that do not fit together.
+            OpError: as of ``run``.
+
+        NB: not in TensorFlow, whose programs call ``run`` in a Python loop.
+
+        >>> import flowgraph as tf
+        >>> w = tf.Variable(1.0)
+        >>> sess = tf.Session()
+        >>> sess.run(w.initializer)
+        >>> sess.run_steps(w.assign(w * 2.0), 4)
+        array([ 2.,  4.,  8., 16.], dtype=float32)
+        """
+        # Imported here: importing flowgraph need not wait for the compiler's modules.
+        from flowgraph.steps import run_steps
+
+        if self._closed:
+            raise RuntimeError("Attempted to use a closed Session.")
+        return run_steps(
+            self, fetches, steps, feed_dict, batches, batch_size, order, until, every
+        )
+
     def close(self) -> None:
         """Free variables and plans; using the session afterwards raises RuntimeError."""
         with self._lock:
             self._closed = True
             self._plans.clear()
+            self._step_plans.clear()
             self._state = State()
 
     def list_devices(self) -> list[str]:
