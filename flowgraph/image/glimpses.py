@@ -91,8 +91,18 @@ for n in range(start, stop):
                     store(glimpse, to + c, load(input, at + c))
             else:
                 for c in independent(C):
-                    store(glimpse, to + c, float32(0))
+                    store(glimpse, to + c, {noise})
 return 0
+"""
+
+#: A number in [0, 1) that belongs to an element: its index, mixed (Wellons' lowbias32).
+_MIX = """
+def mixed(index):
+    x = uint32(index + 1)
+    x = (x ^ (x >> uint32(16))) * uint32(0x7FEB352D)
+    x = (x ^ (x >> uint32(15))) * uint32(0x846CA68B)
+    x = x ^ (x >> uint32(16))
+    return float32(x >> uint32(8)) * float32(5.9604644775390625e-08)
 """
 
 
@@ -102,7 +112,11 @@ def _sizes(call_: Call) -> Mapping[str, int]:
 
 
 def _choices(call_: Call) -> Mapping[str, str]:
-    return {"y": _begins(call_, "row", "H", "GH"), "x": _begins(call_, "column", "W", "GW")}
+    return {
+        "y": _begins(call_, "row", "H", "GH"),
+        "x": _begins(call_, "column", "W", "GW"),
+        "noise": "float32(0)" if _noise(call_) == "zero" else "mixed(to + c)",
+    }
 
 
 def _reference(call_: Call, x: Any, size: Any, offsets: Any) -> Any:
@@ -139,11 +153,19 @@ def _filling(call_: Call, x: Any, shape: Any, n: int) -> Any:
     noise, count = _noise(call_), math.prod(shape)
     if noise == "zero":
         return np.zeros(shape, np.float32)
-    stream = Stream(0, n, np.zeros(1, np.int64))
     if noise == "uniform":
-        return stream.uniform(count, np.dtype(np.float32)).reshape(shape)
+        return _mixed(n * count + np.arange(count)).reshape(shape)
+    stream = Stream(0, n, np.zeros(1, np.int64))
     normal = stream.normal(count, np.dtype(np.float32)).reshape(shape)
     return normal * x.std() + x.mean()
+
+
+def _mixed(index: Any) -> Any:
+    x = (index + 1).astype(np.uint32)
+    for shift, factor in ((16, 0x7FEB352D), (15, 0x846CA68B)):
+        x = (x ^ (x >> np.uint32(shift))) * np.uint32(factor)
+    x = x ^ (x >> np.uint32(16))
+    return (x >> np.uint32(8)).astype(np.float32) * np.float32(2.0**-24)
 
 
 _X, _AT = f32(3, 6, 7, 2), np.array([[0, 0], [0.5, -0.4], [-1.2, 0.9]], np.float32)
@@ -165,7 +187,8 @@ for _version in ("", "V2"):
             steps=lambda call_: concrete(call_.shapes[0])[0],
             known=(1,),
             choices=_choices,
-            natively=lambda call_: _noise(call_) == "zero",
+            helpers=_MIX,
+            natively=lambda call_: _noise(call_) != "gaussian",
         ),
         grad=not_differentiable("TensorFlow defines none"),
         reference=_reference,
@@ -174,6 +197,7 @@ for _version in ("", "V2"):
             sample(_X, i32([8, 3]), _AT * 4, normalized=False, **_FIXED),
             sample(_X, i32([2, 2]), np.abs(_AT), centered=False, **_FIXED),
             sample(_X, i32([2, 5]), _AT * 5, centered=False, normalized=False, **_FIXED),
+            sample(_X, i32([9, 9]), _AT, const=(1,)),
         ),
         errors=(
             error_sample(ValueError, "a height and a width", _X, i32([3]), _AT),

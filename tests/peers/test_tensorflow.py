@@ -76,6 +76,8 @@ DIFFERENT: dict[tuple[str, str], str] = {
     ("DecodeAndCropJpeg", "values"): "as of DecodeJpeg",
     ("DecodeJpeg", "values"): "Pillow computes accurately, TensorFlow's default fast",
     ("EncodePng", "values"): "the same image, compressed otherwise",
+    ("ExtractGlimpse", "values"): "noise outside the image; its own, the same in every run",
+    ("ExtractGlimpseV2", "values"): "as of ExtractGlimpse",
     ("FusedBatchNormV2", "gradients"): "the statistics of a batch have a gradient here",
     ("FusedBatchNormV2", "values"): "the reserved outputs of inference hold the statistics given; "
     "TensorFlow leaves them unset, and its statistics of an empty batch are NaN",
