@@ -427,7 +427,7 @@ class Checker:
     """FLOWGRAPH_CHECK=1: runs a plan row by row and compares every kernel with its reference."""
 
     #: Largest difference, relative to the largest magnitude of the result.
-    TOLERANCE = {"float32": 1e-4, "float64": 1e-10}
+    TOLERANCE = {"float32": 1e-4, "float64": 1e-10, "complex64": 1e-4, "complex128": 1e-10}
 
     def __init__(self, executable: Executable) -> None:
         self.executable = executable
@@ -462,7 +462,7 @@ class Checker:
 
     def _compare(self, row: int, instr: Instr, expected: np.ndarray, found: np.ndarray) -> None:
         tolerance = self.TOLERANCE.get(expected.dtype.name, 0)
-        finite = np.abs(expected[np.isfinite(expected)]) if expected.dtype.kind == "f" else ()
+        finite = np.abs(expected[np.isfinite(expected)]) if expected.dtype.kind in "fc" else ()
         bound = tolerance * max(1.0, float(np.max(finite, initial=0.0)))
         if not np.allclose(found, expected, rtol=tolerance, atol=bound, equal_nan=True):
             raise faults.wrong_kernel(instr, row, expected, found)

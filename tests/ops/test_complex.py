@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import flowgraph as tf
+from flowgraph import config
 
 
 @pytest.fixture(autouse=True)
@@ -259,3 +260,14 @@ def test_extreme_sizes() -> None:
         np.testing.assert_allclose(root[:2] ** 2, z[:2], 1e-5)
         np.testing.assert_allclose(quotient[:2], 1, 1e-6)
         assert root[3] == 0
+
+
+def test_kernels_of_a_gradient_are_the_references() -> None:
+    z = tf.placeholder(tf.complex64, [None, 3])
+    w = tf.constant(random(3, 2))
+    y = tf.matmul(z, w)
+    loss = tf.reduce_mean(abs(y * tf.exp(1j * tf.cast(abs(y), tf.complex64))) ** 2)
+    with config.override(CHECK=1):
+        value, slope = run([loss, tf.gradients(loss, w)[0]], {z: random(5, 3)})
+    assert np.isfinite(value)
+    assert slope.shape == (3, 2)
