@@ -201,8 +201,10 @@ def set_random_seed(seed: int | None) -> None:
 
 @export("is_tensor", "contrib.framework.is_tensor")
 def is_tensor(x: Any) -> bool:
-    """True for a Tensor, and for what converts to one without copying (Variable, IndexedSlices)."""
-    return isinstance(x, Tensor) or hasattr(x, "_as_tensor") or hasattr(x, "_as_graph_element")
+    """True for a Tensor, what stands for one (Variable, IndexedSlices) and a SparseTensor."""
+    if isinstance(x, Tensor) or hasattr(x, "_as_tensor") or hasattr(x, "_as_graph_element"):
+        return True
+    return bool(getattr(x, "is_tensor_like", False))
 
 
 @export("GraphKeys")

@@ -56,6 +56,9 @@ class SparseTensor:
     #: As of Tensor: ``array * sparse`` becomes ``sparse.__rmul__(array)``.
     __array_priority__ = 100
 
+    #: For ``tf.is_tensor``.
+    is_tensor_like = True
+
     #: As of Tensor beside it: ``dense * sparse`` becomes ``sparse.__rmul__(dense)``.
     _overrides_tensor_operators = True
 

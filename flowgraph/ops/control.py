@@ -15,6 +15,7 @@ from flowgraph.graph.export import export
 from flowgraph.graph.indexed_slices import IndexedSlices
 from flowgraph.graph.node import Operation, Tensor
 from flowgraph.graph.opdef import define, not_differentiable, sample
+from flowgraph.graph.sparse_tensor import SparseTensor
 
 define(
     "NoOp",
@@ -86,7 +87,7 @@ def tuple_(
     """The same tensors, none of which is ready before all are.
 
     Args:
-        tensors: tensors or IndexedSlices; None stays None.
+        tensors: tensors, IndexedSlices or SparseTensors; None stays None.
         control_inputs: further operations or tensors to wait for.
         name: of the scope.
 
@@ -117,4 +118,7 @@ def _gated(tensor: Any) -> Any:
     if isinstance(tensor, IndexedSlices):
         values = call.Identity(tensor.values, name="control_dependency")
         return IndexedSlices(values, tensor.indices, tensor.dense_shape)
+    if isinstance(tensor, SparseTensor):
+        values = call.Identity(tensor.values, name="control_dependency")
+        return SparseTensor(tensor.indices, values, tensor.dense_shape)
     return call.Identity(convert_to_tensor(tensor), name="control_dependency")

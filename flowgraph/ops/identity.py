@@ -22,8 +22,10 @@ from flowgraph.graph.opdef import (
     not_differentiable,
     sample,
 )
+from flowgraph.graph.sparse_tensor import SparseTensor
 from flowgraph.ops.rules import f32, i32, invalid, same_shape
 from flowgraph.shapes import Dims, ShapeError, format_dims, is_compatible, merge
+from flowgraph.tensor_shape import as_dims
 
 _AS_IT_IS = View(lambda call_, shape, strides: (0, shape, strides))
 _ANYTHING = (sample(f32(2, 3)), sample(f32()), sample(f32(0, 2)), sample(i32([1, 2])))
@@ -51,7 +53,6 @@ define(
     samples=_ANYTHING,
     doc="``input``, counted as a constant by gradients.",
 )
-
 
 
 def _refuse(op: Any, dy: Any) -> Any:
@@ -85,16 +86,21 @@ define(
 
 
 @export("identity")
-def identity(input: Any, name: str | None = None) -> Tensor:
+def identity(input: Any, name: str | None = None) -> Any:
     """``input`` under another name: for control dependencies, and for names to fetch by.
 
     Args:
-        input: a tensor or variable.
+        input: a tensor or variable; of a SparseTensor its three parts.
         name: of the operation; ``Identity`` by default.
 
     Gradient: dy.
     Cost: none.
     """
+    if isinstance(input, SparseTensor):
+        parts = (input.indices, input.values, input.dense_shape)
+        return SparseTensor(*(apply_op("Identity", part) for part in parts))._set_shape(
+            as_dims(input.shape)
+        )
     return apply_op("Identity", input, name=name)
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from flowgraph.dtypes import ALL, INDEX, as_dtype, int32
 from flowgraph.graph.apply import apply_op
 from flowgraph.graph.convert import convert_to_tensor, make_constant
+from flowgraph.graph.default import name_scope
 from flowgraph.graph.export import export
 from flowgraph.graph.node import Tensor
 from flowgraph.graph.opdef import (
@@ -27,6 +28,7 @@ from flowgraph.graph.opdef import (
     not_differentiable,
     sample,
 )
+from flowgraph.graph.sparse_tensor import SparseTensor
 from flowgraph.ops.rules import f32, i32, invalid, require_rank
 from flowgraph.shapes import Dims, ShapeError, broadcast, num_elements
 from flowgraph.tensor_shape import TensorShape, as_dims
@@ -94,7 +96,7 @@ def shape(input: Any, name: str | None = None, out_type: Any = int32) -> Tensor:
     A constant when the shape is known while the graph is built.
 
     Args:
-        input: a tensor.
+        input: a tensor or SparseTensor.
         name: of the operation; ``Shape`` by default.
         out_type: tf.int32 or tf.int64.
 
@@ -104,8 +106,11 @@ def shape(input: Any, name: str | None = None, out_type: Any = int32) -> Tensor:
     >>> tf.Session().run(tf.shape(x), {x: [[1, 2, 3], [4, 5, 6]]})
     array([2, 3], dtype=int32)
     """
-    input = convert_to_tensor(input, name="input")
     dtype = as_dtype(out_type)
+    if isinstance(input, SparseTensor):
+        with name_scope(name, "Shape", [input.dense_shape]):
+            return apply_op("Cast", input.dense_shape, DstT=dtype)
+    input = convert_to_tensor(input, name="input")
     if num_elements(input.dims) is not None:
         return make_constant(np.array(input.dims, dtype.np), name or "Shape")
     return apply_op("Shape", input, out_type=dtype, name=name)
@@ -130,7 +135,7 @@ def size(input: Any, name: str | None = None, out_type: Any = int32) -> Tensor:
     """The number of elements of ``input``; a constant when its shape is known.
 
     Args:
-        input: a tensor.
+        input: a tensor or SparseTensor.
         name: of the operation; ``Size`` by default.
         out_type: tf.int32 or tf.int64.
 
@@ -139,8 +144,12 @@ def size(input: Any, name: str | None = None, out_type: Any = int32) -> Tensor:
     >>> tf.Session().run(tf.size([[1, 2, 3], [4, 5, 6]]))
     6
     """
-    input = convert_to_tensor(input, name="input")
     dtype = as_dtype(out_type)
+    if isinstance(input, SparseTensor):
+        with name_scope(name, "Size", [input.dense_shape]) as scope:
+            sizes = apply_op("Cast", input.dense_shape, DstT=dtype)
+            return apply_op("Prod", sizes, np.zeros(1, np.int32), name=scope)
+    input = convert_to_tensor(input, name="input")
     count = num_elements(input.dims)
     if count is not None:
         return make_constant(np.array(count, dtype.np), name or "Size")
@@ -152,7 +161,7 @@ def rank(input: Any, name: str | None = None) -> Tensor:
     """The number of axes of ``input``: 0 for a scalar; a constant when it is known.
 
     Args:
-        input: a tensor.
+        input: a tensor or SparseTensor.
         name: of the operation; ``Rank`` by default.
 
     Gradient: none.
@@ -160,6 +169,8 @@ def rank(input: Any, name: str | None = None) -> Tensor:
     >>> tf.Session().run(tf.rank([[1, 2, 3], [4, 5, 6]]))
     2
     """
+    if isinstance(input, SparseTensor):
+        return size(input.dense_shape, name=name or "Rank")
     input = convert_to_tensor(input, name="input")
     if input.dims is not None:
         return make_constant(np.array(len(input.dims), np.int32), name or "Rank")

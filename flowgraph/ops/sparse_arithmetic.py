@@ -38,6 +38,7 @@ from flowgraph.ops.sparse_rules import (
     parts,
     places_among,
     slopes_at,
+    sorted_rows,
     sparse_parts,
     sparse_result,
     sparse_sample,
@@ -49,6 +50,8 @@ _OTHER = sparse_sample(np.where(f32(3, 4, seed=1) > 0, f32(3, 4, seed=1), np.flo
 _WHOLE = sparse_sample(i32([[1, 0], [0, 2]]))
 _WHOLE_TOO = sparse_sample(i32([[-1, 3], [0, 0]]))
 _NONE = np.zeros((0, 2), np.int64), f32(0), np.array([3, 4])
+_MOST = np.iinfo(np.int64).max
+_FAR = np.array([[0, 3], [0, _MOST - 1], [2, 9]]), f32(3), np.array([_MOST, _MOST])
 
 # -------------------------------------------------------------------------------------------- add
 
@@ -79,20 +82,21 @@ def _united(given: Any) -> tuple[Any, Any, Any, Any]:
             f"a of shape {shape.tolist()} and b of shape {given[5].tolist()} must have the same "
             "shape"
         )
-    places = np.concatenate([flat_places(given[k], shape) for k in (0, 3)])
-    order = np.argsort(places, kind="stable")
-    in_order = places[order]
-    heads = np.flatnonzero(np.append(True, in_order[1:] != in_order[:-1])[: places.size])
+    rows = np.concatenate([given[0], given[3]])
+    order = sorted_rows(rows)
+    new = np.ones(order.size, bool)
+    in_order = rows[order]
+    new[1:] = np.logical_or.reduce([c[1:] != c[:-1] for c in in_order.T])
+    heads = np.flatnonzero(new)
     number = np.empty(order.size, np.int64)
-    number[order] = np.repeat(np.arange(heads.size), np.diff(heads, append=places.size))
+    number[order] = np.repeat(np.arange(heads.size), np.diff(heads, append=order.size))
     columns, have = [], np.zeros(heads.size, np.int64)
     for where, values in zip(np.split(number, [len(given[1])]), (given[1], given[4]), strict=True):
         column = np.zeros(heads.size, values.dtype)
         np.add.at(column, where, values)  # an index may be repeated
         columns.append(column)
         have += np.bincount(where, minlength=heads.size) > 0
-    rows = np.concatenate([given[0], given[3]])[order[heads]]
-    return rows, columns[0], columns[1], have
+    return in_order[heads], columns[0], columns[1], have
 
 
 def _add_reference(call_: Call, *given: Any) -> Any:
@@ -124,6 +128,7 @@ define(
         sample(*_ONE, *_OTHER, np.float32(0.75), const=(6,)),
         sample(*_ONE, *_NONE, np.float32(0), const=(6,)),
         sample(*_WHOLE, *_WHOLE_TOO, i32(1), const=(6,)),
+        sample(*_FAR, *_FAR, np.float32(0), const=(6,)),
     ),
     errors=(
         error_sample(ValueError, "must have the same shape", *_ONE, *_OTHER[:2], np.array([3, 5]),

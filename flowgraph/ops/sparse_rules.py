@@ -82,38 +82,55 @@ def places_among(indices: Tensor, shape: Tensor, axes: Tensor) -> Tensor:
 
 # ---------------------------------------------------------------------------------------- kernels
 
-#: Kernel text: the order of m keys below 2^62, of which ``limit`` is none greater, by digits of 11
-#: bits from the lowest up.  ``keys`` and ``order`` have room for twice as many; where ``at`` says,
-#: they begin in the end.  ``turned`` is 0 where they are in order already.
-SORT_KEYS = """
+#: Kernel text that sorts m rows of indices, last axis first, each by digits of 11 bits from the
+#: lowest up: no size of the tensor is too large for that.  ``order`` begins with what {key} makes
+#: ``key`` of, the number on axis ``d`` of the row ``source``; ``at`` says where in it the sorted
+#: rows begin in the end.  ``turned`` is 0 where they are in order already.
+SORT_ROWS = """
 at = int64(0)
-shift = int64(0)
-while turned != 0 and (limit >> shift) > 0:
-    for d in range(2048):
-        store(counts, d, int64(0))
+for axis_behind in range(rank if turned != 0 else 0):
+    d = rank - 1 - axis_behind
+    most = int64(0)
     for i in range(m):
-        d = (load(keys, at + i) >> shift) & 2047
-        store(counts, d, load(counts, d) + 1)
-    before = int64(0)
-    for d in range(2048):
-        size = load(counts, d)
-        store(counts, d, before)
-        before += size
-    to = m - at
-    for i in range(m):
-        key = load(keys, at + i)
-        d = (key >> shift) & 2047
-        place = load(counts, d)
-        store(counts, d, place + 1)
-        store(keys, to + place, key)
-        store(order, to + place, load(order, at + i))
-    at = to
-    shift += 11
+        source = load(order, at + i)
+{key}
+        store(keys, at + i, key)
+        most = most | key
+    shift = int64(0)
+    while shift < 63 and (most >> shift) > 0:
+        for c in range(2048):
+            store(counts, c, int64(0))
+        for i in range(m):
+            c = (load(keys, at + i) >> shift) & 2047
+            store(counts, c, load(counts, c) + 1)
+        before = int64(0)
+        for c in range(2048):
+            size = load(counts, c)
+            store(counts, c, before)
+            before += size
+        to = m - at
+        for i in range(m):
+            key = load(keys, at + i)
+            c = (key >> shift) & 2047
+            place = load(counts, c)
+            store(counts, c, place + 1)
+            store(keys, to + place, key)
+            store(order, to + place, load(order, at + i))
+        at = to
+        shift += 11
 """
 
 
+def sorted_rows(indices: Array) -> Array:
+    """The stable lexicographic order of rows that are not negative."""
+    bounds = [int(column.max(initial=0)) + 1 for column in indices.T]
+    if math.prod(bounds) < 2**62:
+        return np.argsort(flat_places(indices, bounds), kind="stable")
+    return np.lexsort(indices.T[::-1])
+
+
 def sort_scratch(count: int) -> dict[str, tuple[str, int]]:
-    """What SORT_KEYS works with."""
+    """What SORT_ROWS works with."""
     return {"keys": ("int64", 2 * count), "order": ("int64", 2 * count), "counts": ("int64", 2048)}
 
 

@@ -38,13 +38,13 @@ from flowgraph.ops.rules import (
     require_rank,
 )
 from flowgraph.ops.sparse_rules import (
-    SORT_KEYS,
+    SORT_ROWS,
     as_sparse,
     check_sparse,
-    flat_places,
     parts,
     slopes_at,
     sort_scratch,
+    sorted_rows,
     sparse_parts,
     sparse_result,
     sparse_sample,
@@ -84,6 +84,8 @@ def _concat_infer(call_: Call) -> list[Dims]:
 
 
 _CONCAT = """
+for d in range(rank):
+    store(last, d, int64(0))
 {counts_of}
 first = int64_pointer(slot(block, shapes))
 whole = int64(0)
@@ -94,36 +96,30 @@ for j in range(lists):
             whole += load(shape, d)
         elif load(shape, d) != load(first, d):
             return 3
-many = float64(1)
 for d in range(rank):
-    size = whole if d == axis else load(first, d)
-    store(output_shape, d, size)
-    many = many * float64(size)
-if many >= 4.0e18:
-    return 3
+    store(output_shape, d, whole if d == axis else load(first, d))
 turned = int64(0)
-last = int64(-1)
 start = int64(0)
 m = int64(0)
 for j in range(lists):
     shape = int64_pointer(slot(block, shapes + j))
     rows = int64_pointer(slot(block, indices + j))
     for i in range(load(lengths, j)):
-        key = int64(0)
+        step = int64(0)
         for d in range(rank):
             k = load(rows, i * rank + d)
             if k < 0 or k >= load(shape, d):
                 return 2
-            key = key * load(output_shape, d) + (k + start if d == axis else k)
-        if key < last:
+            k = k + start if d == axis else k
+            if step == 0:
+                step = k - load(last, d)
+            store(last, d, k)
+        if m > 0 and step < 0:
             turned = int64(1)
-        last = key
-        store(keys, m, key)
         store(order, m, (j << 40) + i)
         m += 1
     store(starts, j, start)
     start += load(shape, axis)
-limit = int64(many)
 {sort}
 for i in range(m):
     source = load(order, at + i)
@@ -136,6 +132,14 @@ for i in range(m):
         k = load(rows, source * rank + d)
         store(output_indices, i * rank + d, k + load(starts, j) if d == axis else k)
 return 0
+"""
+
+
+_CONCAT_KEY = """
+        j = source >> 40
+        rows = int64_pointer(slot(block, indices + j))
+        key = load(rows, (source & ((1 << 40) - 1)) * rank + d)
+        key = key + load(starts, j) if d == axis else key
 """
 
 
@@ -153,8 +157,10 @@ def _concat_sizes(call_: Call) -> Mapping[str, int]:
 
 
 def _concat_choices(call_: Call) -> Mapping[str, str]:
-    lists = range(call_.attrs["N"])
-    return {"sort": SORT_KEYS, "counts_of": "\n".join(f"store(lengths, {j}, n{j})" for j in lists)}
+    return {
+        "sort": SORT_ROWS.format(key=_CONCAT_KEY.strip("\n")),
+        "counts_of": "\n".join(f"store(lengths, {j}, n{j})" for j in range(call_.attrs["N"])),
+    }
 
 
 def _concat_reference(call_: Call, *given: Any) -> Any:
@@ -177,7 +183,7 @@ def _concat_reference(call_: Call, *given: Any) -> Any:
     whole = shapes[0].copy()
     whole[axis] = start
     indices = np.concatenate(moved)
-    order = np.argsort(flat_places(indices, whole), kind="stable")
+    order = sorted_rows(indices)
     return indices[order], np.concatenate(given[count : 2 * count])[order], whole
 
 
@@ -197,6 +203,7 @@ define(
             **sort_scratch(sum(_concat_lengths(call_))),
             "lengths": ("int64", call_.attrs["N"]),
             "starts": ("int64", call_.attrs["N"]),
+            "last": ("int64", concrete(call_.shapes[0])[1]),
         },
     ),
     grad=not_differentiable("TensorFlow defines none"),

@@ -214,3 +214,18 @@ def test_a_variable_updated_from_parts_of_itself() -> None:
     ):
         session.run([v.initializer, w.initializer])
         assert session.run(after).tolist() == expected
+
+
+def test_sizes_of_data_inside_branches_and_loops() -> None:
+    x, m = tf.placeholder(tf.float32, [None, 2]), tf.placeholder(tf.bool, [None])
+    feeds = {x: [[1, 2], [3, 4], [5, 6]], m: [True, False, True]}
+    chosen = tf.placeholder(tf.bool, [])
+    y = tf.cond(chosen, lambda: tf.reduce_sum(tf.boolean_mask(x, m)), lambda: tf.constant(-1.0))
+    dx = tf.convert_to_tensor(tf.gradients(y, x)[0])
+    assert run(y, {**feeds, chosen: True}) == 14 and run(y, {**feeds, chosen: False}) == -1
+    assert run(dx, {**feeds, chosen: True}).tolist() == [[1, 1], [0, 0], [1, 1]]
+
+    def step(i: Any, total: Any) -> Any:
+        return i + 1, total + tf.size(tf.unique(tf.stack([i, 1, 2])).y)
+
+    assert run(tf.while_loop(lambda i, total: i < 3, step, [0, 0])[1]) == 3 + 2 + 2

@@ -441,3 +441,17 @@ def test_serialized_bytes_of_tensorflow() -> None:
     )
     with pytest.raises(tf.errors.InvalidArgumentError, match="holds float32, not int32"):
         run(tf.deserialize_many_sparse(rows, tf.int32))
+
+
+def test_sizes_and_other_names_of_sparse_tensors() -> None:
+    x = three()
+    assert run([tf.shape(x), tf.size(x), tf.rank(x)])[0].tolist() == [3, 4]
+    assert tf.size(x, name="count").name == "count:0" and run(tf.size(x)) == 12
+    assert tf.shape(x, name="sizes").name == "sizes/Cast:0" and run(tf.rank(x)) == 2
+    fed = tf.sparse_placeholder(tf.float32, [None, 3])
+    assert run(tf.size(fed), {fed: tf.SparseTensorValue([[0, 1]], [5.0], [2, 3])}) == 6
+    assert tf.is_tensor(x) and not tf.is_tensor(tf.SparseTensorValue([[0]], [1], [1]))
+    again = tf.identity(x)
+    assert lists(again) == lists(x) and again.shape.as_list() == [3, 4]
+    (gated,) = tf.tuple([x])
+    assert lists(gated) == lists(x)
