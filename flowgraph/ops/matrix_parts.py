@@ -81,6 +81,7 @@ define(
         lambda s, call_, x: s.select(_on_diagonal(s, call_), x, s.const(0, x.dtype)),
         domain=output_domain,
         operands=_along_rows,
+        parts=True,
     ),
     grad=lambda op, dy: (call.MatrixDiagPart(dy),),
     reference=_matrix_diag_reference,
@@ -187,6 +188,7 @@ define(
         lambda s, call_, x, diagonal: s.select(_on_diagonal(s, call_), diagonal, x),
         domain=output_domain,
         operands=_set_diag_axes,
+        parts=True,
     ),
     grad=_set_diag_grad,
     reference=_set_diag_reference,
@@ -236,6 +238,7 @@ define(
         _diag_body,
         domain=output_domain,
         operands=lambda call_: (tuple(range(len(call_.shapes[0]))),),  # type: ignore[arg-type]
+        parts=True,
     ),
     grad=lambda op, dy: (call.DiagPart(dy),),
     reference=_diag_reference,
@@ -344,7 +347,7 @@ define(
     T=dtypes_of(ALL),
     Tindex=dtypes_of(INDEX, int64),
     infer=_band_infer,
-    kernel=Loops(_band_body, domain=output_domain),
+    kernel=Loops(_band_body, domain=output_domain, parts=True),
     grad=lambda op, dy: (call.MatrixBandPart(dy, op.num_lower, op.num_upper), None, None),
     reference=_band_reference,
     samples=(

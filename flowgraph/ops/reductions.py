@@ -420,24 +420,30 @@ reduce_prod = reduction(
 
 
 def _length_body(s: Any, call_: Call, x: Any) -> Any:
+    if x.dtype in COMPLEX:
+        total = s.reduce_sum(x.real * x.real + x.imag * x.imag)
+        return s.complex(s.sqrt(total), s.const(0, total.dtype))
     if x.dtype in FLOATS:
         return s.sqrt(s.reduce_sum(x * x))
     return s.cast(s.sqrt(s.cast(s.reduce_sum(x * x), "float64")), x.dtype)
 
 
 def _length_reference(x: Any, axes: tuple[int, ...], keep: bool) -> Any:
-    squares = np.sum(x * x, axes, x.dtype, keepdims=keep)
+    squares = np.sum(x * np.conj(x), axes, x.dtype, keepdims=keep)
     return np.sqrt(squares).astype(x.dtype)
 
 
 reduce_euclidean_norm = reduction(
     "EuclideanNorm", "math.reduce_euclidean_norm",
-    doc="The square root of the sum of squares along ``axis``; of integers, rounded to 0.\n\n"
+    doc="The square root of the sum of squares along ``axis``; of integers, rounded to 0; of\n"
+    "    complex numbers, of the squares of their absolute values.\n\n"
     "    Gradient: dy * x / y, NaN where all elements are 0.",
     body=_length_body,
     grad=lambda op, dy: op.input * spread(op, dy / op.output),
     reference=_length_reference,
-    samples=_samples(_INTS, _NAN_ROW, smooth_when_empty=False),
+    samples=_samples(_INTS, _NAN_ROW, _COMPLEX, smooth_when_empty=False),
+    dtypes=NUMERIC,
+    parts=True,
 )  # fmt: skip
 
 # ------------------------------------------------------------------------------------- truth values

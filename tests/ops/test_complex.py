@@ -228,6 +228,34 @@ def test_reductions_along_every_axis_and_views() -> None:
         np.testing.assert_allclose(g, e, 1e-4, 1e-4, err_msg=str(k))
 
 
+def test_copies_and_diagonals() -> None:
+    z = random(3, 4)
+    p = tf.placeholder(tf.complex64, z.shape)
+    columns = p[:, 1:3]
+    cases = [
+        (tf.stack([p, p], 1), np.stack([z, z], 1)),
+        (tf.tile(p, [2, 3]), np.tile(z, [2, 3])),
+        (tf.pad(p, [[1, 0], [2, 1]]), np.pad(z, [[1, 0], [2, 1]])),
+        (tf.pad(p, [[1, 0], [0, 1]], constant_values=1j), np.pad(z, [[1, 0], [0, 1]],
+                                                                constant_values=1j)),
+        (tf.reverse(p, [1]), z[:, ::-1]),
+        (tf.gather(p, [2, 0]), z[[2, 0]]),
+        (tf.matrix_diag(p)[1], np.diag(z[1])),
+        (tf.diag(p[0]), np.diag(z[0])),
+        (tf.matrix_band_part(p, 0, 1), np.triu(z) - np.triu(z, 2)),
+        (tf.matrix_set_diag(p, p[:, 0])[2, 2], z[2, 0]),
+        (tf.gradients(tf.reduce_sum(columns * columns), p, tf.constant(1 + 0j, tf.complex64))[0],
+         np.pad(2 * z[:, 1:3].conj(), [[0, 0], [1, 1]])),
+        (tf.broadcast_to(p[0], [2, 4]), np.broadcast_to(z[0], [2, 4])),
+        (tf.unstack(p)[1], z[1]),
+        (tf.cumsum(p, 1), np.cumsum(z, 1)),
+    ]  # fmt: skip
+    with config.override(CHECK=1):
+        got = run([c[0] for c in cases], {p: z})
+    for k, (g, (_, e)) in enumerate(zip(got, cases, strict=True)):
+        np.testing.assert_allclose(g, e, 1e-5, 1e-6, err_msg=str(k))
+
+
 def test_variables_are_updated_in_place() -> None:
     z = random(5, 7)
     v = tf.Variable(z)
