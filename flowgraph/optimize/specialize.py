@@ -26,6 +26,7 @@ from flowgraph.optimize.frozen import (
     FEED,
     HOST,
     RESIZES,
+    VARIABLE,
     WRITE,
     FrozenGraph,
     Node,
@@ -33,6 +34,7 @@ from flowgraph.optimize.frozen import (
     constant,
     rewrite,
 )
+from flowgraph.optimize.views import inputs_read
 from flowgraph.shapes import Dims, ShapeError, format_dims, is_fully_known
 
 #: Integer tensors up to this many elements may be shapes, axes or sizes.
@@ -181,17 +183,23 @@ def _cut(graph: FrozenGraph, blocked: set[Node], stuck: list[Node]) -> Staged:
     first_nodes = [n for n in graph.nodes if n not in blocked or n in run_now]
     in_first = set(first_nodes)
     rest_nodes = [n for n in graph.nodes if n not in in_first]
+    read = {value for node in rest_nodes for value in inputs_read(node)}
+    overwritten: dict[Node, None] = {}
     for node in rest_nodes:
         for value in node.inputs:
             if value.node in in_first and not _is_portable(value.node):
-                wanted.setdefault(value, False)
+                if value.node.type == VARIABLE and value not in read:
+                    overwritten[value.node] = None  # it need not have a value yet
+                else:
+                    wanted.setdefault(value, False)
     for value in graph.fetches:
         if value.node in in_first:
             wanted.setdefault(value, False)
     for node in rest_nodes:
         node.after = tuple(a for a in node.after if a not in in_first)
     boundary = tuple(wanted)
-    portable = [n for n in graph.nodes if _is_portable(n)]
+    both = [n for n in overwritten if n.outputs[0] not in wanted]
+    portable = [n for n in graph.nodes if _is_portable(n) or n in both]
     others = [n for n in rest_nodes if not _is_portable(n)]
     rest = FrozenGraph(portable + others, [], graph.fetches)
     first = FrozenGraph(first_nodes, graph.feeds, list(boundary))

@@ -17,28 +17,14 @@ from typing import Any
 
 import numpy as np
 
-from flowgraph.errors import (
-    DataLossError,
-    NotFoundError,
-    OpError,
-    PermissionDeniedError,
-    UnknownError,
-)
+from flowgraph.errors import DataLossError
 from flowgraph.formats.crc32c import crc32c
+from flowgraph.platform.file_io import file_errors
 
 _MARK = ".tempstate"
 
 #: Bytes to read or write, and to check, at a time.
 _CHUNK = 1 << 19
-
-
-def as_error(error: OSError, path: str) -> OpError:
-    """The tf.errors form of an error of the operating system."""
-    if isinstance(error, FileNotFoundError):
-        return NotFoundError(None, None, f"{path}: {error.strerror}")
-    if isinstance(error, PermissionError):
-        return PermissionDeniedError(None, None, f"{path}: {error.strerror}")
-    return UnknownError(None, None, f"{path}: {error.strerror or error}")
 
 
 def write_whole(path: str, pieces: Iterable[Any], head: Callable[[], bytes] | None = None) -> None:
@@ -51,18 +37,17 @@ def write_whole(path: str, pieces: Iterable[Any], head: Callable[[], bytes] | No
     """
     new = f"{path}{_MARK}{os.getpid()}"
     try:
-        with open(new, "wb", buffering=0) as file:
-            for piece in pieces:
-                _write(file, piece)
-            if head is not None:
-                file.seek(0)
-                _write(file, head())
-        os.replace(new, path)
-    except BaseException as error:
+        with file_errors(path):
+            with open(new, "wb", buffering=0) as file:
+                for piece in pieces:
+                    _write(file, piece)
+                if head is not None:
+                    file.seek(0)
+                    _write(file, head())
+            os.replace(new, path)
+    except BaseException:
         with contextlib.suppress(OSError):
             os.remove(new)
-        if isinstance(error, OSError):
-            raise as_error(error, path) from None
         raise
 
 
@@ -93,11 +78,8 @@ def _runs(pid: int) -> bool:
 
 def read_whole(path: str) -> bytes:
     """The content of a small file."""
-    try:
-        with open(path, "rb") as file:
-            return file.read()
-    except OSError as error:
-        raise as_error(error, path) from None
+    with file_errors(path), open(path, "rb") as file:
+        return file.read()
 
 
 def chunks(array: np.ndarray[Any, Any]) -> Iterator[np.ndarray[Any, Any]]:
@@ -115,20 +97,17 @@ def read_part(path: str, start: int, size: int) -> tuple[np.ndarray[Any, Any], i
     """
     data = np.empty(size, np.uint8)
     checksum = 0
-    try:
-        with open(path, "rb", buffering=0) as file:
-            file.seek(start)
-            rest = memoryview(data)  # type: ignore[arg-type]
-            while rest:
-                count = file.readinto(rest[:_CHUNK])
-                if not count:
-                    raise DataLossError(
-                        None, None,
-                        f"{path} is truncated: it ends {len(rest)} bytes before byte "
-                        f"{start + size}",
-                    )  # fmt: skip
-                checksum = crc32c(rest[:count], checksum)  # while the cache holds it
-                rest = rest[count:]
-    except OSError as error:
-        raise as_error(error, path) from None
+    with file_errors(path), open(path, "rb", buffering=0) as file:
+        file.seek(start)
+        rest = memoryview(data)  # type: ignore[arg-type]
+        while rest:
+            count = file.readinto(rest[:_CHUNK])
+            if not count:
+                raise DataLossError(
+                    None, None,
+                    f"{path} is truncated: it ends {len(rest)} bytes before byte "
+                    f"{start + size}",
+                )  # fmt: skip
+            checksum = crc32c(rest[:count], checksum)  # while the cache holds it
+            rest = rest[count:]
     return data, checksum

@@ -13,6 +13,7 @@ import numpy as np
 from flowgraph.dtypes import DType
 from flowgraph.errors import NotFoundError
 from flowgraph.graph.export import export
+from flowgraph.platform.file_io import path_of
 from flowgraph.saving.bundle import Bundle
 from flowgraph.saving.safetensors_file import EXTENSION, SafetensorsFile
 from flowgraph.saving.state import latest_checkpoint
@@ -30,7 +31,7 @@ class NewCheckpointReader:
     """
 
     def __init__(self, filepattern: str) -> None:
-        path = os.fspath(filepattern)
+        path = path_of(filepattern)
         self._file: Any
         if path.endswith(EXTENSION) and os.path.isfile(path):
             self._file = SafetensorsFile(path)
@@ -72,13 +73,13 @@ class NewCheckpointReader:
         return "".join(lines).encode()
 
 
-def path_of(ckpt_dir_or_file: str) -> str:
+def checkpoint_in(ckpt_dir_or_file: str) -> str:
     """The path of a checkpoint: as given, or the newest one of a directory.
 
     Raises:
         ValueError: the directory has none.
     """
-    given = os.fspath(ckpt_dir_or_file)
+    given = path_of(ckpt_dir_or_file)
     if not os.path.isdir(given):
         return given
     found = latest_checkpoint(given)
@@ -97,7 +98,7 @@ def load_checkpoint(ckpt_dir_or_file: str) -> NewCheckpointReader:
     Raises:
         ValueError: the directory has none.   NotFoundError: there is no such file.
     """
-    return NewCheckpointReader(path_of(ckpt_dir_or_file))
+    return NewCheckpointReader(checkpoint_in(ckpt_dir_or_file))
 
 
 @export("train.load_variable")

@@ -22,8 +22,9 @@ import numpy as np
 from flowgraph.dtypes import DType, as_dtype
 from flowgraph.errors import DataLossError, NotFoundError, UnimplementedError
 from flowgraph.formats.crc32c import crc32c
+from flowgraph.platform.file_io import file_errors
 from flowgraph.saving.bundle import little_endian
-from flowgraph.saving.files import as_error, chunks, read_part, write_whole
+from flowgraph.saving.files import chunks, read_part, write_whole
 
 EXTENSION = ".safetensors"
 
@@ -101,10 +102,8 @@ class SafetensorsFile:
 
     def __init__(self, path: str) -> None:
         self.prefix = path
-        try:
+        with file_errors(path):
             size = os.path.getsize(path)
-        except OSError as error:
-            raise as_error(error, path) from None
         (length,) = struct.unpack("<Q", read_part(path, 0, 8)[0].tobytes())
         if length > min(size - 8, _MAX_HEADER):
             raise self._damaged("its header would be longer than it")

@@ -25,6 +25,7 @@ from flowgraph.graph.default import GraphKeys, get_default_graph
 from flowgraph.graph.export import export
 from flowgraph.graph.node import Tensor
 from flowgraph.ops.variables import Variable
+from flowgraph.platform.file_io import path_of
 from flowgraph.protos.fields import ENUMS
 from flowgraph.protos.message import Message, declare
 from flowgraph.saving import bundle, safetensors_file
@@ -117,12 +118,14 @@ class Saver:
         if saver_def is not None:
             self._max_to_keep = saver_def.max_to_keep
             self._every_hours = saver_def.keep_checkpoint_every_n_hours
-        self.saver_def = SaverDef(
+        self.saver_def = saver_def or SaverDef(
             max_to_keep=self._max_to_keep or 0,
             sharded=sharded,
             keep_checkpoint_every_n_hours=self._every_hours,
             version=write_version,
         )
+        #: Operations of the graph do the work: another Saver put them there.
+        self._by_graph = bool(self.saver_def.restore_op_name)
         #: (path, when it was written), oldest first.
         self._last: list[tuple[str, float]] = []
         self._variables: dict[str, Variable] | None = None
@@ -132,6 +135,8 @@ class Saver:
 
     def build(self) -> None:
         """Look for the variables, when that was deferred."""
+        if self._by_graph:
+            self._variables = {}
         if self._variables is None:
             self._variables = _by_name(self._found())
             if not self._variables and not self._allow_empty:
@@ -191,7 +196,7 @@ class Saver:
         given = self._filename if save_path is None else save_path
         if not given:
             raise ValueError("Saver.save: save_path must be given")
-        path = self._numbered(os.fspath(given), sess, global_step)
+        path = self._numbered(path_of(given), sess, global_step)
         directory, name = os.path.split(path)
         latest = latest_filename or "checkpoint"
         if os.path.split(latest)[0]:
@@ -200,18 +205,26 @@ class Saver:
             raise ValueError(f"Saver.save: {given!r} does not name a checkpoint")
         if directory and not os.path.isdir(directory):
             raise ValueError(f"Saver.save: the directory {directory!r} does not exist; make it")
-        if not variables:
+        if not variables and not self._by_graph:
             return None
         clean(path)
+        if self._by_graph:
+            into = {self.saver_def.filename_tensor_name: path}
+            sess.run(self.saver_def.save_tensor_name, into)
+        else:
+            self._write(path, variables, sess)
+        if write_state:
+            self._record(directory, path, latest, meta_graph_suffix)
+        return path
+
+    @staticmethod
+    def _write(path: str, variables: Mapping[str, Variable], sess: Any) -> None:
         write = (
             safetensors_file.write if path.endswith(safetensors_file.EXTENSION) else bundle.write
         )
         names = {key: variable.op.name for key, variable in variables.items()}
         with sess._variable_values(names.values()) as values:
             write(path, {key: values[own] for key, own in names.items()})
-        if write_state:
-            self._record(directory, path, latest, meta_graph_suffix)
-        return path
 
     def _numbered(self, path: str, sess: Any, step: Any) -> str:
         if step is None:
@@ -263,10 +276,12 @@ class Saver:
         if save_path is None:
             raise ValueError("Saver.restore: save_path is None; is there a checkpoint?")
         sess = _session(sess, variables)
-        path = os.fspath(save_path)
+        path = path_of(save_path)
         if not checkpoint_exists(path):
             raise ValueError(f"Saver.restore: {path!r} is no checkpoint")
-        if variables:
+        if self._by_graph:
+            sess.run(self.saver_def.restore_op_name, {self.saver_def.filename_tensor_name: path})
+        elif variables:
             reader = NewCheckpointReader(path)
             check_fit(reader, path, variables, reshape=self._reshape)
             sess._set_variables(
@@ -312,8 +327,19 @@ class Saver:
 
     @staticmethod
     def from_proto(saver_def: SaverDef, import_scope: str | None = None) -> Saver:
-        """A Saver with these settings; ``import_scope`` is accepted."""
-        return Saver(saver_def=saver_def)
+        """The Saver of a graph that was imported, whose operations it runs.
+
+        Args:
+            saver_def: the settings; without names of operations those of the graph's variables.
+            import_scope: the name scope that the graph was imported into.
+        """
+        mine = SaverDef()
+        mine.CopyFrom(saver_def)
+        if import_scope:
+            for field in ("filename_tensor_name", "save_tensor_name", "restore_op_name"):
+                if getattr(mine, field):
+                    setattr(mine, field, f"{import_scope}/{getattr(mine, field)}")
+        return Saver(saver_def=mine)
 
 
 def _session(sess: Any, variables: Mapping[str, Variable]) -> Any:

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from flowgraph.errors import NotFoundError
 from flowgraph.graph.export import export
+from flowgraph.platform.file_io import path_of
 from flowgraph.protos.message import Message, declare
 from flowgraph.saving import bundle, safetensors_file
 from flowgraph.saving.files import read_whole, write_whole
@@ -197,7 +198,7 @@ def checkpoint_exists(checkpoint_prefix: str) -> bool:
     Args:
         checkpoint_prefix: what ``Saver.save`` returned.
     """
-    path = os.fspath(checkpoint_prefix)
+    path = path_of(checkpoint_prefix)
     return bundle.exists(path) or (
         path.endswith(safetensors_file.EXTENSION) and os.path.isfile(path)
     )

@@ -60,6 +60,7 @@ UNCOMPARED = {
     "PyFunc": "calls Python", "PyFuncStateless": "calls Python", "EagerPyFunc": "calls Python",
     "Print": "writes", "PrintV2": "writes", "Assert": "no result", "Timestamp": "the time",
     "Abort": "ends the process", "Const": "its value is an attr",
+    "MergeV2Checkpoints": "moves files",
 }  # fmt: skip
 
 #: (op type, what) -> why it differs on purpose; what: values, dtypes, shapes, gradients, error.

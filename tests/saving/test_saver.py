@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import flowgraph as tf
+from flowgraph.graph.apply import call
 from flowgraph.saving import saver as saver_module
 from flowgraph.saving.reader import NewCheckpointReader
 
@@ -388,7 +389,7 @@ def test_a_failed_write_leaves_the_old_checkpoint(saved, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "replace", fail)
-    with pytest.raises(tf.errors.UnknownError, match="No space left"):
+    with pytest.raises(tf.errors.ResourceExhaustedError, match="No space left"):
         saver.save(session, str(folder / "m"))
     monkeypatch.undo()
     assert files(folder) == names
@@ -442,6 +443,59 @@ def test_warm_start(tmp_path):
 def initialized_model(scale):
     model(scale)
     return initialized()
+
+
+# ------------------------------------------------------------------------------ inside the graph
+
+
+@pytest.mark.parametrize("sharded", [False, True])
+def test_a_saver_of_an_imported_graph_runs_its_operations(tmp_path, sharded):
+    """The operations as TensorFlow's Saver makes them, under its names."""
+    w, b, c = model(3.0)
+    names, variables = np.array([b"a/w", b"b", b"c"], object), [w, b, c]
+    empty = np.array([b"", b"", b""], object)
+    with tf.name_scope("save"):
+        prefix = tf.placeholder_with_default(tf.constant("model"), [], name="Const")
+        place = call.ShardedFilename(prefix, 0, 1) if sharded else prefix
+        write = call.SaveV2(place, names, empty, [v._ref() for v in variables])
+        with tf.control_dependencies([write]):
+            if sharded:
+                merged = call.MergeV2Checkpoints(tf.reshape(place, [1]), prefix)
+                with tf.control_dependencies([merged]):
+                    tf.identity(prefix, name="Identity")
+            else:
+                tf.identity(prefix, name="Identity")
+        values = call.RestoreV2(prefix, names, empty, dtypes=["float32", "int64", "float64"])
+        for value, v in zip(values, variables, strict=True):
+            call.Assign(v, value)
+        assigns = [op for op in w.graph.get_operations() if op.name.startswith("save/Assign")]
+        tf.group(*assigns, name="restore_all")
+    settings = tf.train.SaverDef(
+        filename_tensor_name="save/Const:0", save_tensor_name="save/Identity:0",
+        restore_op_name="save/restore_all", max_to_keep=2,
+    )  # fmt: skip
+    saver = tf.train.Saver.from_proto(settings)
+    with initialized() as session:
+        path = saver.save(session, str(tmp_path / "m"), 5)
+        assert tf.train.latest_checkpoint(str(tmp_path)) == path
+        assert len(files(tmp_path)) == 3
+        assert tf.train.list_variables(path) == [("a/w", [3, 4]), ("b", [3]), ("c", [])]
+    with tf.Session() as session:
+        saver.restore(session, path)
+        assert session.run(c) == 3.0
+        assert session.run(w).tolist() == np.full((3, 4), 3.0).tolist()
+
+
+def test_parts_of_tensors_are_restored(tmp_path):
+    with initialized_model(1.0) as session:
+        whole = np.arange(12.0, dtype=np.float32).reshape(3, 4)
+        session.run(tf.global_variables()[0].assign(whole))
+        path = tf.train.Saver().save(session, str(tmp_path / "m"))
+        part = call.RestoreV2(path, ["a/w"], ["3 4 1,2:-"], dtypes=["float32"])[0]
+        assert session.run(part).tolist() == whole[1:].tolist()
+        wrong = call.RestoreV2(path, ["a/w"], ["3 5 1,2:-"], dtypes=["float32"])[0]
+        with pytest.raises(tf.errors.InvalidArgumentError, match="has shape"):
+            session.run(wrong)
 
 
 # ------------------------------------------------------------------------------------------ killed
