@@ -320,6 +320,7 @@ STRICTER: dict[tuple[str, int], str] = {
     ("DecodeCompressed", 2): "TensorFlow gives what there is of data whose end is missing",
     ("ParseSingleExample", 2): "TensorFlow's fast parser passes over some damage",
     ("RegexReplace", 2): "TensorFlow leaves the text as it is, or writes half of the rewrite",
+    ("ImageProjectiveTransformV2", 2): "an interpolation that there is not is an error here",
     ("ResizeBicubicGrad", 1): "channels that differ are an error here",
     ("ResizeBilinearGrad", 1): "as of ResizeBicubicGrad",
     ("SpaceToBatchND", 5): "TensorFlow must know the size of block_shape when building",
