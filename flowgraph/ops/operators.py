@@ -22,6 +22,7 @@ from flowgraph.graph.sparse_tensor import SparseTensor
 from flowgraph.ops.arithmetic import float_for, floordiv, truediv
 from flowgraph.ops.complex_numbers import abs
 from flowgraph.ops.linalg import matmul
+from flowgraph.tensor_shape import as_dims
 
 Operator = Callable[..., Any]
 
@@ -109,7 +110,7 @@ def _sparse(type: str, name: str) -> Operator:
                 dtype = float_for(values.dtype.base_dtype)
                 values, y = (apply_op("Cast", v, DstT=dtype) for v in (values, y))
             values = apply_op(type, x.indices, values, x.dense_shape, y, name=scope)
-        return SparseTensor(x.indices, values, x.dense_shape)
+        return SparseTensor(x.indices, values, x.dense_shape)._set_shape(as_dims(x.shape))
 
     return function
 

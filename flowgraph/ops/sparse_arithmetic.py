@@ -42,6 +42,7 @@ from flowgraph.ops.sparse_rules import (
     sparse_parts,
     sparse_result,
     sparse_sample,
+    static_dims,
 )
 from flowgraph.shapes import Dims, ShapeError, format_dims, merge, merge_size
 
@@ -221,7 +222,7 @@ def sparse_add(a: Any, b: Any, threshold: Any = None, thresh: Any = None) -> Any
     real = a.dtype.base_dtype.real_dtype
     least = convert_to_tensor(0 if least is None else least, real, "thresh")
     indices, values, _ = apply_op("SparseAdd", *parts(a), *parts(b), least)
-    return SparseTensor(indices, values, a.dense_shape)
+    return SparseTensor(indices, values, a.dense_shape)._set_shape(static_dims(a, b))
 
 
 # ------------------------------------------------------------------------------- maximum, minimum
@@ -268,7 +269,7 @@ def _extreme_function(which: str, word: str, result: str) -> Any:
         a, b = as_sparse(sp_a, f"{function_name}: sp_a"), as_sparse(sp_b, f"{function_name}: sp_b")
         with name_scope(name, f"SparseSparse{which}", [*parts(a), *parts(b)]):
             indices, values = apply_op(f"SparseSparse{which}", *parts(a), *parts(b))
-        return SparseTensor(indices, values, a.dense_shape)
+        return SparseTensor(indices, values, a.dense_shape)._set_shape(static_dims(a, b))
 
     function.__name__ = function.__qualname__ = function_name
     function.__doc__ = f"""The {word} of two sparse tensors, wherever one of them has a value.
@@ -419,4 +420,5 @@ def sparse_softmax(sp_input: Any, name: str | None = None) -> SparseTensor:
     """
     x = as_sparse(sp_input, "sparse_softmax: sp_input")
     with name_scope(name, "SparseSoftmax", list(parts(x))):
-        return SparseTensor(x.indices, apply_op("SparseSoftmax", *parts(x)), x.dense_shape)
+        values = apply_op("SparseSoftmax", *parts(x))
+    return SparseTensor(x.indices, values, x.dense_shape)._set_shape(static_dims(x))

@@ -34,6 +34,7 @@ from flowgraph.ops.sparse_rules import (
     parts,
     sparse_parts,
     sparse_sample,
+    static_dims,
 )
 from flowgraph.shapes import Dims, ShapeError, format_dims, merge, merge_size
 from flowgraph.tensor_shape import as_dims
@@ -283,9 +284,11 @@ def sparse_tensor_to_dense(
     x = as_sparse(sp_input, "sparse_tensor_to_dense: sp_input")
     if default_value is None:
         default_value = _nothing(x)
-    return sparse_to_dense(
+    dense = sparse_to_dense(
         x.indices, x.dense_shape, x.values, default_value, validate_indices, name=name
     )
+    dense.set_shape(static_dims(x))
+    return dense
 
 
 def _nothing(x: Any) -> Any:
@@ -485,9 +488,12 @@ def sparse_tensor_dense_matmul(
         return conjugate_of(call.Transpose(product, [1, 0]))
     a = as_sparse(sp_a, "sparse_tensor_dense_matmul: sp_a")
     with name_scope(name, "SparseTensorDenseMatMul", [*parts(a), b]):
-        return apply_op(
+        product = apply_op(
             "SparseTensorDenseMatMul", *parts(a), b, adjoint_a=adjoint_a, adjoint_b=adjoint_b
         )
+    rows, columns = static_dims(a) or (None, None)
+    product.set_shape([columns if adjoint_a else rows, None])
+    return product
 
 
 # ---------------------------------------------------------------------- sparse plus dense tensor

@@ -21,19 +21,14 @@ from flowgraph.graph.static import constant_value, constant_value_as_dims
 from flowgraph.ops.checks import assert_equal, assert_less_equal
 from flowgraph.ops.sparse_dense import sparse_to_dense
 from flowgraph.ops.sparse_rearranging import sparse_reorder
-from flowgraph.ops.sparse_rules import as_sparse, parts
-from flowgraph.shapes import Dims, format_dims, is_compatible, with_rank
+from flowgraph.ops.sparse_rules import as_sparse, parts, static_dims
+from flowgraph.shapes import format_dims, is_compatible, with_rank
 
 
 def _wide(value: Any) -> Tensor:
     """``value`` as int64."""
     value = convert_to_tensor(value)
     return value if value.dtype.base_dtype is int64 else call.Cast(value, DstT=int64)
-
-
-def _static(x: SparseTensor) -> Dims:
-    shape = x.shape
-    return None if shape.dims is None else tuple(shape.as_list())
 
 
 @export("sparse.transpose", "sparse_transpose")
@@ -58,7 +53,7 @@ def sparse_transpose(sp_input: Any, perm: Any = None, name: str | None = None) -
     """
     x = as_sparse(sp_input, "sparse_transpose: sp_input")
     with name_scope(name, "SparseTranspose", list(parts(x))):
-        dims = _static(x)
+        dims = static_dims(x)
         if perm is None:
             if dims is not None:
                 perm = np.arange(len(dims) - 1, -1, -1, dtype=np.int32)
@@ -108,7 +103,7 @@ def sparse_retain(sp_input: Any, to_retain: Any) -> SparseTensor:
         call.GatherV2(x.indices, kept, 0),
         call.GatherV2(x.values, kept, 0),
         call.Identity(x.dense_shape),
-    )._set_shape(_static(x))
+    )._set_shape(static_dims(x))
 
 
 @export("sparse.reset_shape", "sparse_reset_shape")
@@ -144,7 +139,7 @@ def sparse_reset_shape(sp_input: Any, new_shape: Any = None) -> SparseTensor:
             f"sparse_reset_shape: a new_shape of shape {format_dims(sizes.dims)} for a tensor "
             f"whose dense_shape is {format_dims(x.dense_shape.dims)}"
         )
-    new, old = constant_value_as_dims(sizes), _static(x)
+    new, old = constant_value_as_dims(sizes), static_dims(x)
     if new is not None and old is not None:
         if any(None not in (a, b) and a < b for a, b in zip(new, old, strict=True)):  # type: ignore[operator]
             raise ValueError(
@@ -202,7 +197,7 @@ def sparse_expand_dims(sp_input: Any, axis: Any = None, name: str | None = None)
             ],
             0,
         )
-        dims = _static(x)
+        dims = static_dims(x)
         made = SparseTensor(indices, x.values, sizes)
         return made._set_shape(None if dims is None else (*dims[:place], 1, *dims[place:]))
 

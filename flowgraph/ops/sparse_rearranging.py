@@ -49,6 +49,7 @@ from flowgraph.ops.sparse_rules import (
     sorted_rows,
     sparse_parts,
     sparse_sample,
+    static_dims,
 )
 from flowgraph.shapes import (
     Dims,
@@ -195,8 +196,7 @@ def sparse_reshape(sp_input: Any, shape: Any, name: str | None = None) -> Sparse
     with name_scope(name, "SparseReshape", [x.indices]) as scope:
         indices, sizes = apply_op("SparseReshape", x.indices, x.dense_shape, shape, name=scope)
         values = call.Identity(x.values)
-        old = None if x.shape.dims is None else tuple(x.shape.as_list())
-        dims = _new_shape(old, constant_value_as_dims(shape), constant_value(shape))
+        dims = _new_shape(static_dims(x), constant_value_as_dims(shape), constant_value(shape))
         return SparseTensor(indices, values, sizes)._set_shape(dims)
 
 
@@ -306,9 +306,7 @@ def sparse_reorder(sp_input: Any, name: str | None = None) -> SparseTensor:
     """
     x = as_sparse(sp_input, "sparse_reorder: sp_input")
     indices, values = apply_op("SparseReorder", *parts(x), name=name)
-    return SparseTensor(indices, values, call.Identity(x.dense_shape))._set_shape(
-        constant_value_as_dims(x.dense_shape)
-    )
+    return SparseTensor(indices, values, call.Identity(x.dense_shape))._set_shape(static_dims(x))
 
 
 # --------------------------------------------------------------------------------- fill_empty_rows
@@ -473,4 +471,4 @@ def sparse_fill_empty_rows(
         default = convert_to_tensor(default_value, dtype=x.values.dtype.base_dtype)
         indices, values, empty, _ = apply_op("SparseFillEmptyRows", *parts(x), default)
         filled = SparseTensor(indices, values, x.dense_shape)
-        return filled._set_shape(constant_value_as_dims(x.dense_shape)), empty
+        return filled._set_shape(static_dims(x)), empty

@@ -20,7 +20,7 @@ from flowgraph.graph.node import Tensor
 from flowgraph.graph.opdef import Call
 from flowgraph.graph.sparse_tensor import SparseTensor, SparseTensorValue
 from flowgraph.ops.rules import invalid, require_rank, shape_of
-from flowgraph.shapes import Dims, ShapeError, format_dims, merge_size
+from flowgraph.shapes import Dims, ShapeError, format_dims, merge, merge_size
 
 Array = np.ndarray[Any, Any]
 
@@ -37,6 +37,18 @@ def as_sparse(value: Any, what: str) -> SparseTensor:
 def parts(x: SparseTensor) -> tuple[Tensor, Tensor, Tensor]:
     """indices, values and dense_shape."""
     return x.indices, x.values, x.dense_shape
+
+
+def static_dims(*given: SparseTensor) -> Dims:
+    """What is known of the shape that all of them have; None where they differ."""
+    dims: Dims = None
+    for x in given:
+        shape = x.shape
+        try:
+            dims = merge(dims, None if shape.dims is None else tuple(shape.as_list()))
+        except ShapeError:
+            return None  # the op says so, now or when run
+    return dims
 
 
 # -------------------------------------------------------------------------------------- inference

@@ -455,3 +455,16 @@ def test_sizes_and_other_names_of_sparse_tensors() -> None:
     assert lists(again) == lists(x) and again.shape.as_list() == [3, 4]
     (gated,) = tf.tuple([x])
     assert lists(gated) == lists(x)
+
+
+def test_shapes_of_placeholders_are_passed_on() -> None:
+    x = tf.sparse_placeholder(tf.float32, [None, 3])
+    z = tf.sparse_placeholder(tf.float32, [2, None])
+    assert tf.sparse_add(x, z).shape.as_list() == [2, 3]
+    assert tf.sparse_maximum(x, z).shape.as_list() == [2, 3]
+    assert tf.sparse_tensor_to_dense(x).shape.as_list() == [None, 3]
+    assert tf.sparse_tensor_dense_matmul(z, tf.ones([4, 5])).shape.as_list() == [2, 5]
+    for same in (x * 2.0, tf.sparse_softmax(x), tf.sparse_reorder(x), tf.sparse_retain(x, [True])):
+        assert same.shape.as_list() == [None, 3]
+    assert tf.sparse_fill_empty_rows(x, 0.0)[0].shape.as_list() == [None, 3]
+    assert tf.sparse_transpose(x).shape.as_list() == [3, None]
