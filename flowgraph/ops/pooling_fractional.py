@@ -225,10 +225,15 @@ def _average_grad_infer(call_: Call) -> list[Dims]:
 
 _ROWS, _COLUMNS = np.array([0, 2, 3, 5]), np.array([0, 1, 3])
 _X = f32(2, 5, 3, 2)
-_Y = np.stack([
-    np.stack([_X[:, a:b, c:d].max((1, 2)) for c, d in ((0, 1), (1, 3))], 1)
-    for a, b in ((0, 2), (2, 3), (3, 5))
-], 1)  # fmt: skip
+_Y, _Y_OVERLAPPING = (
+    np.stack(
+        [np.stack([_X[:, a:b, c:d].max((1, 2)) for c, d in columns], 1) for a, b in rows], 1
+    )
+    for rows, columns in (
+        (((0, 2), (2, 3), (3, 5)), ((0, 1), (1, 3))),
+        (((0, 3), (2, 4), (3, 5)), ((0, 2), (1, 3))),
+    )
+)
 
 define(
     "FractionalMaxPoolGrad",
@@ -241,7 +246,8 @@ define(
     reference=_max_grad_reference,
     samples=(
         sample(_X, _Y, f32(2, 3, 2, 2, seed=1), _ROWS, _COLUMNS, differentiable=()),
-        sample(_X, _Y, f32(2, 3, 2, 2), _ROWS, _COLUMNS, overlapping=True, differentiable=()),
+        sample(_X, _Y_OVERLAPPING, f32(2, 3, 2, 2), _ROWS, _COLUMNS, overlapping=True,
+               differentiable=()),
     ),
     errors=(
         error_sample(Exception, "does not divide 5 elements", _X, _Y, _Y, _ROWS + 1, _COLUMNS,

@@ -18,6 +18,7 @@ import io
 import json
 import os
 import pickle
+import re
 import signal
 import subprocess
 import tempfile
@@ -68,6 +69,36 @@ DIFFERENT: dict[tuple[str, str], str] = {
     ("CTCBeamSearchDecoder", "error"): "a batch may be empty",
     ("CTCLoss", "error"): "a batch may be empty",
     ("StatelessRandomBinomial", "values"): "TensorFlow's only where n min(p, 1 - p) >= 10",
+    ("AvgPoolGrad", "error"): "TensorFlow's second order fails for windows along the channels",
+    ("Conv2D", "error"): "no channels give zeros",
+    ("Conv2DBackpropFilter", "error"): "channels may be in groups, or none",
+    ("Conv2DBackpropInput", "error"): "no channels give zeros",
+    **dict.fromkeys(
+        (("DepthwiseConv2dNative", "gradients"),
+         ("DepthwiseConv2dNativeBackpropFilter", "values"),
+         ("DepthwiseConv2dNativeBackpropInput", "gradients")),
+        "TensorFlow does not set the filter's gradient of an empty batch",
+    ),
+    **{
+        (f"Fractional{kind}Pool", what): why
+        for kind in ("Avg", "Max")
+        for what, why in (
+            ("shapes", "a sequence has one number more than TensorFlow's static shape says"),
+            ("error", "later versions refuse seeds without deterministic=True"),
+        )
+    },
+    ("FusedBatchNorm", "gradients"): "as of FusedBatchNormV2",
+    ("FusedBatchNorm", "values"): "as of FusedBatchNormV2",
+    **{
+        (f"MaxPool{which}", "values"): "NaN is passed on"
+        for which in ("", "V2", "Grad", "GradV2", "GradGrad", "GradGradV2", "WithArgmax")
+    },
+    **dict.fromkeys(
+        (("MaxPoolGrad", "gradients"), ("MaxPoolGradV2", "gradients")),
+        "TensorFlow writes zeros over its input where that has the size of the result",
+    ),
+    ("MaxPoolWithArgmax", "error"): "windows along the channels have a gradient, and a batch may "
+    "be empty",
     ("ApproximateEqual", "error"): "TensorFlow declares integers and has no kernel for them",
     ("CropAndResize", "error"): "a box of NaN gives the extrapolation value here",
     ("CropAndResizeGradImage", "values"): "float64 is computed in float64 here",
@@ -135,6 +166,12 @@ DIFFERENT: dict[tuple[str, str], str] = {
     ("SoftmaxCrossEntropyWithLogits", "gradients"): "output 1 depends on the labels too, and "
     "labels that were broadcast get their sum",
 }
+
+#: What TensorFlow says where only its GPU build has a kernel.
+ONLY_ON_GPU = re.compile(
+    "No OpKernel was regis|only supports? ND?HWC|Current (CPU )?implementations? (does|do|only)|"
+    "not supported on CPU"
+)
 
 #: (relative, absolute) by dtype.
 TOLERANCE = {"float64": (1e-7, 1e-9), "float32": (1e-4, 1e-5), "float16": (2e-2, 2e-2)}
@@ -245,8 +282,8 @@ def differences(op: OpDef, sample: Sample, peer: dict[str, Any]) -> list[tuple[s
             return []
         return [("error", f"{type(error).__name__} here: {error}")]
     if "error" in peer:
-        if peer["error"][0] == "UnimplementedError" or "No OpKernel was regis" in peer["error"][1]:
-            return []  # kernels that only its GPU build has
+        if peer["error"][0] == "UnimplementedError" or ONLY_ON_GPU.search(peer["error"][1]):
+            return []
         return [("error", f"in TensorFlow: {' '.join(peer['error'])[:200]}")]
     found = []
     for k, (mine, theirs) in enumerate(zip(values, peer["values"], strict=False)):
@@ -312,6 +349,9 @@ def test_is_as_in_tensorflow(op: OpDef, selected: frozenset[str]) -> None:
 
 #: (op type, number of the error sample) -> why TensorFlow accepts it, or refuses it earlier.
 STRICTER: dict[tuple[str, int], str] = {
+    ("Conv2D", 16): "TensorFlow gives an empty result when the filter is the greater one",
+    ("Dilation2D", 2): "as of Conv2D",
+    ("Dilation2D", 3): "rates of 0 are refused",
     ("DecodeBmp", 0): "TensorFlow 2.21 reads beyond the pixels there are",
     ("ExtractGlimpse", 3): "windows without pixels are an error here",
     ("ExtractGlimpseV2", 3): "as of ExtractGlimpse",
