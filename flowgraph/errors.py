@@ -214,6 +214,26 @@ def error_code_from_exception_type(cls: type[OpError]) -> int:
     raise KeyError(cls)
 
 
+class raise_exception_on_not_ok_status:
+    """A block that is given a status and raises its error, if it got one, at the end.
+
+    >>> with raise_exception_on_not_ok_status() as status:
+    ...     status.code, status.message = NOT_FOUND, "no such thing"
+    Traceback (most recent call last):
+    flowgraph.errors.NotFoundError: no such thing
+    """
+
+    def __init__(self) -> None:
+        self.code, self.message = OK, ""
+
+    def __enter__(self) -> raise_exception_on_not_ok_status:
+        return self
+
+    def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
+        if kind is None and self.code != OK:
+            raise exception_type_from_error_code(self.code)(None, None, self.message)  # type: ignore[call-arg]
+
+
 #: Names under ``tf.errors``: the classes, the codes in capitals, and the functions above.
 PUBLIC: dict[str, Any] = {
     "OpError": OpError,
@@ -225,6 +245,7 @@ PUBLIC: dict[str, Any] = {
     },
     "exception_type_from_error_code": exception_type_from_error_code,
     "error_code_from_exception_type": error_code_from_exception_type,
+    "raise_exception_on_not_ok_status": raise_exception_on_not_ok_status,
 }
 
 # --------------------------------------------------------------------------------- the formatter

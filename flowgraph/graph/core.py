@@ -303,10 +303,13 @@ class Graph:
         """Operations made inside get this device.
 
         Args:
-            device_name_or_function: a device string, merged with the surrounding ones; a function
-                from an operation to a string; None forgets the surrounding ones.
+            device_name_or_function: a device string or a DeviceSpec, merged with the surrounding
+                ones; a function from an operation to a string; None forgets the surrounding ones.
         """
         scope = device_name_or_function
+        as_text = getattr(scope, "to_string", None)
+        if as_text is not None:
+            scope = as_text()
         if isinstance(scope, str):
             scope = parse_device(scope).to_string()
         elif scope is not None and not callable(scope):

@@ -167,7 +167,7 @@ def unicode_decode(
         errors: what to do about bytes that are no character: ``"replace"`` them,``"ignore"`` them,
             or be ``"strict"``: fail.
         replacement_char: the code point to put there.
-        replace_control_characters: put it also in place of U+0000 to U+001F.
+        replace_control_characters: U+0000 to U+001F are no characters either.
         name: of the scope; ``UnicodeDecode`` by default.
 
     Returns:
@@ -466,7 +466,7 @@ def unicode_transcode(
         errors: what to do about bytes that are no character: ``"replace"``, ``"ignore"``, or
             ``"strict"``: fail.
         replacement_char: the code point to put there.
-        replace_control_characters: put it also in place of U+0000 to U+001F.
+        replace_control_characters: U+0000 to U+001F are no characters either.
         name: of the operation; ``UnicodeTranscode`` by default.
 
     Returns:

@@ -66,7 +66,7 @@ def decoded(
         encoding: its name.
         errors: what to do about bytes that are no character: ``replace``, ``ignore``, ``strict``.
         replacement: the code point to put there.
-        replace_control: put it also in place of U+0000 to U+001F.
+        replace_control: U+0000 to U+001F are no characters either.
 
     Raises:
         InvalidArgumentError: no such encoding; ``strict``, and there are such bytes.
@@ -88,8 +88,12 @@ def decoded(
             bad, end = at + error.start, at + error.end
             text = data[at:bad].decode(codec)
         for point in map(ord, text):
-            points.append(replacement if replace_control and point < 0x20 else point)
-            places.append(at)
+            control = replace_control and point < 0x20
+            if control and errors == "strict":
+                raise invalid(f"byte {at} is the control character {point}")
+            if not control or errors == "replace":
+                points.append(replacement if control else point)
+                places.append(at)
             at += size_of(point)
         at = end
         if bad < end and errors == "replace":

@@ -60,6 +60,7 @@ def test_errors_in_text() -> None:
     bad = b"a\x01\xff"
     decode = strings.unicode_decode
     assert listed(decode(bad, "UTF-8", "ignore")) == [97, 1]
+    assert listed(decode(bad, "UTF-8", "ignore", replace_control_characters=True)) == [97]
     assert listed(decode(bad, "UTF-8", replacement_char=65)) == [97, 1, 65]
     assert listed(decode(bad, "UTF-8", replace_control_characters=True)) == [97, 65533, 65533]
     for attrs, error in (
