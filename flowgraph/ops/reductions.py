@@ -501,6 +501,8 @@ def _arg_body(which: str) -> Callable[..., Any]:
             worst = float("-inf" if which == "max" else "inf")
             x = s.select(s.isnan(x), worst, x)
         index = s.index(axis)
+        if x.dtype == "bool":
+            x = s.cast(x, "uint8")
         best = s.reduce_max(x) if which == "max" else s.reduce_min(x)
         first = s.reduce_min(s.select(s.eq(x, best), index, np.iinfo(np.int64).max))
         return s.cast(first, call_.out_dtypes[0].name)
@@ -541,6 +543,7 @@ def _arg(type: str, which: str, function_name: str, word: str) -> Any:
             sample(f32(3, 5), i32(1), const=(1,)),
             sample(f32(2, 3, 4), i32(-2), const=(1,), output_type=int32),
             sample(np.array([3, 3, 1, 1], np.int32), i32(0), const=(1,)),
+            sample(np.array([[True, False, True], [False] * 3]), i32(1), const=(1,)),
             sample(np.array([1, np.nan, 2, np.inf, -np.inf], np.float32), i32(0), const=(1,)),
             sample(np.array([np.nan, np.nan], np.float32), i32(0), const=(1,)),
             sample(f32(2, 0), i32(0), const=(1,)),
