@@ -155,7 +155,7 @@ _COMMON_SETS = """
             SparseTensor where numbers differ."""
 
 
-def _pair(what: str, miss: str, formula: str) -> None:
+def _pair(what: str, miss: str, formula: str) -> list[Any]:
     """tf.metrics.<what>_at_k and <what>_at_top_k."""
 
     def at_k(
@@ -188,6 +188,7 @@ def _pair(what: str, miss: str, formula: str) -> None:
             both = metrics_collections, updates_collections
             return _share_at_k(what, miss, labels, best, k, class_id, weights, both, scope)
 
+    made = []
     for function, ending, predictions in (
         (at_k, "at_k", "predictions: (..., number of classes) numbers; the k greatest count"),
         (at_top_k, "at_top_k", "predictions_idx: (..., k) classes that were predicted"),
@@ -208,11 +209,16 @@ def _pair(what: str, miss: str, formula: str) -> None:
         ValueError: labels and predictions do not fit.
     """
         aliases = ["metrics.sparse_precision_at_k"] if function.__name__ == "precision_at_k" else []
-        export(f"metrics.{what}_{ending}", *aliases)(documented(function))
+        made.append(export(f"metrics.{what}_{ending}", *aliases)(documented(function)))
+    return made
 
 
-_pair("precision", "fp", "true positives / (true positives + false positives)")
-_pair("recall", "fn", "true positives / (true positives + false negatives)")
+precision_at_k, precision_at_top_k = _pair(
+    "precision", "fp", "true positives / (true positives + false positives)"
+)
+recall_at_k, recall_at_top_k = _pair(
+    "recall", "fn", "true positives / (true positives + false negatives)"
+)
 
 
 # -------------------------------------------------------------------------------- average precision

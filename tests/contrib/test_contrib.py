@@ -252,3 +252,45 @@ def test_optimize_loss_refuses():
     for rate, optimizer in ((-1.0, "SGD"), (None, "SGD"), (0.1, "Best"), (0.1, 3), ("0.1", "SGD")):
         with tf.variable_scope(None, "x"), pytest.raises(ValueError, match="optimize_loss"):
             L.optimize_loss(w * w, None, rate, optimizer)
+
+
+# ------------------------------------------------------------------------------- predictions first
+
+
+def test_losses_with_logits_first():
+    old, logits, labels = tf.contrib.losses, tf.constant([[2.0, 1.0]]), tf.constant([[1.0, 0.0]])
+    a = old.softmax_cross_entropy(logits, labels, weights=2.0)
+    b = tf.losses.softmax_cross_entropy(labels, logits, weights=2.0)
+    c = tf.contrib.slim.losses.mean_squared_error([1.0, 2.0], [1.0, 4.0], scope="mse")
+    assert c.name == "mse/value:0"
+    assert tf.losses.get_losses() == [a, b, c]
+    x, y, z = run([a, b, c])
+    assert x == y
+    assert z == 2.0
+    np.testing.assert_allclose(run(old.get_total_loss()), x + y + z, 1e-6)
+    with pytest.raises(TypeError):
+        old.hinge_loss([1.0], [1.0], reduction="none")
+
+
+def test_streaming_metrics():
+    old = tf.contrib.metrics
+    predictions, labels = tf.constant([1, 0, 1, 1]), tf.constant([1, 1, 0, 1])
+    found = {
+        "accuracy": old.streaming_accuracy(predictions, labels),
+        "recall": old.streaming_recall(predictions, labels),
+        "iou": old.streaming_mean_iou(predictions, labels, num_classes=2),
+        "best": old.streaming_sparse_recall_at_k([[0.1, 0.9]], [[1]], k=1),
+    }
+    values, updates = old.aggregate_metric_map(found)
+    with tf.Session() as session:
+        session.run(tf.local_variables_initializer())
+        session.run(updates)
+        got = session.run(values)
+    assert got["accuracy"] == 0.5
+    np.testing.assert_allclose(got["recall"], 2 / 3, 1e-6)
+    np.testing.assert_allclose(got["iou"], (0 / 2 + 2 / 4) / 2, 1e-6)
+    assert got["best"] == 1.0
+    assert run(old.accuracy(predictions, labels, weights=[1.0, 0.0, 0.0, 1.0])) == 1.0
+    assert old.aggregate_metrics((1, 2), (3, 4)) == ([1, 3], [2, 4])
+    with pytest.raises(ValueError, match="labels are"):
+        old.accuracy([1.0], [1])
