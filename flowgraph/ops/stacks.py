@@ -212,6 +212,11 @@ def _resize_gradient(op: Any, dy: Tensor) -> Any:
     return call.Slice(dy, call.ZerosLike(shape), shape), None
 
 
+def _zero(call_: Call) -> Mapping[str, str]:
+    name = call_.dtypes[0].base_dtype.name
+    return {"zero": "bool_(False)" if name == "bool" else f"{name}(0)"}
+
+
 def _resize_sizes(call_: Call) -> Mapping[str, int]:
     stack: Any = call_.shapes[0]
     capacity: Any = call_.value(1)
@@ -230,11 +235,12 @@ if old > new:
 for i in independent(old * row):
     store(result, i, load(stack, i))
 for i in independent((new - old) * row):
-    store(result, old * row + i, {T}(0))
+    store(result, old * row + i, {zero})
 return 0
 """,
         sizes=_resize_sizes,
         known=(1,),
+        choices=_zero,
         natively=_is_plain,
     ),
     grad=_resize_gradient,
@@ -244,6 +250,7 @@ return 0
         sample(f32(2), i32(2), const=(1,)),
         sample(f32(0, 2), i32(3), const=(1,)),
         sample(i32([1, 2]), i32(3)),
+        sample(np.array([[True], [False]]), i32(4), const=(1,)),
     ),
     errors=(
         error_sample(Exception, "do not fit", f32(3), i32(2), const=(1,), stage="run"),
