@@ -45,39 +45,50 @@ class _Boxes:
 
     def __init__(self, boxes: Any) -> None:
         corners = np.sort(np.asarray(boxes, np.float32).reshape(-1, 2, 2), axis=1)
-        self.low, self.high = corners[:, 0], corners[:, 1]
-        self.area = np.prod(self.high - self.low, axis=-1)
+        # (2, n): rows and columns apart, as products along short axes are slow
+        self.low, self.high = (np.ascontiguousarray(corners[:, k].T) for k in (0, 1))
+        self.area = (self.high[0] - self.low[0]) * (self.high[1] - self.low[1])
 
-    def overlap(self, k: int, others: Any) -> Array:
-        """IoU of box ``k`` with ``others``."""
-        common = np.minimum(self.high[k], self.high[others]) - np.maximum(
-            self.low[k], self.low[others]
+    def overlap(self, some: Any, others: Any) -> Array:
+        """IoU of some boxes with others: (some, others)."""
+        some = np.asarray(some, np.int64)[:, None]
+        tall, wide = (
+            np.minimum(high[some], high[others]) - np.maximum(low[some], low[others])
+            for low, high in zip(self.low, self.high, strict=True)
         )
-        inter = np.prod(np.maximum(common, 0), axis=-1)
-        areas = self.area[others]
+        common = np.maximum(tall, 0) * np.maximum(wide, 0)
+        areas, own = self.area[others], self.area[some]
         with np.errstate(all="ignore"):
-            found = inter / (self.area[k] + areas - inter)
-        return np.where((areas <= 0) | (self.area[k] <= 0), np.float32(0), found)
+            found = common / (own + areas - common)
+        return np.where((areas <= 0) | (own <= 0), np.float32(0), found)
+
+
+#: Boxes whose overlaps with each other are computed at once.
+_BLOCK = 128
 
 
 def _choose(
-    overlap: Callable[[int, Array], Array],
-    scores: Array,
-    count: int,
-    threshold: float,
-    least: float,
+    overlap: Callable[[Any, Any], Array], scores: Array, count: int, threshold: float, least: float
 ) -> tuple[list[int], list[float]]:
     """Indices of the boxes kept, best first, and their scores.
 
-    overlap: (chosen box, boxes) -> how much they overlap it.
+    overlap: (chosen boxes, others) -> how much these overlap them, a matrix.
     """
     order = np.argsort(-scores, kind="stable")  # of equal scores the first box
     order = order[scores[order] > least]
     chosen: list[int] = []
-    while len(order) and len(chosen) < count:
-        best, order = int(order[0]), order[1:]
-        chosen.append(best)
-        order = order[~(overlap(best, order) > threshold)]
+    for start in range(0, len(order), _BLOCK):
+        block = order[start : start + _BLOCK]
+        if chosen:
+            block = block[~(overlap(chosen, block) > threshold).any(axis=0)]
+        near = overlap(block, block) > threshold
+        dropped = np.zeros(len(block), bool)
+        for i, k in enumerate(block.tolist()):
+            if len(chosen) == count:
+                break
+            if not dropped[i]:
+                chosen.append(k)
+                dropped |= near[i]
     return chosen, [float(scores[k]) for k in chosen]
 
 
@@ -92,7 +103,7 @@ def _choose_softly(
     while heap and len(chosen) < count:
         negative, k, seen = heapq.heappop(heap)
         score = before = np.float32(-negative)
-        near = boxes.overlap(k, chosen[seen:][::-1])
+        near = boxes.overlap([k], chosen[seen:][::-1])[0]
         for factor in np.exp(np.float32(-0.5 / sigma) * near * near):
             score = np.float32(score * factor)
             if score <= least:
@@ -162,7 +173,7 @@ def _overlaps_reference(
     if overlaps.shape != (len(scores),) * 2:
         raise invalid(f"overlaps of shape {list(overlaps.shape)} for {len(scores)} scores")
     chosen, _ = _choose(
-        lambda k, others: overlaps[others, k],
+        lambda some, others: overlaps[np.ix_(others, some)].T,
         scores, _count_of(size), _number(threshold, "overlap_threshold"),
         _number(least, "score_threshold"),
     )  # fmt: skip
@@ -249,7 +260,7 @@ for _version, _more, _attrs, _outputs in _VERSIONS:
         doc="Indices of the boxes with the best scores that do not overlap much.",
     )
 
-_OVERLAPS = np.array([_Boxes(_BOXES).overlap(k, range(6)) for k in range(6)])
+_OVERLAPS = _Boxes(_BOXES).overlap(range(6), range(6))
 define(
     "NonMaxSuppressionWithOverlaps",
     "overlaps: float32, scores: float32, max_output_size: int32, overlap_threshold: float32,"
