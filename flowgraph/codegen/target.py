@@ -125,6 +125,9 @@ def _callee(value: Any) -> _Callee:
 
 INLINED = " alwaysinline"
 
+#: Helpers with more bytes of Python code are called: copies of them would take long to compile.
+LARGEST_INLINED = 1300
+
 
 class _TypingContext:
     """What numba's type inference asks; one per module, as helpers belong to it."""
@@ -160,8 +163,11 @@ class _TypingContext:
             def compile_for(dtypes: tuple[str, ...]) -> tuple[str, str]:
                 if dtypes not in compiled:
                     symbol = f"{self.prefix}{function.__name__}_{len(compiled)}"
+                    attributes = self.attributes
+                    if attributes == INLINED and len(function.__code__.co_code) > LARGEST_INLINED:
+                        attributes = f" noinline{self.module.tuning.attributes}"
                     result, text = _function(
-                        self, function, dtypes, symbol, "internal ", self.attributes
+                        self, function, dtypes, symbol, "internal ", attributes
                     )
                     self.module.need(symbol, text)
                     compiled[dtypes] = result, symbol

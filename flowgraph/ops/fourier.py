@@ -3,7 +3,8 @@
     FFT    y[k] = sum_n x[n] exp(-2 pi i k n / N)          IFFT   its inverse, with 1 / N
     RFFT   of real numbers: only k <= N / 2                IRFFT  its inverse, real
 
-The transforms are linear, so gradients are the adjoint maps, which are transforms again.
+Kernels are those of fourier_text.py.  The transforms are linear, so gradients are the adjoint maps,
+which are transforms again.
 
 Read next: fourier_functions.py (the public functions).
 """
@@ -18,7 +19,8 @@ import numpy as np
 from flowgraph.dtypes import complex64, float32, float64
 from flowgraph.graph.apply import apply_op, call
 from flowgraph.graph.node import Tensor
-from flowgraph.graph.opdef import Call, define, dtypes_of, error_sample, sample
+from flowgraph.graph.opdef import Call, Procedure, define, dtypes_of, error_sample, sample
+from flowgraph.ops.fourier_text import COMPLEX, HELPERS, INVERSE_REAL, REAL, padded_length
 from flowgraph.ops.lapack import complex_of, mixed
 from flowgraph.ops.rules import f32, i32, invalid, require_rank_at_least, same_shape
 from flowgraph.shapes import Dims, ShapeError, format_dims, with_rank
@@ -34,6 +36,62 @@ def _type(name: str, rank: int) -> str:
 
 def _axes(rank: int) -> tuple[int, ...]:
     return tuple(range(-rank, 0))
+
+
+# ---------------------------------------------------------------------------------------- kernels
+
+
+def _block(sizes: Any, rank: int) -> list[int]:
+    """The last sizes as those of three axes."""
+    return [1] * (3 - rank) + [int(size) for size in sizes[len(sizes) - rank :]]
+
+
+def _kernel_sizes(call_: Call, rank: int, inverse: bool) -> dict[str, int]:
+    given: Any = call_.shapes[0]
+    lengths = _block(given if len(call_.shapes) == 1 else call_.value(1), rank)
+    blocks = _block(given, rank)
+    columns = lengths[2] if len(call_.shapes) == 1 else lengths[2] // 2 + 1
+    return {
+        "batch": math.prod(given[: len(given) - rank]),
+        **{f"n{axis}": size for axis, size in enumerate(lengths)},
+        **{f"i{axis}": size for axis, size in enumerate(blocks)},
+        **{f"l{axis}": padded_length(max(size, 1)) for axis, size in enumerate(lengths)},
+        "c2": columns,
+        "inverse": inverse,
+    }
+
+
+def _kernel(text: str, rank: int, inverse: bool) -> Procedure:
+    def sizes(call_: Call) -> dict[str, int]:
+        return _kernel_sizes(call_, rank, inverse)
+
+    def scratch(call_: Call) -> dict[str, tuple[str, int]]:
+        found = sizes(call_)
+        length = max(found[f"l{axis}"] for axis in range(3))
+        size = max(found[f"n{axis}"] for axis in range(3))
+        real = call_.out_dtypes[0].base_dtype.real_dtype.name
+        whole = found["batch"] * found["n0"] * found["n1"] * found["c2"]
+        return {
+            **dict.fromkeys(("a", "b", "table", "spectrum"), (real, 2 * length + 2)),
+            "chirp": (real, 2 * size),
+            "factors": ("int64", 64),
+            **({"work": (real, 2 * whole)} if text is INVERSE_REAL else {}),
+        }
+
+    def flops(call_: Call) -> int:
+        found = sizes(call_)
+        count = math.prod(found[f"n{axis}"] for axis in range(3))
+        return int(5 * found["batch"] * count * math.log2(max(count, 2)))
+
+    return Procedure(
+        text,
+        sizes=sizes,
+        known=() if text is COMPLEX else (1,),
+        scratch=scratch,
+        helpers=HELPERS,
+        flops=flops,
+        parts=True,
+    )
 
 
 # ------------------------------------------------------------------------------- complex to complex
@@ -58,7 +116,7 @@ def _complex_transform(name: str, rank: int, inverse: bool) -> None:
         return (apply_op(_type("IFFT", rank), dy) * count,)
 
     shapes: dict[int, tuple[tuple[int, ...], ...]] = {
-        1: ((8,), (2, 3, 7), (1,), (12,), (2, 0), (0, 4)),
+        1: ((8,), (2, 3, 7), (1,), (12,), (67,), (2, 60), (2, 0), (0, 4)),
         2: ((4, 6), (2, 3, 5), (0, 4)),
         3: ((2, 3, 4), (2, 1, 3, 2), (0, 2, 2)),
     }
@@ -67,6 +125,7 @@ def _complex_transform(name: str, rank: int, inverse: bool) -> None:
         "input: Tcomplex -> output: Tcomplex",
         Tcomplex=dtypes_of(_COMPLEX, complex64),
         infer=infer,
+        kernel=_kernel(COMPLEX, rank, inverse),
         grad=grad,
         reference=reference,
         samples=tuple(
@@ -202,6 +261,7 @@ def _real_transform(rank: int) -> None:
         Treal=dtypes_of(_REAL, float32),
         Tcomplex=dtypes_of(_COMPLEX, complex64),
         infer=infer,
+        kernel=_kernel(REAL, rank, inverse=False),
         grad=grad,
         reference=reference,
         samples=tuple(
@@ -254,6 +314,7 @@ def _inverse_real_transform(rank: int) -> None:
         Treal=dtypes_of(_REAL, float32),
         Tcomplex=dtypes_of(_COMPLEX, complex64),
         infer=infer,
+        kernel=_kernel(INVERSE_REAL, rank, inverse=True),
         grad=grad,
         reference=reference,
         samples=tuple(

@@ -26,7 +26,8 @@ def _complex_function(name: str, rank: int, inverse: bool) -> None:
 
     @export(f"signal.{name}", f"spectral.{name}", name)
     def function(input: Any, name: str | None = None) -> Tensor:
-        return apply_op(type, input, name=name)
+        hint = None if hasattr(input, "dtype") else complex64
+        return apply_op(type, convert_to_tensor(input, dtype_hint=hint, name="input"), name=name)
 
     axes = {1: "the last axis", 2: "the last two axes", 3: "the last three axes"}[rank]
     sign, scale = ("+", " / N") if inverse else ("-", "")

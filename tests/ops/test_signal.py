@@ -87,6 +87,19 @@ def test_real_transforms(rank, shape, lengths, inverse, unknown):
     np.testing.assert_allclose(y, expected, atol=1e-11)
 
 
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 6, 7, 8, 16, 25, 30, 49, 64, 67, 97, 121, 134, 509])
+def test_lengths_of_any_factors(n):
+    x, r = numbers((2, n), "complex128"), numbers((2, n))
+    half = numbers((2, n // 2 + 1), "complex128", 1)
+    signal, real, spectrum = tf.signal, tf.constant(r), tf.constant(half)
+    got = run([signal.fft(x), signal.ifft(x), signal.rfft(real), signal.irfft(spectrum, [n]),
+               signal.fft2d(x[:, :, None] * x[:1, None, :5])])  # fmt: skip
+    expected = [np.fft.fft(x), np.fft.ifft(x), np.fft.rfft(r), np.fft.irfft(half, n),
+                np.fft.fft2(x[:, :, None] * x[:1, None, :5])]  # fmt: skip
+    for mine, wanted in zip(got, expected, strict=True):
+        np.testing.assert_allclose(mine, wanted, atol=1e-12 * n)
+
+
 CASES = [
     ("rfft", (5,), None), ("rfft", (2, 6), [4]), ("rfft", (4,), [7]), ("rfft2d", (3, 4), None),
     ("rfft2d", (3, 4), [4, 3]), ("rfft3d", (2, 3, 4), None), ("irfft", (4,), None),
