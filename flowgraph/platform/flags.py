@@ -45,6 +45,14 @@ class UnparsedFlagAccessError(Error):
     """Flags are asked for before the command line is read."""
 
 
+class CantOpenFlagFileError(Error):
+    """The file that ``--flagfile`` names cannot be read."""
+
+
+class FlagNameConflictsWithMethodError(Error):
+    """A flag has the name of a method of FlagValues."""
+
+
 # ------------------------------------------------------------------------------------------- flags
 
 
@@ -88,6 +96,33 @@ class Flag:
         self.present += 1
 
 
+class FlagHolder:
+    """A flag that was defined: ``value``, ``default``, ``name`` and ``present`` of now."""
+
+    def __init__(self, flag_values: FlagValues, flag: Flag) -> None:
+        self._flag_values, self._flag = flag_values, flag
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self._flag.name
+
+    @property
+    def value(self) -> Any:
+        """Its value; the command line is read if it was not yet."""
+        return getattr(self._flag_values, self.name)
+
+    @property
+    def default(self) -> Any:
+        """Its value when the command line says nothing."""
+        return self._flag.default
+
+    @property
+    def present(self) -> bool:
+        """Whether the command line names it."""
+        return self._flag.present > 0
+
+
 class FlagValues:
     """All flags; the value of flag ``x`` is the attribute ``x``.
 
@@ -100,6 +135,10 @@ class FlagValues:
         self.__dict__["_is_parsed"] = False
 
     def _define(self, flag: Flag) -> None:
+        if flag.name in vars(FlagValues):
+            raise FlagNameConflictsWithMethodError(
+                f"flag --{flag.name} has the name of a method of FlagValues"
+            )
         if flag.name in self._flags:
             raise DuplicateFlagError(f"flag --{flag.name} is defined twice")
         self._flags[flag.name] = flag
@@ -160,7 +199,7 @@ class FlagValues:
             UnrecognizedFlagError, IllegalFlagValueError, ValidationError.
         """
         rest = list(argv[:1])
-        words = list(argv[1:])
+        words = _with_files(list(argv[1:]))
         while words:
             word = words.pop(0)
             if word == "--":
@@ -250,6 +289,30 @@ class FlagValues:
         return "\n".join(lines) + "\n"
 
 
+def _with_files(words: list[str], within: tuple[str, ...] = ()) -> list[str]:
+    """``words`` with the lines of a file in place of ``--flagfile=path``."""
+    found: list[str] = []
+    while words:
+        word = words.pop(0)
+        if word == "--":
+            return [*found, word, *words]
+        name, equals, path = word.lstrip("-").partition("=")
+        if not word.startswith("-") or name != "flagfile":
+            found.append(word)
+            continue
+        path = os.path.expanduser(path if equals or not words else words.pop(0))
+        if path in within:
+            continue  # a file that names itself
+        try:
+            with open(path, encoding="utf-8") as file:
+                lines = [line.strip() for line in file]
+        except OSError as error:
+            raise CantOpenFlagFileError(f"unable to open flagfile: {path}: {error}") from None
+        said = [line for line in lines if line and not line.startswith(("#", "//"))]
+        found += _with_files(said, (*within, path))
+    return found
+
+
 FLAGS = FlagValues()
 
 # ------------------------------------------------------------------------------------- definitions
@@ -296,6 +359,14 @@ def _several(one: Callable[[Any], Any]) -> Callable[[Any], list[Any]]:
     return parse
 
 
+def add(flag: Flag, flag_values: FlagValues, required: bool = False) -> FlagHolder:
+    """Have ``flag_values`` read a flag."""
+    flag_values._define(flag)
+    if required:
+        mark_flag_as_required(flag.name, flag_values)
+    return FlagHolder(flag_values, flag)
+
+
 def _definer(
     function_name: str, parser: Callable[..., Callable[[Any], Any]], kind: str, what: str
 ) -> None:
@@ -309,16 +380,14 @@ def _definer(
         default_value: Any = None,
         docstring: str | None = None,
         **arguments: Any,
-    ) -> None:
+    ) -> FlagHolder:
         name = flag_name if name is None else name
         if not name:
             raise Error("a flag must have a name")
         default = default_value if default is None else default
         arguments = {k: v for k, v in arguments.items() if k not in ("short_name", "module_name")}
         flag = Flag(name, default, help or docstring, parser(**arguments), kind)
-        flag_values._define(flag)
-        if required:
-            mark_flag_as_required(name, flag_values)
+        return add(flag, flag_values, required)
 
     define.__name__ = define.__qualname__ = function_name
     define.__doc__ = f"""Define a flag whose value is {what}.
@@ -330,6 +399,9 @@ def _definer(
         flag_values: where it belongs.
         required: it must be given.
         arguments: ``lower_bound`` and ``upper_bound`` of numbers.
+
+    Returns:
+        A FlagHolder.
 
     Raises:
         DuplicateFlagError: there is one of that name.
@@ -375,7 +447,7 @@ def DEFINE_enum(
     flag_values: FlagValues = FLAGS,
     required: bool = False,
     case_sensitive: bool = True,
-) -> None:
+) -> FlagHolder:
     """Define a flag whose value is one of ``enum_values``.
 
     Args:
@@ -390,9 +462,7 @@ def DEFINE_enum(
                 return allowed
         raise ValueError(f"must be one of {', '.join(enum_values)}")
 
-    flag_values._define(Flag(name, default, help, parse, "one"))
-    if required:
-        mark_flag_as_required(name, flag_values)
+    return add(Flag(name, default, help, parse, "one"), flag_values, required)
 
 
 def register_validator(
@@ -459,7 +529,8 @@ def DEFINE_alias(name: str, original_name: str, flag_values: FlagValues = FLAGS)
 
 for _value in (
     Error, DuplicateFlagError, IllegalFlagValueError, UnrecognizedFlagError, ValidationError,
-    UnparsedFlagAccessError, Flag, FlagValues, DEFINE_enum, DEFINE_alias, register_validator,
+    UnparsedFlagAccessError, CantOpenFlagFileError, FlagNameConflictsWithMethodError, Flag,
+    FlagHolder, FlagValues, DEFINE_enum, DEFINE_alias, register_validator,
     register_multi_flags_validator, validator, mark_flag_as_required, mark_flags_as_required,
 ):  # fmt: skip
     _publish(_value.__name__, _value)
