@@ -17,9 +17,8 @@ def kernel(
 ) -> str:
     """The text for an op ``type``; ``dtype`` and ``out`` are those of input 0 and the output."""
     if method == "area":
-        every = "independent" if channels >= 8 else "range"
         share = "share = float32(1) / (scaleH * scaleW)\n"
-        return _scales(align, 1) + share + _AREA.replace("{every}", every)
+        return _scales(align, 1) + share + _AREA.replace("{mixed}", _columns(channels))
     head = _scales(align)
     if type.endswith("Grad"):
         return head + _backward(method, align, half, out, channels)
@@ -228,13 +227,28 @@ for line in range(N * OH):
         left = float32(j) * scaleW
         right = float32(j + 1) * scaleW
         to = (line * OW + j) * C
-        for c in {every}(C):
-            store(resized_images, to + c, float32(0))
-        for x in range(int64(floor(left)), int64(ceil(right))):
-            w = (minimum(float32(x + 1), right) - maximum(float32(x), left)) * share
-            at = minimum(x, IW - 1) * C
-            for c in {every}(C):
-                v = load(resized_images, to + c) + load(wide, at + c) * w
-                store(resized_images, to + c, v)
-return 0
+{mixed}return 0
 """
+
+_COLUMNS = """
+for x in range(int64(floor(left)), int64(ceil(right))):
+    w = (minimum(float32(x + 1), right) - maximum(float32(x), left)) * share
+    at = minimum(x, IW - 1) * C
+"""
+
+
+def _columns(channels: int) -> str:
+    """The sum over columns of one pixel; few channels are kept in registers."""
+    if channels > 4:
+        clear = ["for c in independent(C):", "    store(resized_images, to + c, float32(0))"]
+        add = [
+            "for c in independent(C):",
+            "    v = load(resized_images, to + c) + load(wide, at + c) * w",
+            "    store(resized_images, to + c, v)",
+        ]
+        return _block(2, clear) + _block(2, _COLUMNS.strip().split("\n")) + _block(3, add)
+    every = range(channels)
+    text = _block(2, [f"s{c} = float32(0)" for c in every])
+    text += _block(2, _COLUMNS.strip().split("\n"))
+    text += _block(3, [f"s{c} += load(wide, at + {c}) * w" for c in every])
+    return text + _block(2, [f"store(resized_images, to + {c}, s{c})" for c in every])
