@@ -151,6 +151,9 @@ class Layer:
                 self.build(self._shapes_of(inputs))
                 self.built = True
             check_inputs(self._name, self.input_spec, inputs)
+            if self._graph.executes:  # those of the last call are done
+                self._updates.clear()
+                self._losses = [(loss, of) for loss, of in self._losses if not of]
             outputs = self.call(inputs, *args, **kwargs)
             if self._activity_regularizer is not None:
                 self._regularize_activity(outputs, tensors)
@@ -269,7 +272,8 @@ class Layer:
         """
         new = losses if isinstance(losses, (list, tuple)) else [losses]
         self._losses += [(loss, _listed(inputs)) for loss in new]
-        get_default_graph().get_collection_ref(GraphKeys.REGULARIZATION_LOSSES).extend(new)
+        if not get_default_graph().executes:
+            get_default_graph().get_collection_ref(GraphKeys.REGULARIZATION_LOSSES).extend(new)
 
     def add_update(self, updates: Any, inputs: Any = None) -> None:
         """Add to the layer's updates, and to ``GraphKeys.UPDATE_OPS`` if it is trained.
@@ -281,7 +285,7 @@ class Layer:
         new = updates if isinstance(updates, (list, tuple)) else [updates]
         new = [getattr(update, "op", update) for update in new]
         self._updates += [(update, _listed(inputs)) for update in new]
-        if self.trainable:
+        if self.trainable and not get_default_graph().executes:
             get_default_graph().get_collection_ref(GraphKeys.UPDATE_OPS).extend(new)
 
     @property

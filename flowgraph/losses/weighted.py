@@ -179,12 +179,15 @@ def _reduced(weighted: Tensor, losses: Tensor, weights: Tensor, reduction: str) 
 def add_loss(loss: Any, loss_collection: str | None = GraphKeys.LOSSES) -> None:
     """Put ``loss`` into a collection, from which ``get_total_loss`` takes it.
 
+    In eager mode there are no collections.
+
     Args:
         loss: a tensor.
         loss_collection: the collection; None for none.
     """
-    if loss_collection:
-        get_default_graph().add_to_collection(loss_collection, loss)
+    graph = get_default_graph()
+    if loss_collection and not graph.executes:
+        graph.add_to_collection(loss_collection, loss)
 
 
 @export("losses.get_losses")

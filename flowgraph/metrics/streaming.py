@@ -54,7 +54,16 @@ def documented(function: Callable[..., Any]) -> Callable[..., Any]:
 def metric_variable(
     shape: Sequence[int | None], dtype: DType = float32, name: str | None = None
 ) -> Variable:
-    """A local variable that begins with zeros."""
+    """A local variable that begins with zeros.
+
+    Raises:
+        RuntimeError: in eager mode, where there is nothing to run twice.
+    """
+    if get_default_graph().executes:
+        raise RuntimeError(
+            "tf.metrics needs a graph: it gives an update to run; in eager mode compute the "
+            "measure from sums of your own"
+        )
     return Variable(
         partial(zeros, shape, dtype),
         trainable=False,

@@ -288,3 +288,21 @@ def test_a_built_layer_refuses_other_sizes():
     d(P(None, 3))
     with pytest.raises(ValueError, match="size 3 along axis -1, not 5"):
         d(P(None, 5))
+
+
+# --------------------------------------------------------------------------------------- eager mode
+
+
+def test_nothing_is_collected_in_eager_mode():
+    with tf.eager_mode():
+        x = tf.ones([4, 3])
+        layer = L.BatchNormalization(momentum=0.0)
+        for _ in range(3):
+            layer(x * 2.0, training=True)
+        assert layer.moving_mean.numpy().tolist() == [2.0, 2.0, 2.0]
+        assert len(layer.updates) == 2
+        tf.losses.mean_squared_error(x, x)
+        for key in (tf.GraphKeys.UPDATE_OPS, tf.GraphKeys.LOSSES):
+            assert tf.get_default_graph().get_collection(key) == []
+        with pytest.raises(RuntimeError, match="eager"):
+            tf.metrics.mean([1.0])
