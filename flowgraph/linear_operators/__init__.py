@@ -7,6 +7,7 @@
     blocks.py    Kronecker products, block diagonals
     updates.py   low-rank updates, reflections
     circulant.py convolutions with periodic ends
+    conjugate_gradient.py solutions by products only
 
 Read next: base.py.
 """
