@@ -377,12 +377,10 @@ def _cross_entropy(labels: Any, logits: Any, axis: int, scope: str) -> Tensor:
     logits, labels = _wide(logits), _wide(labels)
     if not is_compatible(logits.dims, labels.dims):
         _refuse_shapes(logits, labels)
-    if axis != -1 and logits.dims is not None and axis != len(logits.dims) - 1:
-        if labels.dims is None or len(labels.dims) != len(logits.dims):
+    if axis != -1 and (logits.dims is None or axis != len(logits.dims) - 1):
+        if None not in (labels.dims, logits.dims) and len(labels.dims) != len(logits.dims):  # type: ignore[arg-type]
             _refuse_shapes(logits, labels)
-        perm = np.arange(len(logits.dims), dtype=np.int32)
-        place = normalize_axis(axis, len(logits.dims))
-        perm = np.append(np.delete(perm, place), perm[place])
+        perm = _to_the_end(axis, logits if logits.dims is not None else labels)
         logits, labels = call.Transpose(logits, perm), call.Transpose(labels, perm)
     is_matrix = logits.dims is not None and len(logits.dims) == 2
     last = is_matrix and dtype is logits.dtype.base_dtype
@@ -392,6 +390,18 @@ def _cross_entropy(labels: Any, logits: Any, axis: int, scope: str) -> Tensor:
     if not is_matrix:
         loss = call.Reshape(loss, _leading_shape(logits))
     return loss if dtype is loss.dtype.base_dtype else call.Cast(loss, DstT=dtype)
+
+
+def _to_the_end(axis: int, x: Tensor) -> Any:
+    """The permutation that moves ``axis`` of ``x`` behind the others."""
+    if x.dims is not None:
+        order = np.arange(len(x.dims), dtype=np.int32)
+        place = normalize_axis(axis, len(x.dims))
+        return np.append(np.delete(order, place), order[place])
+    rank = call.Rank(x)
+    found = rank + axis if axis < 0 else rank * 0 + axis
+    parts = [call.Range(0, found, 1), call.Range(found + 1, rank, 1), call.Reshape(found, [1])]
+    return call.ConcatV2(parts, 0)
 
 
 def _refuse_shapes(logits: Tensor, labels: Tensor) -> None:

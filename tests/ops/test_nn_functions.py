@@ -169,3 +169,18 @@ def test_dropout_refuses() -> None:
     assert tf.nn.dropout(x, rate=0.0) is x
     y = tf.nn.experimental.general_dropout(x, 0.5, lambda shape, dtype: tf.fill(shape, 0.75))
     assert run(y).tolist() == [2, 2, 2]
+
+
+@pytest.mark.parametrize("axis", [-3, -2, -1, 0, 1, 2])
+def test_the_class_axis_is_found_in_logits_of_unknown_rank(axis: int) -> None:
+    rng = np.random.default_rng(0)
+    logits, labels = rng.normal(size=(2, 3, 4)), rng.dirichlet(np.ones(4), (2, 3))
+    log_y = logits - special.logsumexp(logits, axis, keepdims=True)
+    for dims in (None, [None, 3, None]):
+        x, y = tf.placeholder(tf.float64, dims), tf.placeholder(tf.float64)
+        for loss in (
+            tf.nn.softmax_cross_entropy_with_logits_v2(labels=y, logits=x, axis=axis),
+            tf.nn.softmax_cross_entropy_with_logits(labels=y, logits=x, dim=axis),
+        ):
+            found = run(loss, feeds={x: logits, y: labels})
+            np.testing.assert_allclose(found, -(labels * log_y).sum(axis), rtol=1e-9)
