@@ -27,20 +27,11 @@ from flowgraph.dtypes import DType, as_dtype
 from flowgraph.errors import DataLossError, NotFoundError, UnimplementedError
 from flowgraph.formats.crc32c import crc32c, masked
 from flowgraph.formats.leveldb_table import read_table, table_bytes
+from flowgraph.protos.graphs import VersionDef
 from flowgraph.protos.message import Message, declare
 from flowgraph.protos.tensors import dims_of, shape_proto
 from flowgraph.protos.wire import DecodeError, read_varint, varint
 from flowgraph.saving.files import chunks, read_part, read_whole, write_whole
-
-
-class VersionDef(Message):
-    """Who wrote it, and who may read it."""
-
-    FIELDS = declare("""
-        producer      1 int32
-        min_consumer  2 int32
-        bad_consumers 3 repeated int32
-        """)
 
 
 class BundleHeaderProto(Message):

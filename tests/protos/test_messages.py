@@ -252,3 +252,34 @@ def test_wrong_tensor_protos() -> None:
     with pytest.raises(TypeError):
         tf.make_ndarray(TensorProto())
     assert dims_of(shape_proto((None, 2))) == (None, 2) and dims_of(shape_proto(None)) is None
+
+
+# ------------------------------------------------------------------------------ graphs, summaries
+
+
+def test_graphs() -> None:
+    graph = tf.GraphDef()
+    node = graph.node.add(name="x", op="Placeholder")
+    node.attr["dtype"].type = tf.float32.as_datatype_enum
+    node.attr["shape"].shape.dim.add(size=-1)
+    node.attr["_list"].list.i.extend([1, 2])
+    node.attr["f"].func.attr["T"].type = 3
+    again = tf.GraphDef.FromString(graph.SerializeToString())
+    assert again == graph and again.node[0].attr["shape"].WhichOneof("value") == "shape"
+    assert "type: DT_FLOAT" in str(again)
+    cluster = tf.train.ClusterDef(job=[tf.train.JobDef(name="w", tasks={0: "a:1"})])
+    assert cluster.SerializeToString() == b"\n\x0c\n\x01w\x12\x07\x08\x00\x12\x03a:1"
+
+
+def test_summaries() -> None:
+    summary = tf.Summary(value=[tf.Summary.Value(tag="a", simple_value=0.5)])
+    assert summary.SerializeToString() == b"\n\x08\n\x01a\x15\x00\x00\x00?"
+    event = tf.Event(wall_time=1.5, step=3, summary=summary)
+    assert event.WhichOneof("what") == "summary"
+    assert event.SerializeToString() == (
+        b"\t\x00\x00\x00\x00\x00\x00\xf8?\x10\x03*\n\n\x08\n\x01a\x15\x00\x00\x00?"
+    )
+    log = tf.SessionLog(status=tf.SessionLog.START)
+    assert "status: START" in str(log) and tf.SessionLog(status="STOP").status == 2
+    histogram = tf.HistogramProto(min=1, bucket=[1, 2], bucket_limit=[3, 4])
+    assert tf.HistogramProto.FromString(histogram.SerializeToString()) == histogram
