@@ -378,7 +378,7 @@ def _cross_entropy(labels: Any, logits: Any, axis: int, scope: str) -> Tensor:
     if not is_compatible(logits.dims, labels.dims):
         _refuse_shapes(logits, labels)
     if axis != -1 and (logits.dims is None or axis != len(logits.dims) - 1):
-        if None not in (labels.dims, logits.dims) and len(labels.dims) != len(logits.dims):  # type: ignore[arg-type]
+        if None not in (labels.dims, logits.dims) and len(labels.dims) != len(logits.dims):
             _refuse_shapes(logits, labels)
         perm = _to_the_end(axis, logits if logits.dims is not None else labels)
         logits, labels = call.Transpose(logits, perm), call.Transpose(labels, perm)
