@@ -31,7 +31,7 @@ from flowgraph.protos.graphs import VersionDef
 from flowgraph.protos.message import Message, declare
 from flowgraph.protos.tensors import dims_of, shape_proto
 from flowgraph.protos.wire import DecodeError, read_varint, varint
-from flowgraph.saving.files import chunks, read_part, read_whole, write_whole
+from flowgraph.saving.files import chunks, read_part, read_whole, write_together
 
 
 class BundleHeaderProto(Message):
@@ -116,13 +116,15 @@ def write(prefix: str, tensors: Mapping[str, np.ndarray[Any, Any]]) -> None:
             )  # fmt: skip
             offset += size
 
+    def index() -> Iterator[bytes]:
+        header = BundleHeaderProto(num_shards=count, version=VersionDef(producer=1))
+        items = [(b"", header.SerializeToString())]
+        items += [(name.encode(), entries[name].SerializeToString()) for name in names]
+        yield table_bytes(items)
+
     data_file = _shard(prefix, count - 1, count)
-    write_whole(data_file, pieces())
-    header = BundleHeaderProto(num_shards=count, version=VersionDef(producer=1))
-    items = [(b"", header.SerializeToString())]
-    items += [(name.encode(), entries[name].SerializeToString()) for name in names]
     try:
-        write_whole(f"{prefix}.index", [table_bytes(items)])
+        write_together([(data_file, pieces()), (f"{prefix}.index", index())])
     except BaseException:
         with contextlib.suppress(OSError):
             os.remove(data_file)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import glob
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from io import FileIO
 from typing import Any
 
@@ -35,19 +35,34 @@ def write_whole(path: str, pieces: Iterable[Any], head: Callable[[], bytes] | No
         pieces: its content.
         head: what the beginning is replaced by when all else is written: checksums, perhaps.
     """
-    new = f"{path}{_MARK}{os.getpid()}"
+    write_together([(path, pieces)], head)
+
+
+def write_together(
+    files: Sequence[tuple[str, Iterable[Any]]], head: Callable[[], bytes] | None = None
+) -> None:
+    """Write several files, in order, and let them appear when all are written, in order.
+
+    Args:
+        files: (path, content) of each.
+        head: as in ``write_whole``, for the first.
+    """
+    new = [f"{path}{_MARK}{os.getpid()}" for path, _ in files]
     try:
-        with file_errors(path):
-            with open(new, "wb", buffering=0) as file:
+        for made, (path, pieces) in zip(new, files, strict=True):
+            with file_errors(path), open(made, "wb", buffering=0) as file:
                 for piece in pieces:
                     _write(file, piece)
-                if head is not None:
+                if head is not None and made == new[0]:
                     file.seek(0)
                     _write(file, head())
-            os.replace(new, path)
+        for made, (path, _) in zip(new, files, strict=True):
+            with file_errors(path):
+                os.replace(made, path)
     except BaseException:
-        with contextlib.suppress(OSError):
-            os.remove(new)
+        for made in new:
+            with contextlib.suppress(OSError):
+                os.remove(made)
         raise
 
 

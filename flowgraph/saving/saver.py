@@ -207,7 +207,7 @@ class Saver:
             raise ValueError(f"Saver.save: the directory {directory!r} does not exist; make it")
         if not variables and not self._by_graph:
             return None
-        clean(path)
+        clean(path_of(given).removesuffix(safetensors_file.EXTENSION))
         if self._by_graph:
             into = {self.saver_def.filename_tensor_name: path}
             sess.run(self.saver_def.save_tensor_name, into)
