@@ -110,6 +110,7 @@ DIFFERENT: dict[tuple[str, str], str] = {
     ("EncodePng", "values"): "the same image, compressed otherwise",
     ("ExtractGlimpse", "values"): "noise outside the image; its own, the same in every run",
     ("ExtractGlimpseV2", "values"): "as of ExtractGlimpse",
+    ("ExtractImagePatches", "error"): "patches of no images have a gradient here",
     ("FusedBatchNormV2", "gradients"): "the statistics of a batch have a gradient here",
     ("FusedBatchNormV2", "values"): "the reserved outputs of inference hold the statistics given; "
     "TensorFlow leaves them unset, and its statistics of an empty batch are NaN",
@@ -360,6 +361,8 @@ STRICTER: dict[tuple[str, int], str] = {
     ("DecodeCompressed", 2): "TensorFlow gives what there is of data whose end is missing",
     ("ParseSingleExample", 2): "TensorFlow's fast parser passes over some damage",
     ("RegexReplace", 2): "TensorFlow leaves the text as it is, or writes half of the rewrite",
+    ("ExtractImagePatches", 0): "a window that does not fit is an error here, not an empty result",
+    ("ExtractVolumePatches", 0): "as of ExtractImagePatches",
     ("ImageProjectiveTransformV2", 2): "an interpolation that there is not is an error here",
     ("ResizeBicubicGrad", 1): "channels that differ are an error here",
     ("ResizeBilinearGrad", 1): "as of ResizeBicubicGrad",
