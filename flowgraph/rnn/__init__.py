@@ -1,0 +1,4 @@
+"""Recurrent networks: cells, the loops that run them over sequences, and decoders.
+
+Read next: cells.py, loops.py.
+"""
