@@ -9,7 +9,7 @@ Read next: dense.py, composed.py.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -25,19 +25,6 @@ from flowgraph.ops.matrix_algebra import adjoint_of, product, real_part
 from flowgraph.ops.rules import constant_axes
 from flowgraph.shapes import Dims, ShapeError, is_fully_known, merge_size
 from flowgraph.tensor_shape import Dimension, TensorShape
-
-#: Functions that other files of this package give: the operators that methods return.
-MAKERS: dict[str, Callable[..., LinearOperator]] = {}
-
-
-def maker(name: str) -> Callable[[Any], Any]:
-    """Registers a function or class in MAKERS."""
-
-    def register(function: Any) -> Any:
-        MAKERS[name] = function
-        return function
-
-    return register
 
 
 def broadcast_leading(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
@@ -298,7 +285,7 @@ class LinearOperator:
                     "multiplied"
                 )
             with self._scope(name):
-                return MAKERS["product"](left, right)
+                return EXPORTS["linalg.LinearOperatorComposition"].of(left, right)
         with self._scope(name):
             x = self._checked(x, "x")
             rows, columns = self._matrix_dims
@@ -488,7 +475,7 @@ class LinearOperator:
     # ----------------------------------------------------------------------- other operators
 
     def _adjoint(self) -> LinearOperator:
-        return MAKERS["adjoint"](self)
+        return EXPORTS["linalg.LinearOperatorAdjoint"](self)
 
     def adjoint(self, name: str = "adjoint") -> LinearOperator:
         """The operator of the adjoint matrices; ``name``: of the scope."""
@@ -500,7 +487,7 @@ class LinearOperator:
     H = property(adjoint, None, doc="The operator of the adjoint matrices.")
 
     def _inverse(self) -> LinearOperator:
-        return MAKERS["inverse"](self)
+        return EXPORTS["linalg.LinearOperatorInversion"](self)
 
     def inverse(self, name: str = "inverse") -> LinearOperator:
         """The operator of the inverse matrices; ``name``: of the scope."""
@@ -515,7 +502,8 @@ class LinearOperator:
 
     def _cholesky(self) -> LinearOperator:
         factor = call.Cholesky(self._to_dense())
-        return MAKERS["triangle"](factor, is_non_singular=True, is_self_adjoint=False)
+        triangle = EXPORTS["linalg.LinearOperatorLowerTriangular"]
+        return triangle(factor, is_non_singular=True, is_self_adjoint=False)
 
     def cholesky(self, name: str = "cholesky") -> LinearOperator:
         """The operator of the Cholesky factors; ``name``: of the scope."""

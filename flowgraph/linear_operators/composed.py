@@ -11,7 +11,7 @@ from typing import Any
 from flowgraph.graph.apply import call
 from flowgraph.graph.export import EXPORTS, export
 from flowgraph.graph.node import Tensor
-from flowgraph.linear_operators.base import LinearOperator, maker
+from flowgraph.linear_operators.base import LinearOperator
 from flowgraph.linear_operators.diagonal import (
     LinearOperatorDiag,
     LinearOperatorIdentity,
@@ -62,7 +62,6 @@ def parents(operators: Sequence[LinearOperator]) -> list[Tensor]:
     return [tensor for operator in operators for tensor in operator.graph_parents]
 
 
-@maker("product")
 def product_of(left: LinearOperator, right: LinearOperator) -> LinearOperator:
     """The product, simpler where one of two is."""
     if isinstance(left, LinearOperatorIdentity) and not left._has_batch:
@@ -124,6 +123,11 @@ class LinearOperatorComposition(LinearOperator):
                 raise ValueError(
                     f"{name}: operators of shapes {one.shape} and {other.shape} do not fit"
                 )
+
+    @staticmethod
+    def of(left: LinearOperator, right: LinearOperator) -> LinearOperator:
+        """The product of two, simpler where one of them is."""
+        return product_of(left, right)
 
     @property
     def operators(self) -> list[LinearOperator]:
@@ -222,7 +226,6 @@ class _Wrapper(LinearOperator):
         return call.ConcatV2([sizes[:-2], sizes[-1:], sizes[-2:-1]], 0)
 
 
-@maker("adjoint")
 @export("linalg.LinearOperatorAdjoint")
 class LinearOperatorAdjoint(_Wrapper):
     """The adjoint of another operator.
@@ -285,7 +288,6 @@ class LinearOperatorAdjoint(_Wrapper):
         return self._operator.assert_non_singular()
 
 
-@maker("inverse")
 @export("linalg.LinearOperatorInversion")
 class LinearOperatorInversion(_Wrapper):
     """The inverse of another operator; nothing is inverted, products are solutions.

@@ -15,7 +15,7 @@ from flowgraph.graph.convert import convert_to_tensor
 from flowgraph.graph.default import name_scope
 from flowgraph.graph.export import EXPORTS, export
 from flowgraph.graph.node import Tensor
-from flowgraph.linear_operators.base import LinearOperator, broadcast_leading, maker
+from flowgraph.linear_operators.base import LinearOperator, broadcast_leading
 from flowgraph.ops.matrix_algebra import adjoint_of, lower_of
 from flowgraph.ops.rules import conjugate_of
 from flowgraph.shapes import Dims, broadcast_all
@@ -82,7 +82,6 @@ class LinearOperatorFullMatrix(LinearOperator):
         return self._matrix
 
 
-@maker("triangle")
 @export("linalg.LinearOperatorLowerTriangular")
 class LinearOperatorLowerTriangular(LinearOperator):
     """The operator of the lower triangles of given matrices.

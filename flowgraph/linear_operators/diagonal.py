@@ -17,14 +17,13 @@ from flowgraph.graph.default import name_scope
 from flowgraph.graph.export import EXPORTS, export
 from flowgraph.graph.node import Tensor
 from flowgraph.graph.static import constant_value
-from flowgraph.linear_operators.base import LinearOperator, maker
+from flowgraph.linear_operators.base import LinearOperator
 from flowgraph.linear_operators.dense import element_tensor
 from flowgraph.ops.matrix_algebra import adjoint_of
 from flowgraph.ops.rules import conjugate_of, number, size_vector
 from flowgraph.shapes import Dims
 
 
-@maker("diag")
 @export("linalg.LinearOperatorDiag")
 class LinearOperatorDiag(LinearOperator):
     """The operator of diagonal matrices.
@@ -205,7 +204,6 @@ class _Sized(LinearOperator):
         return call.BroadcastTo(x, call.ConcatV2([leading, call.Shape(x)[-2:]], 0))
 
 
-@maker("identity")
 @export("linalg.LinearOperatorIdentity")
 class LinearOperatorIdentity(_Sized):
     """The operator that changes nothing.

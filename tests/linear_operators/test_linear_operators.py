@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -328,3 +331,18 @@ def test_every_class_of_tensorflow_1_is_there():
     )
     for name in names.split():
         assert issubclass(getattr(L, f"LinearOperator{name}"), L.LinearOperator)
+
+
+def test_methods_find_the_classes_they_need():
+    """Files are loaded when their names are used: those of results too."""
+    text = (
+        "import numpy as np, flowgraph as tf\n"
+        "a = tf.linalg.LinearOperatorFullMatrix(np.eye(2), is_self_adjoint=True,"
+        " is_positive_definite=True)\n"
+        "print(a.inverse().name, a.cholesky().name, a.matmul(a).name)\n"
+        "b = tf.linalg.LinearOperatorFullMatrix(np.eye(2))\n"
+        "print(b.adjoint().name)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split()[1] == "LinearOperatorLowerTriangular"
