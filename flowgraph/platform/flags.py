@@ -368,37 +368,45 @@ def add(flag: Flag, flag_values: FlagValues, required: bool = False) -> FlagHold
 
 
 def _definer(
-    function_name: str, parser: Callable[..., Callable[[Any], Any]], kind: str, what: str
+    function_name: str,
+    parser: Callable[..., Callable[[Any], Any]],
+    kind: str,
+    what: str,
+    own: Sequence[str] = (),
 ) -> None:
-    def define(
-        name: str | None = None,
-        default: Any = None,
-        help: str | None = None,
-        flag_values: FlagValues = FLAGS,
-        required: bool = False,
-        flag_name: str | None = None,
-        default_value: Any = None,
-        docstring: str | None = None,
-        **arguments: Any,
-    ) -> FlagHolder:
-        name = flag_name if name is None else name
-        if not name:
+    """Publish a function that defines flags; ``own``: arguments of the parser, behind ``help``."""
+    order = ("name", "default", "help", *own, "flag_values", "required")
+    older = {"flag_name": "name", "default_value": "default", "docstring": "help"}
+
+    def define(*args: Any, **kwargs: Any) -> FlagHolder:
+        if len(args) > len(order):
+            raise TypeError(f"{function_name} takes {', '.join(order)}; {len(args)} were given")
+        given = dict(zip(order, args, strict=False))
+        for word, value in kwargs.items():
+            place = older.get(word, word)
+            if place in ("short_name", "module_name"):
+                continue
+            if place not in order:
+                raise TypeError(f"{function_name} has no argument {word!r}")
+            if given.setdefault(place, value) is not value:
+                raise TypeError(f"{function_name} was given {place!r} twice")
+        if not given.get("name"):
             raise Error("a flag must have a name")
-        default = default_value if default is None else default
-        arguments = {k: v for k, v in arguments.items() if k not in ("short_name", "module_name")}
-        flag = Flag(name, default, help or docstring, parser(**arguments), kind)
-        return add(flag, flag_values, required)
+        parse = parser(**{word: given[word] for word in own if word in given})
+        flag = Flag(given["name"], given.get("default"), given.get("help"), parse, kind)
+        return add(flag, given.get("flag_values", FLAGS), given.get("required", False))
 
     define.__name__ = define.__qualname__ = function_name
     define.__doc__ = f"""Define a flag whose value is {what}.
 
     Args:
-        name: of the flag; ``flag_name`` in older programs.
-        default: its value when the command line does not name it; ``default_value`` in older ones.
-        help: what it is for; ``docstring`` in older ones.
-        flag_values: where it belongs.
-        required: it must be given.
-        arguments: ``lower_bound`` and ``upper_bound`` of numbers.
+        args, kwargs: in this order, {", ".join(order)}:
+            name: of the flag; ``flag_name`` in older programs.
+            default: its value when the command line does not name it; ``default_value`` in older
+                ones.
+            help: what it is for; ``docstring`` in older ones.
+            lower_bound, upper_bound: of numbers.   comma_compat: commas separate, too.
+            flag_values: where it belongs.   required: it must be given.
 
     Returns:
         A FlagHolder.
@@ -414,7 +422,7 @@ def _publish(name: str, value: Any) -> None:
     export_value(value, f"flags.{name}", f"app.flags.{name}")
 
 
-def _text(**nothing: Any) -> Callable[[Any], Any]:
+def _text() -> Callable[[Any], Any]:
     return str
 
 
@@ -427,16 +435,25 @@ def _bounded(kind: type, several: bool = False) -> Callable[..., Callable[[Any],
 
 
 _definer("DEFINE_string", _text, "one", "a str")
-_definer("DEFINE_integer", _bounded(int), "one", "an int")
-_definer("DEFINE_float", _bounded(float), "one", "a float")
+def _spaced(comma_compat: bool = False) -> Callable[[Any], list[str]]:
+    def parse(value: Any) -> list[str]:
+        text = value.replace(",", " ") if comma_compat and isinstance(value, str) else value
+        return _listed(None)(text)
+
+    return parse
+
+
+_BOUNDS = ("lower_bound", "upper_bound")
+_definer("DEFINE_integer", _bounded(int), "one", "an int", _BOUNDS)
+_definer("DEFINE_float", _bounded(float), "one", "a float", _BOUNDS)
 for _name in ("DEFINE_boolean", "DEFINE_bool"):
     _definer(_name, lambda: _boolean, "bool", "a bool")
 _definer("DEFINE_list", lambda: _listed(","), "one", "a list of str, written with commas")
-_definer("DEFINE_spaceseplist", lambda **_: _listed(None), "one", "a list of str, with spaces")
+_definer("DEFINE_spaceseplist", _spaced, "one", "a list of str, with spaces", ("comma_compat",))
 _definer("DEFINE_multi_string", lambda: _several(str), "multi", "a list: it may be given again")
 for _name, _kind in (("integer", int), ("float", float)):
     _definer(f"DEFINE_multi_{_name}", _bounded(_kind, several=True), "multi",
-             f"a list of {_kind.__name__}: it may be given again")  # fmt: skip
+             f"a list of {_kind.__name__}: it may be given again", _BOUNDS)  # fmt: skip
 
 
 def DEFINE_enum(
@@ -445,8 +462,10 @@ def DEFINE_enum(
     enum_values: Sequence[str],
     help: str | None = None,
     flag_values: FlagValues = FLAGS,
+    module_name: Any = None,
     required: bool = False,
     case_sensitive: bool = True,
+    **args: Any,
 ) -> FlagHolder:
     """Define a flag whose value is one of ``enum_values``.
 
@@ -454,6 +473,7 @@ def DEFINE_enum(
         name, default, help, flag_values, required: as in ``DEFINE_string``.
         enum_values: what it may be.
         case_sensitive: whether upper and lower case differ.
+        module_name, args: without effect.
     """
 
     def parse(value: str) -> str:
@@ -520,7 +540,9 @@ def mark_flags_as_required(flag_names: Iterable[str], flag_values: FlagValues = 
         mark_flag_as_required(name, flag_values)
 
 
-def DEFINE_alias(name: str, original_name: str, flag_values: FlagValues = FLAGS) -> None:
+def DEFINE_alias(
+    name: str, original_name: str, flag_values: FlagValues = FLAGS, module_name: Any = None
+) -> None:
     """Let ``name`` be another name of the flag ``original_name``."""
     if name in flag_values:
         raise DuplicateFlagError(f"flag --{name} is defined twice")

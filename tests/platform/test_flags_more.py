@@ -137,3 +137,19 @@ def test_texts() -> None:
         "First line and second.\n\nOther."
     )
     assert flags.get_help_width() > 0
+
+
+def test_arguments_in_absls_order() -> None:
+    values = flags.FlagValues()
+    flags.DEFINE_integer("n", 1, "N.", 0, 10, values)
+    flags.DEFINE_float("x", 1.0, "X.", 0.0, None, flag_values=values, module_name="m")
+    flags.DEFINE_spaceseplist("words", "a,b c", "W.", True, values)
+    flags.DEFINE_string(flag_name="s", default_value="d", docstring="S.", flag_values=values)
+    parsed(values)
+    assert (values.n, values.x, values.words, values.s) == (1, 1.0, ["a", "b", "c"], "d")
+    with pytest.raises(flags.IllegalFlagValueError, match="at most 10"):
+        parsed(values, "--n=11")
+    with pytest.raises(TypeError, match="no argument 'lower'"):
+        flags.DEFINE_integer("m", 1, "M.", lower=3)
+    with pytest.raises(TypeError, match="twice"):
+        flags.DEFINE_string("q", "1", default_value="2", flag_values=values)
