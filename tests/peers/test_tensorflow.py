@@ -400,7 +400,8 @@ def test_refuses_what_tensorflow_refuses(op: OpDef, selected: frozenset[str]) ->
 LATER = frozenset(
     ("layout", "bad_indices_policy", "output_type", "grad_a", "grad_b", "sparse_gradient", "warn",
      "precision", "axis", "stateful", "perturb_singular", "exponential_avg_factor", "sorted_input",
-     "canonicalized_coordinates", "tile_size", "return_index_map")
+     "canonicalized_coordinates", "tile_size", "return_index_map",
+     "allow_fast_lookup", "alg", "index_type")
 )  # fmt: skip
 DROPPED = frozenset(("_sentinel", "args", "kwargs", "settings"))
 
