@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+import struct
 from fractions import Fraction
 from typing import Any
 
@@ -55,7 +56,12 @@ def _rounded_once(number: float, text: bytes) -> float:
 
     Rounding to float64 first may land on that middle, and rounding it again go the wrong way.
     """
-    if not math.isfinite(number) or not number or abs(number) > 1e39 or abs(number) < 1e-46:
+    size = abs(number)
+    if not 1e-46 < size < 1e39:  # zeros and NaN, too
+        return number
+    # A middle is a one behind the 24 bits of a float32, and zeros behind that.
+    (bits,) = struct.unpack("<Q", struct.pack("<d", number))
+    if size >= 2.0**-126 and bits & 0x1FFFFFFF != 0x10000000:
         return number
     with np.errstate(over="ignore"):
         near = np.float32(number)
