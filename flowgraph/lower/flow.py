@@ -33,7 +33,8 @@ from flowgraph.optimize.frozen import (
     eliminate_dead,
 )
 from flowgraph.optimize.order import order_effects
-from flowgraph.plan.plan import Instr, Jump, Operand, Slot
+from flowgraph.optimize.views import is_view, storage
+from flowgraph.plan.plan import ARENA, Instr, Jump, Operand, Slot
 
 if TYPE_CHECKING:
     from flowgraph.lower.lowering import Lowering
@@ -133,6 +134,9 @@ class _Flow:
         """Make the operands of the carried variables, with their values at the start."""
         lowering = self.lowering
         for name, value, start in zip(self.names, self.node.outputs, starts, strict=True):
+            if start is not None and self.takes_over(value, start):
+                self.carried[name] = lowering.operands[value] = lowering.operand(start)
+                continue
             operand = self.carried[name] = lowering.output(value)
             if start is None or start.node.attrs.get(UNWRITTEN):
                 self.unwritten.append(operand.slot)
@@ -140,6 +144,19 @@ class _Flow:
             source = lowering.operand(start)
             if source.slot is not operand.slot:
                 lowering.copy(source, operand, self.node)
+
+    def takes_over(self, value: Value, start: Value) -> bool:
+        """True when a carried variable may lie where its first value lies: nobody else looks."""
+        node = start.node
+        if value.index < self.written or node.type in (FEED, VARIABLE, "Const") or is_view(node):
+            return False
+        operand = self.lowering.operand(start)
+        nbytes = operand.size * operand.dtype.np.itemsize
+        if operand.slot.kind != ARENA or operand.slot.nbytes != nbytes:
+            return False
+        graph = self.lowering.graph
+        uses = [v for n in graph.nodes for v in n.inputs if storage(v) is start]
+        return len(uses) == 1 and all(storage(v) is not start for v in graph.fetches)
 
     def program(self, inputs: Sequence[Value]) -> tuple[Program, list[Value]]:
         """An empty program and the carried variables at its start."""

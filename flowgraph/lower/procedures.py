@@ -46,8 +46,9 @@ def lower_procedure(lowering: Lowering, node: Node, rule: Procedure) -> None:
             dtypes[arg.name] = call.dtypes[places[0]].base_dtype.real_dtype.name
         if places and places[0] in rule.known:
             continue
-        operands = [lowering.contiguous(lowering.operand(node.inputs[k]), node) for k in places]
-        if i not in rule.updates.values():
+        operands = [lowering.operand(node.inputs[k]) for k in places]
+        if i not in rule.updates.values():  # those are copied where the output lies
+            operands = [lowering.contiguous(operand, node) for operand in operands]
             binder.bind(arg, operands)
         values += [node.inputs[k] for k in places]
         read += operands
