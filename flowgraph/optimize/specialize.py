@@ -172,7 +172,10 @@ def _cut(graph: FrozenGraph, blocked: set[Node], stuck: list[Node]) -> Staged:
     for node in stuck:
         if any(v.node in blocked for v in node.inputs):
             continue
-        shape_values = [v for v in _deciding(node) if v.node.const is None and _may_be_shape(v)]
+        unknown = [v for v in _deciding(node) if v.node.const is None]
+        shape_values = [v for v in unknown if _may_be_shape(v)]
+        if not shape_values:  # the limit of a range may be a float
+            shape_values = [v for v in unknown if v.dtype.is_floating and v.shape == ()]
         if shape_values:
             for value in shape_values:
                 wanted[value] = True

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import flowgraph as tf
 from flowgraph import config
+from flowgraph.graph.apply import call
 from flowgraph.optimize import algebra, frozen
 from flowgraph.optimize.bodies import with_feed_shapes
 from flowgraph.optimize.cse import merge_common
@@ -139,6 +140,10 @@ def _cases():
         "reshape a reshape": (
             lambda x, y: tf.reshape(tf.reshape(x, [6]), [3, 2]),
             ["Reshape"],
+        ),
+        "slice everything": (
+            lambda x, y: call.StridedSliceGrad([2, 3], [0, 0], [2, 3], [1, 1], x) * y,
+            ["Mul"],
         ),
         "transpose nothing": (lambda x, y: tf.transpose(x, [0, 1]) * y, ["Mul"]),
         "transpose twice": (
