@@ -26,7 +26,8 @@ _RATE = 0.1
 
 def data():
     """Batches of (sequences, one-hot labels); kernel (rows of x, then h; gates i, j, f, o), bias,
-    and the weights and bias of the dense layer."""
+    and the weights and bias of the dense layer.
+    """
     random = generator()
     batches = []
     for _ in range(_BATCHES):
