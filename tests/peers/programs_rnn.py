@@ -1,4 +1,4 @@
-"""Programs about recurrent networks; see test_programs.py.  They need tf_keras beside TensorFlow."""
+"""Programs about recurrent networks; see test_programs.py.  They need tf_keras too."""
 
 from __future__ import annotations
 
