@@ -25,8 +25,9 @@ _RATE = 0.1
 
 
 def data():
-    """Batches of (sequences, one-hot labels); kernel (rows of x, then h; gates i, j, f, o), bias,
-    and the weights and bias of the dense layer.
+    """Batches of (sequences, one-hot labels), and the parameters.
+
+    These are kernel (rows of x, then h; gates i, j, f, o) and bias, and those of the dense layer.
     """
     random = generator()
     batches = []
