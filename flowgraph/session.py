@@ -321,6 +321,7 @@ class BaseSession:
             self._closed = True
             self._plans.clear()
             self._step_plans.clear()
+            self._state.close()
             self._state = State()
 
     def list_devices(self) -> list[str]:

@@ -35,7 +35,7 @@ ROWS = [
     "runtime",
     "compile fetching client_config runplan steps session",
     "eager",
-    "distributions layers linear_operators rnn losses metrics saving train testing",
+    "distributions layers linear_operators rnn losses metrics saving train testing data",
     "contrib",
     "view profile datasets",
 ]

@@ -31,8 +31,9 @@ V = TypeVar("V")
 
 #: Packages whose files register op types and public names when they are imported.
 FAMILIES = (
-    "contrib", "distributions", "eager", "formats", "image", "layers", "linear_operators",
-    "losses", "metrics", "ops", "platform", "protos", "rnn", "saving", "testing", "train",
+    "contrib", "data", "distributions", "eager", "formats", "image", "layers",
+    "linear_operators", "losses", "metrics", "ops", "platform", "protos", "rnn", "saving",
+    "testing", "train",
 )  # fmt: skip
 
 

@@ -13,12 +13,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from flowgraph.graph.opdef import RANDOM
+from flowgraph.graph.opdef import HOST, RANDOM
 from flowgraph.optimize.frozen import RESIZES, Node, Value
 from flowgraph.optimize.views import inputs_read, is_view
 from flowgraph.plan.plan import COUNTER, Instr, Operand
 from flowgraph.runtime.interpret import run_flow
-from flowgraph.runtime.state import State
+from flowgraph.runtime.state import State, set_current_state
 
 Window = Callable[[Operand], np.ndarray]
 
@@ -86,6 +86,8 @@ def run_host(instr: Instr, window: Window, state: State) -> dict[Value, np.ndarr
     arrays = [_host_input(instr, v, v in read, window) for v in node.inputs]
     if node.effect == RANDOM:
         arrays.insert(0, _counter(instr, window))
+    if node.effect == HOST:
+        set_current_state(state)
     results = run_flow(node, arrays, state) if node.bodies else run_node(node, arrays)
     if node.writes and (node.attrs.get(RESIZES) or results[0].dtype.hasobject):
         for name, array in zip(node.writes, results, strict=True):

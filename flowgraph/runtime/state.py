@@ -5,6 +5,9 @@ Buffers never move while their size stays the same, so plans may hold their addr
 
 from __future__ import annotations
 
+import threading
+from typing import Any
+
 import numpy as np
 
 #: Buffers start on a cache line, which is also the widest vector (bytes).
@@ -24,6 +27,7 @@ class State:
     Attributes:
         variables: name -> array; present once a plan refers to the variable.
         initialized: names that hold a value.
+        resources: what host operations keep, by name; ``close()`` is called at the end.
         counters: random op name -> int64[1], 128-bit samples drawn so far.
         generation: grows whenever a buffer is replaced by one of another size; plans made for an
             older generation must be bound again.
@@ -33,6 +37,7 @@ class State:
         self.variables: dict[str, np.ndarray] = {}
         self.initialized: set[str] = set()
         self.counters: dict[str, np.ndarray] = {}
+        self.resources: dict[str, Any] = {}
         self.generation = 0
 
     def variable(self, name: str, dtype: np.dtype, shape: tuple[int, ...]) -> np.ndarray:
@@ -63,3 +68,26 @@ class State:
     def counter(self, name: str) -> np.ndarray:
         """The stream position of a random op."""
         return self.counters.setdefault(name, np.zeros(1, np.int64))
+
+    def close(self) -> None:
+        """End what resources have started."""
+        while self.resources:
+            self.resources.popitem()[1].close()
+
+
+class _Current(threading.local):
+    state: State | None = None
+
+
+_current = _Current()
+
+
+def current_state() -> State:
+    """The state of the session whose host operation this thread runs."""
+    assert _current.state is not None, "only host operations of a session have a state"
+    return _current.state
+
+
+def set_current_state(state: State) -> None:
+    """Say whose host operation runs next."""
+    _current.state = state
