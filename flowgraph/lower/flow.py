@@ -129,6 +129,8 @@ class _Flow:
         self.names += [f"{node.name}/{i}" for i in range(len(node.outputs) - self.written)]
         self.carried: dict[str, Operand] = {}
         self.unwritten: list[Slot] = []
+        #: Inputs of a loop that lie in another order outside, as they are read inside.
+        self.laid_out: dict[Value, Operand] = {}
 
     def carry(self, starts: Sequence[Value | None]) -> None:
         """Make the operands of the carried variables, with their values at the start."""
@@ -185,7 +187,7 @@ class _Flow:
         inner = self.lowering.inside(ordered, fuse.fuse(ordered, earlier))
         inner.variables = dict(self.carried)
         for feed, value in program.given.items():
-            inner.operands[feed] = self.lowering.operand(value)
+            inner.operands[feed] = self.laid_out.get(value) or self.lowering.operand(value)
         inner.lower_regions()
         return [inner.operand(value) for value in ordered.fetches]
 
@@ -210,6 +212,7 @@ class _While(_Flow):
         node = self.node
         cond, body = node.bodies["cond"], node.bodies["body"]
         self.carry(node.inputs[: len(self.names)])
+        self.lay_out(body)
         program, versions = self.program(node.inputs)
         program.fetches = program.add(cond, versions)[self.written :]
         (enters,) = self.emit(program)
@@ -221,6 +224,17 @@ class _While(_Flow):
         (again,) = self.emit(program)
         self.jump(again).target = start
         leave.target = self.here()
+
+    def lay_out(self, body: FrozenGraph) -> None:
+        """Copy what procedures of the body read row by row: once, not in every iteration."""
+        lowering, count = self.lowering, len(self.names)
+        outside = dict(zip(body.feeds[count:], self.node.inputs[count:], strict=True))
+        for node in body.nodes:
+            if node.opdef is not None and isinstance(node.opdef.kernel, Procedure):
+                for value in [outside[v] for v in node.inputs if v in outside]:
+                    operand = lowering.operand(value)
+                    if value not in self.laid_out and not operand.is_contiguous():
+                        self.laid_out[value] = lowering.contiguous(operand, self.node)
 
 
 class _If(_Flow):
