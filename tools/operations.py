@@ -36,7 +36,8 @@ Made by `python -m tools.operations` from the op table; do not edit.
 
 - **CPU**: `loops`, a typed loop nest, fused with its neighbours; `view`, no code, another way to
   look at the same memory; `kernel`, a compiled kernel of its own; `plan`, settled before the run,
-  when sizes are known; `host`, NumPy, called once for the whole tensor between native instructions:
+  when sizes are known; `jumps`, a branch or loop around the instructions of its bodies; `host`,
+  NumPy, called once for the whole tensor between native instructions:
   strings, the outside world, and results whose size depends on data (such a result ends a stage of
   the plan, see [design.md](design.md)).
 - **GPU**: `yes`, the kernel exists as CUDA code, tested in the simulator ([cuda.md](cuda.md)).
@@ -68,8 +69,14 @@ _PLANNED = frozenset(
 )
 
 
+def _holds_functions(op: OpDef) -> bool:
+    return any(attr.kind == "func" for attr in op.signature.attrs.values())
+
+
 def _cpu(op: OpDef) -> str:
     rule = op.kernel
+    if _holds_functions(op):
+        return "jumps"
     if op.type in _PLANNED:
         return "plan"
     if rule is None or op.effect == HOST or (isinstance(rule, Custom) and rule.name == "host"):
@@ -99,10 +106,10 @@ def _order(op: OpDef, cases: Any) -> str:
             continue
         with case.graph.as_default():
             weights = [tf.placeholder(y.dtype, y.shape) for y in floats]
-            first = [g for g in tf.gradients(floats, by, weights) if g is not None]
-            if not first:
-                continue
             try:
+                first = [g for g in tf.gradients(floats, by, weights) if g is not None]
+                if not first:
+                    continue
                 second = tf.gradients([tf.convert_to_tensor(g) for g in first], by)
             except (LookupError, NotImplementedError):
                 continue
@@ -122,11 +129,13 @@ def page() -> str:
         gpu = "yes" if cpu in ("loops", "view", "plan") else "no"
         if isinstance(op.grad, NotDifferentiable):
             gradient, second = op.grad.reason, ""
+        elif _holds_functions(op):
+            gradient, second = "yes", "yes"  # of any order: tests/control
         else:
             gradient, second = "yes", _order(op, cases)
         rows.append(f"| `{type}` | {cpu} | {gpu} | {gradient} | {second} |")
     counts = [f"{len(rows)} op types; on the CPU"]
-    for kind in ("loops", "view", "plan", "kernel", "host"):
+    for kind in ("loops", "view", "plan", "kernel", "jumps", "host"):
         counts.append(f"{sum(f'` | {kind} |' in row for row in rows)} {kind}")
     table = ["| op type | CPU | GPU | gradient | second |", "|---|---|---|---|---|", *rows]
     return _HEAD + counts[0] + " " + ", ".join(counts[1:]) + ".\n\n" + "\n".join(table) + "\n"

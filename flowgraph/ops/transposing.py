@@ -19,6 +19,7 @@ from flowgraph.graph.export import export
 from flowgraph.graph.node import Tensor
 from flowgraph.graph.opdef import (
     Call,
+    Procedure,
     View,
     define,
     dtypes_of,
@@ -134,6 +135,20 @@ define(
     "x: T -> y: T",
     T=dtypes_of(INDEX, int32),
     infer=lambda call_: [require_rank(call_.shapes[0], 1, "x")],
+    kernel=Procedure(
+        """
+for i in range(n):
+    at = int64(load(x, i))
+    if (at < 0) | (at >= n):
+        return 3
+    if load(y, at) >= {T}(0):
+        return 3
+    store(y, at, {T}(i))
+return 0
+""",
+        sizes=lambda call_: {"n": call_.shapes[0][0]},  # type: ignore[dict-item,index]
+        fill={0: -1},
+    ),
     grad=not_differentiable("its elements are indices"),
     reference=lambda call_, x: np.argsort(_permutation(x, x.size)).astype(x.dtype),
     samples=(sample(i32([2, 0, 1, 3])), sample(i32([]))),
