@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from flowgraph.graph.contexts import Context
 from flowgraph.graph.core import Graph
 from flowgraph.graph.default import get_default_graph
 from flowgraph.graph.node import Operation, Tensor
@@ -27,6 +28,7 @@ from flowgraph.view.scopes import (
     close_to_fit,
     merge_chains,
     set_open,
+    shown_name,
 )
 
 #: Kinds of Box.
@@ -136,11 +138,33 @@ def operations_of(what: Any) -> list[Operation]:
     waiting = list(roots)
     while waiting:
         op = waiting.pop()
-        for before in (*(t.op for t in op.inputs), *op._control_inputs):
+        inner = [t for context in _contexts(op) for t in (*context.outputs, *context.args)]
+        results = [t.op for t in inner if t is not None]
+        for before in (*(t.op for t in op.inputs), *op._control_inputs, *results):
             if before not in found:
                 found.add(before)
                 waiting.append(before)
     return sorted(found, key=lambda op: op._id)
+
+
+def _contexts(op: Operation) -> list[Context]:
+    """The branches of an If, the condition and body of a While."""
+    return [value for value in op.attrs.values() if isinstance(value, Context)]
+
+
+def _flowing_in(op: Operation, box_of: Mapping[Operation, Box]) -> list[Tensor]:
+    """What an operation takes: of an If or While also the results of its bodies; what they use
+    themselves is drawn where they use it.
+    """
+    contexts = _contexts(op)
+    results = [t for c in contexts for t in c.outputs if t is not None and t.op in box_of]
+    if not results:
+        return list(op.inputs)
+    captured = {t for context in contexts for t in context.captures}
+    own = [t for t in op.inputs[:1] if op.type == "If"]
+    if op.type == "While":
+        own = list(op.inputs[: len(contexts[0].args)])
+    return [*own, *(t for t in results if t not in captured)]
 
 
 def _leaves(what: Any) -> Iterable[Any]:
@@ -194,8 +218,9 @@ def _make_boxes(
         scope = waiting.pop()
         boxes.setdefault(scope, [])
         for op in scope.ops:
-            title = op.name[len(scope.name) + 1 :] if scope.name else op.name
-            title = title or op.name.rpartition("/")[2]
+            name = shown_name(op)
+            title = name[len(scope.name) + 1 :] if scope.name else name
+            title = title or name.rpartition("/")[2]
             add(scope, Box(op.name, title, _kind_of(op), roles[op], op, members[op]))
         for inner in scope.scopes.values():
             if inner.is_open:
@@ -251,7 +276,7 @@ def _make_edges(
         return found
 
     for op in ops:
-        for tensor in op.inputs:
+        for tensor in _flowing_in(op, box_of):
             writes = tensor.dtype.is_ref and op.type != "Identity"
             found = edge(tensor.op, op, "writes" if writes else "reads")
             if found is not None:

@@ -2,7 +2,9 @@
 
     hidden1/MatMul, hidden1/Relu, loss/Mean   ->   (hidden1: MatMul Relu) (loss: Mean)
 
-An open scope becomes a frame (a cluster) around its members, a closed one a single box.
+What belongs to a branch or to the condition or body of a loop has a frame inside that of its name
+scope: ``while/MatMul`` stands in ``while/body``.  An open scope becomes a frame (a cluster) around
+its members, a closed one a single box.
 
 Read next: picture.py.
 """
@@ -14,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from flowgraph.errors import did_you_mean
+from flowgraph.graph.contexts import Context
 from flowgraph.graph.node import Operation
 
 
@@ -48,15 +51,38 @@ class Scope:
         return [op for scope in self.walk() for op in scope.ops]
 
 
+def shown_name(op: Operation) -> str:
+    """The name of an operation with the branch or body that it belongs to."""
+    context = op._context
+    if context is None:
+        return op.name
+    frame, rest = _frame(context), _behind(op.name, context.name)
+    if rest.startswith(context.kind + "/"):
+        rest = rest[len(context.kind) + 1 :]  # while/cond/Arg
+    return f"{frame}/{rest}"
+
+
+def _frame(context: Context) -> str:
+    """The name of the frame of a branch or body."""
+    name = context.name
+    if context.parent is not None:
+        name = f"{_frame(context.parent)}/{_behind(name, context.parent.name)}"
+    return f"{name}/{context.kind}"
+
+
+def _behind(name: str, scope: str) -> str:
+    return name[len(scope) + 1 :] if name.startswith(scope + "/") else name
+
+
 def build_tree(ops: Iterable[Operation]) -> Scope:
     """The tree of the name scopes of ``ops``.
 
     An operation whose name is also a scope with members (``add`` beside ``add/y``) is put inside
     it.
     """
-    ops = list(ops)
+    names = {op: shown_name(op) for op in ops}
     prefixes = {
-        op.name[:end] for op in ops for end in (m.start() for m in re.finditer("/", op.name))
+        name[:end] for name in names.values() for end in (m.start() for m in re.finditer("/", name))
     }
     top = Scope("", "", None, 0)
     found = {"": top}
@@ -70,8 +96,8 @@ def build_tree(ops: Iterable[Operation]) -> Scope:
             parent.scopes[title] = scope
         return scope
 
-    for op in ops:
-        scope_of(op.name if op.name in prefixes else op.name.rpartition("/")[0]).ops.append(op)
+    for op, name in names.items():
+        scope_of(name if name in prefixes else name.rpartition("/")[0]).ops.append(op)
     return top
 
 
