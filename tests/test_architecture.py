@@ -36,6 +36,7 @@ ROWS = [
     "compile fetching client_config runplan steps session",
     "eager",
     "distributions layers linear_operators rnn losses metrics saving train testing data",
+    "keras",
     "contrib",
     "view profile datasets",
 ]

@@ -1,0 +1,12 @@
+"""keras.backend: the functions that layers, losses and metrics of one's own are written with.
+
+    from flowgraph.keras import backend as K
+
+    def loss(y_true, y_pred):
+        return K.mean(K.square(y_pred - y_true), axis=-1)
+
+Tensors and variables are flowgraph's own, so every function of ``tf`` may be mixed with these.
+"""
+
+from flowgraph.keras.backend.crossentropies import *  # noqa: F403
+from flowgraph.keras.backend.settings import *  # noqa: F403
