@@ -197,13 +197,25 @@ class _Backward:
             for arg, dx in zip(given, found[: len(flowing)], strict=True):
                 dxs.append(call.ZerosLike(arg) if dx is None else convert_to_tensor(dx))
             sums, terms = self._sums(wanted, found[len(flowing) :])
+            products = {t: dx for t, dx in zip(sums, terms, strict=True) if self._is_product(dx)}
+            sums, terms = self._sums(
+                sums, [None if t in products else dx for t, dx in zip(sums, terms, strict=True)]
+            )
+            factors = [factor for dx in products.values() for factor in dx.op.inputs]
+            stacks = [
+                call.Arg(dtype=f.dtype.base_dtype, shape=(None, *f.dims), name="factors")
+                for f in factors
+            ]
             totals = [
                 call.Arg(dtype=t.dtype.base_dtype, shape=t.dims, name="sum") for t in sums
             ]
             added = [_added(total, term) for total, term in zip(totals, terms, strict=True)]
             back = make_constant(np.array(-1, np.int32))
-            context.args = [self.index, *given, *totals]
-            context.close(self.graph, [call.AddV2(self.index, back), *dxs, *added])
+            context.args = [self.index, *given, *totals, *stacks]
+            pushed = [
+                call.StackPush(s, self.index, f) for s, f in zip(stacks, factors, strict=True)
+            ]
+            context.close(self.graph, [call.AddV2(self.index, back), *dxs, *added, *pushed])
         with self.graph._inside("cond", scope) as condition:
             condition.args = [
                 call.Arg(dtype=t.dtype.base_dtype, shape=t.dims, name="cond/Arg")
@@ -214,7 +226,7 @@ class _Backward:
             condition.close(self.graph, [enters])
         inner = list(dict.fromkeys([*condition.captures, *context.captures]))
         results = call.While(
-            [last, *starts, *(call.ZerosLike(t) for t in sums)],
+            [last, *starts, *(call.ZerosLike(t) for t in sums), *map(self._room_for, factors)],
             inner,
             cond=condition,
             body=context,
@@ -222,7 +234,10 @@ class _Backward:
         )
         note_effects(self.graph, results[0].op, [condition, context])
         dx_of = dict(zip(flowing, results[1:], strict=False))
-        sum_of = dict(zip(sums, results[1 + len(flowing) :], strict=True))
+        position = 1 + len(flowing) + len(sums)
+        sum_of = dict(zip(sums, results[1 + len(flowing) : position], strict=True))
+        for k, t in enumerate(products):
+            sum_of[t] = _product(results[position + 2 * k], results[position + 2 * k + 1], t)
         return [
             dx_of.get(k) if k < variables else sum_of.get(tensor)
             for k, tensor in enumerate(self.operation.inputs)
@@ -241,6 +256,29 @@ class _Backward:
                 if arg in reached and i not in found and is_differentiable(arg)
             ]
         return sorted(found)
+
+    def _is_product(self, term: Any) -> bool:
+        """True for ``x^T @ y`` with few rows, when what is added up can be one such product.
+
+        The rows of all iterations are put behind one another, if their number follows from sizes:
+        a stack with more room than that would be multiplied with all of its zeros.
+        """
+        if not isinstance(term, Tensor) or term.op.type != "MatMul":
+            return False
+        attrs, factors = term.op.attrs, term.op.inputs
+        if not attrs.get("transpose_a") or attrs.get("transpose_b"):
+            return False
+        sizes = [f.dims for f in factors]
+        if any(dims is None or len(dims) != 2 or not dims[1] for dims in sizes):
+            return False
+        if sizes[0][0] is not None and sizes[0][0] > _MANY_ROWS:  # type: ignore[index]
+            return False
+        return _follows_from_sizes(self.forward.count)
+
+    def _room_for(self, factor: Tensor) -> Tensor:
+        dtype = factor.dtype.base_dtype
+        room = self.forward.room
+        return call.EmptyStack(room, dtype=dtype, row_shape=factor.dims, name="factors")
 
     def _sums(self, wanted: Sequence[Tensor], found: Sequence[Any]) -> tuple[list[Any], list[Any]]:
         pairs = [(t, dx) for t, dx in zip(wanted, found, strict=True) if dx is not None]
@@ -304,6 +342,37 @@ def _arguments_of(output: Tensor | None, body: Context) -> set[Tensor]:
         elif body.has(tensor.op):
             stack.extend(t for t in tensor.op.inputs if is_differentiable(t))
     return found
+
+
+#: Products of so many rows are as fast alone as together.
+_MANY_ROWS = 256
+
+
+def _product(x: Tensor, y: Tensor, like: Tensor) -> Tensor:
+    """The sum of ``x[i]^T @ y[i]`` over all i, as one product."""
+    rows = []
+    for stack in (x, y):
+        assert stack.dims is not None
+        rows.append(call.Reshape(stack, np.array([-1, stack.dims[-1]], np.int32)))
+    result = call.MatMul(*rows, transpose_a=True)
+    if like.dims is not None:
+        result.set_shape(like.dims)
+    return result
+
+
+def _follows_from_sizes(number: Tensor) -> bool:
+    """True when a number depends on constants and shapes only."""
+    seen: set[Operation] = set()
+    waiting = [number.op]
+    while waiting:
+        op = waiting.pop()
+        if op in seen or op.type in ("Const", "Shape", "ShapeN", "Size", "Rank"):
+            continue
+        if not op.inputs or op.type in ("While", "If") or len(seen) > _MANY_ROWS:
+            return False
+        seen.add(op)
+        waiting += [t.op for t in op.inputs]
+    return True
 
 
 def _added(total: Tensor, term: Any) -> Tensor:
