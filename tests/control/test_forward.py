@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
+import time
 from collections import namedtuple
 
 import numpy as np
@@ -380,3 +384,32 @@ def test_an_error_inside_a_loop_names_the_operation():
     )
     with pytest.raises(tf.errors.InvalidArgumentError, match="while/GatherV2"):
         run(x, {n: 1})
+
+
+# ----------------------------------------------------------------------------------- interrupting
+
+
+def test_an_endless_loop_can_be_interrupted_and_the_session_goes_on():
+    v = tf.Variable(0.0)
+
+    def body(x):
+        return tf.sin(x) + 1.0
+
+    endless = tf.while_loop(lambda x: x < 10.0, body, [0.5])
+    with tf.Session() as sess:
+        sess.run(v.initializer)
+        sess.run(tf.while_loop(lambda x: x < 1.0, body, [0.5]))  # kernels are compiled
+        pressed = []
+
+        def press():
+            pressed.append(time.monotonic())
+            os.kill(os.getpid(), signal.SIGINT)
+
+        timer = threading.Timer(0.3, press)
+        timer.start()
+        with pytest.raises(KeyboardInterrupt):
+            sess.run(endless)
+        assert time.monotonic() - pressed[0] < 1.0
+        timer.join()
+        assert sess.run(v.assign_add(2.0)) == 2.0
+        assert sess.run(tf.while_loop(lambda x: x < 1.0, body, [0.5])) > 1.0
