@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -406,3 +409,19 @@ def test_static_state_saving():
     for t in range(5):
         h, _ = plain(X[:, t], h)
     np.testing.assert_allclose(run([outputs[-1], state]), [h, h], rtol=1e-12)
+
+
+EAGERLY = """
+import flowgraph as tf
+tf.enable_eager_execution()
+y, state = tf.nn.dynamic_rnn(tf.nn.rnn_cell.LSTMCell(3), tf.ones([2, 4, 5]), [4, 2],
+                             dtype=tf.float32)
+print(y.shape, state.h.shape, y[1, 2:].numpy().any(), y[0].numpy().all())
+"""
+
+
+def test_executing_at_once():
+    done = subprocess.run(
+        [sys.executable, "-c", EAGERLY], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "(2, 4, 3) (2, 3) False True\n"
