@@ -16,6 +16,7 @@ from flowgraph.keras import (
     initializers,
     losses,
     metrics,
+    preprocessing,
     regularizers,
     utils,
 )
@@ -30,6 +31,7 @@ __all__ = [
     "initializers",
     "losses",
     "metrics",
+    "preprocessing",
     "regularizers",
     "utils",
 ]
