@@ -11,7 +11,7 @@ import numpy as np
 from flowgraph.data.dataset import AUTOTUNE, Dataset
 from flowgraph.data.functions import Function
 from flowgraph.data.node import Component, Element, Env, Node, bad, count_argument
-from flowgraph.data.order import words
+from flowgraph.data.order import Words
 from flowgraph.data.reduction import single_element
 from flowgraph.data.steps import Filter, IgnoreErrors, Scan
 from flowgraph.data.structure import Leaf, compatible, component, flatten, map_leaves
@@ -242,7 +242,7 @@ class _ByChance(_Chosen):
         if weights.shape != (self.count,) or not (weights >= 0).all() or weights.sum() <= 0:
             raise bad(f"weights must be {self.count} numbers that are not negative, not {weights}")
         bounds = np.cumsum(weights) / weights.sum()
-        for word in words(*self.seeds):
+        for word in Words(*self.seeds):
             yield int(np.searchsorted(bounds, word / 2**32, "right"))
 
 

@@ -12,6 +12,7 @@ Read next: dataset.py.
 
 from __future__ import annotations
 
+import functools
 import weakref
 from typing import Any
 
@@ -106,6 +107,11 @@ def _one_shot(call_: Call, *values: Any) -> Any:
     name = call_.attrs["shared_name"]
     if name not in current_state().resources:
         _start(name, call_.attrs["dataset_factory"], values)
+    return _handle(name)
+
+
+@functools.lru_cache(1024)
+def _handle(name: str) -> Any:
     return texts(name)
 
 

@@ -28,8 +28,10 @@ from flowgraph.graph.node import Tensor
 
 #: A flat element: arrays, and Bound datasets where datasets are nested.
 Element = tuple[Any, ...]
-#: Arrays, and numbers of their rows in pieces: ranges, or lists of ints.
-Rows = tuple[list[Array], Iterator[Sequence[int]]]
+#: Numbers of rows: one behind the other, or any.
+Numbers = range | Array
+#: Arrays, and which of their rows, in pieces.
+Rows = tuple[list[Array], Iterator[Numbers]]
 
 
 class Node:

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from flowgraph.data.node import Element, Env, Node, Rows, bad
-from flowgraph.data.structure import Component, Leaf, compatible, flatten, pack
+from flowgraph.data.node import Element, Env, Node, Numbers, Rows, bad
+from flowgraph.data.structure import Array, Component, Leaf, compatible, flatten, pack
 from flowgraph.dtypes import int64
 from flowgraph.ops.philox import philox
 
@@ -25,13 +25,27 @@ _BLOCKS = 256
 _PIECE = 1024
 
 
-def words(seed: int, seed2: int) -> Iterator[int]:
-    """The uint32 numbers of a Philox stream."""
-    position = 0
-    while True:
-        blocks = np.arange(position, position + _BLOCKS, dtype=np.uint64)
-        yield from philox(seed, seed2, blocks).reshape(-1).tolist()
-        position += _BLOCKS
+class Words:
+    """The uint32 numbers of a Philox stream, one by one or many at once."""
+
+    def __init__(self, seed: int, seed2: int) -> None:
+        self._seeds, self._position = (seed, seed2), 0
+        self._ready = np.empty(0, np.int64)
+
+    def take(self, count: int) -> Array:
+        """The next ``count``, as int64."""
+        if len(self._ready) < count:
+            number = max(_BLOCKS, count // 4 + 1)
+            blocks = np.arange(self._position, self._position + number, dtype=np.uint64)
+            self._position += number
+            fresh = philox(*self._seeds, blocks).reshape(-1).astype(np.int64)
+            self._ready = np.concatenate([self._ready, fresh])
+        found, self._ready = self._ready[:count], self._ready[count:]
+        return found
+
+    def __iter__(self) -> Iterator[int]:
+        while True:
+            yield from self.take(4 * _BLOCKS).tolist()
 
 
 def shuffled(items: Iterator[Any], size: int, draws: Iterator[int]) -> Iterator[Any]:
@@ -62,6 +76,34 @@ def _exhausted(buffer: list[Any], draws: Iterator[int]) -> Iterator[Any]:
         yield drawn
 
 
+def shuffled_numbers(numbers: Iterator[int], size: int, draws: Words) -> Iterator[Array]:
+    """``shuffled``, in pieces: a hundred times as fast, but it looks ahead."""
+    buffer = list(itertools.islice(numbers, size))
+    if len(buffer) == size:
+        first = 0
+        while incoming := list(itertools.islice(numbers, _PIECE)):
+            count = len(incoming)
+            firsts = (first + np.arange(count)) % size
+            places = (firsts + draws.take(count) % size) % size
+            drawn = []
+            for item, place, at in zip(incoming, places.tolist(), firsts.tolist(), strict=True):
+                drawn.append(buffer[place])
+                buffer[place] = buffer[at]
+                buffer[at] = item
+            first = (first + count) % size
+            yield np.array(drawn)
+        buffer = buffer[first:] + buffer[:first]
+    left = len(buffer)
+    for start in range(0, left, _PIECE):
+        firsts = np.arange(start, min(start + _PIECE, left))
+        places = firsts + draws.take(len(firsts)) % (left - firsts)
+        drawn = []
+        for at, place in enumerate(places.tolist(), start):
+            drawn.append(buffer[place])
+            buffer[place] = buffer[at]
+        yield np.array(drawn)
+
+
 class Shuffle(Node):
     """See the module docstring.
 
@@ -78,15 +120,15 @@ class Shuffle(Node):
         self.inputs, self.arguments, self.structure = (source,), (size,), source.structure
         self.seeds, self.is_fixed, self.reshuffle = seeds, is_fixed, reshuffle
 
-    def _draws(self, env: Env) -> Iterator[int]:
+    def _draws(self, env: Env) -> Words:
         if not self.reshuffle:
-            return words(*self.seeds)
+            return Words(*self.seeds)
         # NB: without a seed of the user the next initialisation goes on where this one is.
         kept = env.own if self.is_fixed else env.shared.lasting
         parent = kept.setdefault(self, None)
         if parent is None:
-            parent = kept[self] = words(*self.seeds)
-        return words(next(parent), next(parent))
+            parent = kept[self] = Words(*self.seeds)
+        return Words(*parent.take(2).tolist())
 
     def _size(self, env: Env) -> int:
         size = env.number(self.arguments[0])
@@ -97,7 +139,7 @@ class Shuffle(Node):
     def iterate(self, env: Env) -> Iterator[Element]:
         """The elements of the input in another order."""
         size, draws = self._size(env), self._draws(env)
-        return shuffled(self.inputs[0].iterate(env), size, draws)
+        return shuffled(self.inputs[0].iterate(env), size, iter(draws))
 
     def rows(self, env: Env) -> Rows | None:
         """The rows of the input in another order."""
@@ -105,8 +147,8 @@ class Shuffle(Node):
         if found is None:
             return None
         arrays, pieces = found
-        numbers = shuffled(itertools.chain.from_iterable(pieces), self._size(env), self._draws(env))
-        return arrays, iter(lambda: list(itertools.islice(numbers, _PIECE)), [])
+        numbers = itertools.chain.from_iterable(pieces)
+        return arrays, shuffled_numbers(numbers, self._size(env), self._draws(env))
 
 
 class Repeat(Node):
@@ -130,7 +172,7 @@ class Repeat(Node):
         found = self.inputs[0].rows(env)
         return None if found is None else (found[0], self._pieces(found, env))
 
-    def _pieces(self, found: Rows | None, env: Env) -> Iterator[Sequence[int]]:
+    def _pieces(self, found: Rows | None, env: Env) -> Iterator[Numbers]:
         for _ in _times(env.number(self.arguments[0])):
             empty = True
             found = found or self.inputs[0].rows(env)

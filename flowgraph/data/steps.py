@@ -16,6 +16,7 @@ from flowgraph.data.node import (
     Env,
     Listed,
     Node,
+    Numbers,
     bad,
     leaves_of,
     static_number,
@@ -152,9 +153,14 @@ def batch_rows(size: Component, drop: Component) -> int | None:
 def stack(group: list[Element]) -> Element:
     """Elements stacked."""
     try:
-        return tuple([np.array(arrays) for arrays in zip(*group, strict=True)])
+        return tuple([_stacked(arrays) for arrays in zip(*group, strict=True)])
     except ValueError:
         raise bad(_unequal(group)) from None
+
+
+def _stacked(arrays: Sequence[Array]) -> Array:
+    # NB: np.array is faster, but makes arrays of arrays of strings.
+    return np.stack(arrays) if arrays[0].dtype.hasobject else np.array(arrays)
 
 
 def _unequal(group: list[Element]) -> str:
@@ -170,23 +176,30 @@ def _unequal(group: list[Element]) -> str:
 
 
 def taken(
-    arrays: list[Array], pieces: Iterator[Sequence[int]], size: int, drop: bool
+    arrays: list[Array], pieces: Iterator[Numbers], size: int, drop: bool
 ) -> Iterator[Element]:
     """Batches of rows of arrays, taken by number."""
-    rest: Any = ()
+    rest: Array | None = None
     for piece in pieces:
-        if rest:
-            piece = [*rest, *piece]
-        whole = len(piece) - len(piece) % size
-        for start in range(0, whole, size):
-            yield _rows(arrays, piece[start : start + size])
-        rest = piece[whole:]
-    if len(rest) and not drop:
+        start = 0
+        if rest is not None:
+            start = min(size - len(rest), len(piece))
+            rest = np.concatenate([rest, piece[:start]])
+            if len(rest) < size:
+                continue
+            yield _rows(arrays, rest)
+            rest = None
+        stop = len(piece) - (len(piece) - start) % size
+        for at in range(start, stop, size):
+            yield _rows(arrays, piece[at : at + size])
+        if stop < len(piece):
+            rest = np.asarray(piece[stop:])
+    if rest is not None and not drop:
         yield _rows(arrays, rest)
 
 
-def _rows(arrays: list[Array], numbers: Sequence[int]) -> Element:
-    if isinstance(numbers, range) and numbers.step == 1:
+def _rows(arrays: list[Array], numbers: Numbers) -> Element:
+    if isinstance(numbers, range):
         return tuple([a[numbers.start : numbers.stop] for a in arrays])
     return tuple([a.take(numbers, 0) for a in arrays])
 
@@ -244,7 +257,8 @@ def padded(arrays: Sequence[Array], shape: Dims, fill: Array) -> Array:
     out = np.empty((len(arrays), *wanted), arrays[0].dtype)
     out[...] = fill[()]
     for place, array in enumerate(arrays):
-        out[place][tuple(slice(n) for n in array.shape)] = array
+        corner: Any = (place, *(slice(n) for n in array.shape))
+        out[corner] = array if rank else array[()]
     return out
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from flowgraph.graph.opdef import HOST, RANDOM
+from flowgraph.graph.opdef import RANDOM
 from flowgraph.optimize.frozen import RESIZES, Node, Value
 from flowgraph.optimize.views import inputs_read, is_view
 from flowgraph.plan.plan import COUNTER, Instr, Operand
@@ -86,9 +86,11 @@ def run_host(instr: Instr, window: Window, state: State) -> dict[Value, np.ndarr
     arrays = [_host_input(instr, v, v in read, window) for v in node.inputs]
     if node.effect == RANDOM:
         arrays.insert(0, _counter(instr, window))
-    if node.effect == HOST:
-        set_current_state(state)
-    results = run_flow(node, arrays, state) if node.bodies else run_node(node, arrays)
+    before = set_current_state(state)
+    try:
+        results = run_flow(node, arrays, state) if node.bodies else run_node(node, arrays)
+    finally:
+        set_current_state(before)
     if node.writes and (node.attrs.get(RESIZES) or results[0].dtype.hasobject):
         for name, array in zip(node.writes, results, strict=True):
             state.replace(name, array)

@@ -88,6 +88,7 @@ def current_state() -> State:
     return _current.state
 
 
-def set_current_state(state: State) -> None:
-    """Say whose host operation runs next."""
-    _current.state = state
+def set_current_state(state: State | None) -> State | None:
+    """Say whose host operation runs next; whose was running until now."""
+    before, _current.state = _current.state, state
+    return before

@@ -5,8 +5,11 @@ Literal orders and values are those of TensorFlow 2.21's tf.compat.v1.
 
 from __future__ import annotations
 
+import gc
 import gzip
 import os
+import subprocess
+import sys
 import threading
 import time
 
@@ -372,7 +375,56 @@ def test_experimental_transformations():
     assert numbers(e.Counter(2, 3).take(3)) == [2, 5, 8]
 
 
+def test_strings_in_batches():
+    ds = Dataset.from_tensor_slices(["a", "bb\0", "c"]).map(lambda s: tf.strings.join([s, "!"]))
+    assert [x.tolist() for x in elements(ds.batch(2))] == [[b"a!", b"bb\0!"], [b"c!"]]
+    assert [x.tolist() for x in elements(ds.padded_batch(2, []))] == [[b"a!", b"bb\0!"], [b"c!"]]
+
+
+def test_groups_of_equal_keys():
+    e = tf.data.experimental
+    ds = Dataset.range(10)
+    grouped = ds.apply(e.group_by_window(lambda x: x % 3, lambda k, w: w.batch(2), 2))
+    assert numbers(grouped) == [[0, 3], [1, 4], [2, 5], [6, 9], [7], [8]]
+    by_key = e.group_by_window(
+        lambda x: x % 3,
+        lambda k, w: w.map(lambda v: v + k * 100).batch(4),
+        window_size_func=lambda k: k + 2,
+    )
+    assert numbers(ds.apply(by_key)) == [[0, 3], [101, 104, 107], [6, 9], [202, 205, 208]]
+    varied = Dataset.range(12).map(lambda x: tf.fill([x * 7 % 5], x))
+    buckets = e.bucket_by_sequence_length(lambda x: tf.shape(x)[0], [2, 4], [3, 2, 2])
+    assert numbers(varied.apply(buckets)) == [
+        [[1, 1, 0], [4, 4, 4]], [[0], [3], [0]], [[2, 2, 2, 2], [7, 7, 7, 7]],
+        [[6, 6, 0], [9, 9, 9]], [[8], [0]], [[11, 11]],
+    ]  # fmt: skip
+    assert numbers(Dataset.from_tensor_slices([1, 2, 1, 3, 2]).apply(e.unique())) == [1, 2, 3]
+
+
 # ------------------------------------------------------------------------------------------ files
+
+
+def test_tables(tmp_path):
+    e = tf.data.experimental
+    path = str(tmp_path / "a.csv")
+    (tmp_path / "a.csv").write_text('name,age,w,ok\n"a, b",1,1.5,x\nc,,2.5,y\n"d\ne",3,,z\n')
+    defaults = [tf.string, [7], tf.constant([0.5])]
+    rows = elements(e.CsvDataset(path, defaults, header=True, select_cols=[0, 1, 2]))
+    assert rows == [(b"a, b", 1, 1.5), (b"c", 7, 2.5), (b"d\ne", 3, 0.5)]
+    ds = e.make_csv_dataset(path, 2, num_epochs=1, shuffle=False, label_name="ok")
+    (first, label), (last, _) = elements(ds)
+    assert list(first) == ["name", "age", "w"]
+    assert first["name"].tolist() == [b"a, b", b"c"]
+    assert first["age"].tolist() == [1, 0]
+    assert first["w"].tolist() == [1.5, 2.5]
+    assert label.tolist() == [b"x", b"y"]
+    assert last["name"].tolist() == [b"d\ne"]
+    two = e.make_csv_dataset(
+        path, 3, select_columns=["age", "w"], column_defaults=[[0], [0.0]], num_epochs=1
+    )
+    assert sorted(elements(two)[0]["age"].tolist()) == [0, 1, 3]
+    with pytest.raises(ValueError, match="no column 'x'"):
+        e.make_csv_dataset(path, 2, select_columns=["x"])
 
 
 def test_files_of_records(tmp_path):
@@ -470,6 +522,21 @@ def test_feedable_iterators():
         assert found == [0, 200, 2, 202]
 
 
+def test_elements_inside_loops_and_many_steps():
+    value = Dataset.range(100).make_one_shot_iterator().get_next()
+    v = tf.Variable(np.int64(0))
+    added = v.assign_add(value)
+    one = Dataset.range(100).make_one_shot_iterator()
+    _, total = tf.while_loop(
+        lambda i, s: i < 5, lambda i, s: (i + 1, s + one.get_next()), [0, tf.zeros([], tf.int64)]
+    )
+    with tf.Session() as sess:
+        sess.run(v.initializer)
+        assert sess.run_steps(added, 5).tolist() == [0, 1, 3, 6, 10]
+        assert sess.run(total) == 10
+        assert sess.run(total) == 35
+
+
 def test_each_run_takes_one_element_whatever_uses_it():
     x, y = Dataset.range(10).map(lambda x: (x, -x)).make_one_shot_iterator().get_next()
     with tf.Session() as sess:
@@ -540,6 +607,40 @@ def test_threads_end_when_the_iterator_starts_anew():
         wait_for_the_end_of(first)
         assert sess.run(value) == 0
     wait_for_the_end_of(running_threads() - before)
+
+
+def test_threads_end_with_a_session_that_nobody_closed():
+    value = Dataset.range(100).prefetch(2).make_one_shot_iterator().get_next()
+    before = running_threads()
+    sess = tf.Session()
+    sess.run(value)
+    started = running_threads() - before
+    del sess
+    gc.collect()
+    wait_for_the_end_of(started)
+
+
+def test_waiting_for_an_element_can_be_interrupted():
+    program = """
+import os, signal, threading, time
+import flowgraph as tf
+
+def slow(x):
+    time.sleep(60)
+    return x
+
+ds = tf.data.Dataset.range(9).map(lambda x: tf.py_func(slow, [x], tf.int64)).prefetch(2)
+value = ds.make_one_shot_iterator().get_next()
+threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+try:
+    tf.Session().run(value)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=50, check=True
+    )
+    assert done.stdout == "interrupted\n"
 
 
 def test_the_end_stays_the_end_behind_prefetch():
