@@ -44,6 +44,8 @@ ROW_OF = {name: number for number, row in enumerate(ROWS) for name in row.split(
 
 #: Imports inside functions: (file, imported module) -> why it cannot stand at the top.
 LATE_IMPORTS = {
+    ("graph/core.py", "flowgraph.protos.exporting"): "messages know graphs; few programs need them",
+    ("graph/node.py", "flowgraph.protos.exporting"): "as above",
     ("graph/networkx.py", "networkx"): "slow to import, and only analyses need it",
     ("codegen/compile.py", "flowgraph.codegen.loader"): "loads llvmlite, which building needs not",
     ("codegen/compile.py", "flowgraph.codegen.workers"): "starts compilers; a warm cache does not",

@@ -22,7 +22,6 @@ from flowgraph.dtypes import DType, as_dtype
 from flowgraph.eager.recording import _active
 from flowgraph.graph.core import Graph
 from flowgraph.graph.node import Operation, Tensor
-from flowgraph.graph.nodedef import NodeDef
 from flowgraph.graph.site import NO_SITE
 from flowgraph.runtime.scalars import scalar_type
 from flowgraph.shapes import Dims, format_dims, format_tuple, is_compatible
@@ -87,11 +86,6 @@ class EagerOperation(Operation):
     @outputs.setter
     def outputs(self, value: list[Tensor]) -> None:
         pass
-
-    @property
-    def node_def(self) -> NodeDef:
-        """A node of the op's type."""
-        return NodeDef.of(self)
 
     def run(self, feed_dict: Any = None, session: Any = None) -> None:
         """Not with eager execution: the operation has run."""

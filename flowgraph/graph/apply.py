@@ -140,6 +140,14 @@ def variable_of(tensor: Tensor) -> Operation:
     return op
 
 
+def note_writes(opdef: OpDef, op: Operation) -> None:
+    """Note which variables the new operation ``op`` writes."""
+    if opdef.effect == WRITE:
+        for tensor in op.inputs:
+            if tensor.dtype.is_ref:
+                op.graph._last_write[variable_of(tensor)] = op._id
+
+
 def _graph_of(inputs: Sequence[Any]) -> Graph | None:
     """The graph of the first tensor or variable among the inputs, also inside lists."""
     for value in inputs:
@@ -352,10 +360,7 @@ def _apply(
     dtypes = output_dtypes(opdef, attrs)
     shapes = infer_shapes(opdef, flat, attrs, dtypes, scope[:-1])
     op = graph.create_op(opdef.type, flat, dtypes, shapes, scope, attrs)
-    if opdef.effect == WRITE:
-        for tensor in flat:
-            if tensor.dtype.is_ref:
-                graph._last_write[variable_of(tensor)] = op._id
+    note_writes(opdef, op)
     outputs = opdef.signature.outputs
     if len(outputs) == 1 and not outputs[0].is_list:
         return op.outputs[0]

@@ -539,9 +539,19 @@ class Graph:
         """Context manager: operations are made in this graph."""
         return graph_as_default(self)
 
-    def as_graph_def(self) -> list[Any]:
-        """The operations as NodeDefs, in order."""
-        return [op.node_def for op in self._operations]
+    def as_graph_def(self, from_version: int | None = None, add_shapes: bool = False) -> Any:
+        """The graph as a GraphDef: a message of its NodeDefs, in order.
+
+        Args:
+            from_version: only the operations made since the graph had this ``version``.
+            add_shapes: put the static shapes of the outputs into the attr ``_output_shapes``.
+
+        Raises:
+            NotImplementedError: the graph has branches or loops.
+        """
+        from flowgraph.protos.exporting import graph_def
+
+        return graph_def(self._operations[from_version or 0 :], add_shapes)
 
     def to_networkx(self) -> Any:
         """The graph as a networkx.MultiDiGraph for analyses.

@@ -310,9 +310,11 @@ class Operation:
         return _public_attr(self.attrs[name])
 
     @property
-    def node_def(self) -> NodeDef:
-        """The operation as a GraphDef node: ``name``, ``op``, ``input``, ``device``, ``attr``."""
-        return NodeDef.of(self)
+    def node_def(self) -> Any:
+        """The operation as a NodeDef: ``name``, ``op``, ``input``, ``device``, ``attr``."""
+        from flowgraph.protos.exporting import node_def
+
+        return node_def(self)
 
     @property
     def traceback(self) -> list[tuple[str, int, str]]:
@@ -349,7 +351,7 @@ class Operation:
         self.device = device
 
     def __str__(self) -> str:
-        return str(self.node_def)
+        return str(NodeDef.of(self))
 
     def __repr__(self) -> str:
         return f"<tf.Operation {self.name!r} type={self.type}>"

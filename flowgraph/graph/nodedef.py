@@ -1,7 +1,6 @@
-"""NodeDef: an operation in the words of TensorFlow's GraphDef, and its text form.
+"""NodeDef: an operation as ``print(x.op)`` shows it, in the words of TensorFlow's GraphDef.
 
-``print(x.op)`` shows it.  Only the reading side is here: plain attributes ``name``, ``op``,
-``input``, ``device`` and ``attr``.
+Long constants are cut short.  The message of that name is in protos/graphs.py.
 """
 
 from __future__ import annotations

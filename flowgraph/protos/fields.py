@@ -348,10 +348,10 @@ class _Map(dict[Any, Any]):
     def _entry(self, data: bytes) -> tuple[Any, Any]:
         """(key, value as it was read) of an entry."""
         key, value = self._keys.default, None
-        for number, _, item, _ in wire.fields(data):
-            if number == 1:
+        for number, wire_type, item, _ in wire.fields(data):
+            if number == 1 and wire_type == self._keys.wire_type:
                 key = self._keys.read(item)
-            elif number == 2:
+            elif number == 2 and wire_type == self._field.wire_type:
                 value = item
         return key, value
 

@@ -148,6 +148,12 @@ class OpDef(Message):
             """)
 
 
+class OpList(Message):
+    """``op``: signatures of op types."""
+
+    FIELDS = declare("op 1 repeated OpDef")
+
+
 class FunctionDef(Message):
     """A function: its signature, its nodes and what it returns."""
 

@@ -1,0 +1,121 @@
+"""Graphs of TensorFlow run here with its results, and ours there.
+
+FLOWGRAPH_TENSORFLOW=/path/to/python pytest -m peers tests/peers/test_graph_defs.py
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import flowgraph as tf
+
+PEER = os.environ.get("FLOWGRAPH_TENSORFLOW", "")
+WORKER = Path(__file__).parent / "graph_defs_worker.py"
+
+pytestmark = [
+    pytest.mark.peers,
+    pytest.mark.skipif(not PEER, reason="FLOWGRAPH_TENSORFLOW names no interpreter"),
+]
+
+
+def worker(what: str, folder: Path) -> None:
+    subprocess.run([PEER, str(WORKER), what, str(folder)], check=True)
+
+
+def imported(path: Path) -> tf.Session:
+    graph = tf.Graph()
+    with graph.as_default():
+        tf.import_graph_def(tf.GraphDef.FromString(path.read_bytes()), name="")
+    return tf.Session(graph=graph)
+
+
+@pytest.fixture(scope="module")
+def theirs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("theirs")
+    worker("write", folder)
+    return folder
+
+
+@pytest.mark.parametrize("model", ["mlp", "conv"])
+def test_graphs_of_tensorflow_run_here(theirs, model):
+    known = np.load(theirs / f"{model}.npz")
+    feed = {"x:0": known["x"]}
+    with imported(theirs / f"{model}.pb") as session:
+        session.run("init")
+        np.testing.assert_allclose(session.run("y:0", feed), known["y"], rtol=2e-5, atol=1e-6)
+        for loss in known["losses"]:
+            session.run("step", feed)
+            np.testing.assert_allclose(session.run("loss:0", feed), loss, rtol=1e-4)
+    with imported(theirs / f"{model}.frozen.pb") as session:
+        np.testing.assert_allclose(session.run("y:0", feed), known["y"], rtol=2e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("model", ["mlp", "conv"])
+def test_a_graph_comes_back_as_it_was(theirs, model):
+    given = tf.GraphDef.FromString((theirs / f"{model}.pb").read_bytes())
+    with tf.Graph().as_default() as graph:
+        tf.import_graph_def(given, name="")
+    known = {node.name: node for node in graph.as_graph_def().node}
+    assert [node.name for node in given.node] == list(known)
+    for node in given.node:
+        assert known[node.name].input == node.input and known[node.name].op == node.op
+        assert known[node.name].attr["T"] == node.attr["T"]
+
+
+def mlp() -> np.ndarray:
+    x = tf.placeholder(tf.float32, [None, 5], name="x")
+    h = tf.layers.dense(x, 7, tf.nn.tanh, kernel_initializer=tf.constant_initializer(0.3))
+    y = tf.identity(tf.layers.dense(h, 3), name="y")
+    loss = tf.reduce_sum(tf.nn.softplus(y), name="loss")
+    tf.train.AdamOptimizer(0.05).minimize(loss, name="step")
+    return np.linspace(-1, 1, 20, dtype=np.float32).reshape(4, 5)
+
+
+def conv() -> np.ndarray:
+    x = tf.placeholder(tf.float32, [None, 8, 8, 2], name="x")
+    h = tf.layers.conv2d(x, 4, 3, padding="same", activation=tf.nn.relu)
+    h = tf.layers.max_pooling2d(h, 2, 2)
+    y = tf.identity(tf.layers.dense(tf.layers.flatten(h), 3), name="y")
+    labels = tf.one_hot([0, 1, 2], 3)
+    loss = tf.losses.softmax_cross_entropy(labels, y)
+    tf.identity(loss, name="loss")
+    tf.train.RMSPropOptimizer(0.01).minimize(loss, name="step")
+    return np.sin(np.arange(3 * 128, dtype=np.float32)).reshape(3, 8, 8, 2)
+
+
+@pytest.mark.parametrize("model", [mlp, conv])
+def test_our_graphs_run_there(tmp_path, model):
+    with tf.Graph().as_default() as graph, tf.Session() as session:
+        x = model()
+        variables = tf.global_variables()
+        tf.global_variables_initializer()
+        session.run("init")
+        # TensorFlow draws other numbers: give both the same.
+        values = [np.cos(np.arange(v.shape.num_elements())).reshape(v.shape.as_list())
+                  for v in tf.trainable_variables()]  # fmt: skip
+        fresh = tf.group(*[v.initializer for v in variables if not v.trainable])
+        gives = [v.assign(a * 0.3) for v, a in zip(tf.trainable_variables(), values, strict=True)]
+        ready = tf.group(fresh, *gives)
+        graph_def = graph.as_graph_def()
+        init = next(node for node in graph_def.node if node.name == "init")
+        init.input[:] = [f"^{ready.op.name if hasattr(ready, 'op') else ready.name}"]
+        session.run(ready)
+        feed = {"x:0": x}
+        y = session.run("y:0", feed)
+        frozen = tf.graph_util.convert_variables_to_constants(session, graph_def, ["y"])
+        for _ in range(3):
+            session.run("step", feed)
+        loss = session.run("loss:0", feed)
+    for name, message in (("whole", graph_def), ("frozen", frozen)):
+        tf.io.write_graph(message, tmp_path, f"{name}.pb", as_text=False)
+        np.savez(tmp_path / f"{name}.npz", x=x)
+    worker("run", tmp_path)
+    whole, part = np.load(tmp_path / "whole.answer.npz"), np.load(tmp_path / "frozen.answer.npz")
+    np.testing.assert_allclose(whole["y"], y, rtol=2e-5, atol=1e-6)
+    np.testing.assert_allclose(part["y"], y, rtol=2e-5, atol=1e-6)
+    np.testing.assert_allclose(whole["loss"], loss, rtol=1e-4)
