@@ -25,6 +25,7 @@ from flowgraph.eager.autograph import converted
 from flowgraph.eager.func_graph import FuncGraph
 from flowgraph.eager.recording import paused
 from flowgraph.eager.tensor import EagerTensor
+from flowgraph.eager.variables import EagerVariable
 from flowgraph.graph.apply import call
 from flowgraph.graph.convert import make_constant
 from flowgraph.graph.core import Graph
@@ -41,8 +42,20 @@ def name_in(graph: Graph, name: str) -> str:
     return f"{name}_{next(_numbers)}" if graph.executes else graph.unique_name(name)
 
 
+class NoVariable(EagerVariable):
+    """What tf.Variable makes in a function of a dataset: an error."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        raise ValueError(
+            "functions of datasets cannot make variables: they would be other ones in every "
+            "element; make them outside, where they are read when the iterator is initialised"
+        )
+
+
 class DataGraph(FuncGraph):
     """The graph of a function of a dataset: it captures tensors of graphs, too."""
+
+    variable_class = NoVariable
 
     def __init__(self, name: str, outer: Graph) -> None:
         super().__init__(name, outer, may_make_variables=False)

@@ -83,8 +83,9 @@ def component(value: Any, dtype: DType | None = None) -> Component:
     """The Component of a Python value, array or tensor."""
     if isinstance(value, SparseTensor):
         raise TypeError(
-            "tf.data: elements cannot be SparseTensors here; use dense tensors, or parse records "
-            "after batching: sess.run on tf.parse_example(iterator.get_next(), features)"
+            "tf.data: elements cannot be SparseTensors here; make them dense inside the function "
+            "(tf.sparse_tensor_to_dense), or parse batches of records behind the iterator: "
+            "tf.parse_example(iterator.get_next(), features)"
         )
     if not isinstance(value, (np.ndarray, np.generic, Tensor)) and _has_tensors(value):
         value = convert_to_tensor(value, dtype)

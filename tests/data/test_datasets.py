@@ -5,6 +5,7 @@ Literal orders and values are those of TensorFlow 2.21's tf.compat.v1.
 
 from __future__ import annotations
 
+import collections
 import gc
 import gzip
 import os
@@ -257,6 +258,8 @@ def test_functions_cannot_change_variables():
     v = tf.Variable(np.int64(1))
     with pytest.raises(ValueError, match="variable"):
         Dataset.range(3).map(lambda x: tf.assign(v, x))
+    with pytest.raises(ValueError, match="cannot make variables"):
+        Dataset.range(3).map(lambda x: tf.get_variable("w", []))
 
 
 def test_random_numbers_with_a_seed_start_anew_and_go_on_through_repeats():
@@ -279,6 +282,14 @@ def test_filter_flat_map_and_nested_functions():
         ds.filter(lambda x: x)
     with pytest.raises(TypeError, match="must return a `Dataset`"):
         ds.flat_map(lambda x: x)
+
+
+def test_named_tuples_are_one_argument_and_sparse_tensors_are_refused():
+    Pair = collections.namedtuple("Pair", "a b")
+    ds = Dataset.from_tensor_slices(Pair([1, 2], [3, 4])).map(lambda p: Pair(p.b, p.a))
+    assert elements(ds) == [Pair(3, 1), Pair(4, 2)]
+    with pytest.raises(TypeError, match="sparse_tensor_to_dense"):
+        Dataset.range(2).map(lambda x: tf.SparseTensor([[0]], [x], [1]))
 
 
 def test_python_branches_in_functions_become_branches():
