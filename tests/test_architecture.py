@@ -39,6 +39,7 @@ ROWS = [
     "keras",
     "contrib",
     "view profile datasets",
+    "training_loop",
 ]
 ROW_OF = {name: number for number, row in enumerate(ROWS) for name in row.split()}
 
