@@ -47,6 +47,9 @@ class Node:
     inputs: tuple[Node, ...] = ()
     arguments: tuple[Component, ...] = ()
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}Dataset"
+
     def tensors(self) -> list[Tensor]:
         """The tensors of the surrounding graph that it depends on, each once."""
         found: dict[int, Tensor] = {}

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from flowgraph.dtypes import DType
+from flowgraph.graph.contexts import Context
 from flowgraph.graph.core import Graph
 from flowgraph.graph.export import export
 from flowgraph.graph.node import Operation
@@ -85,7 +86,7 @@ def graph_def(operations: Iterable[Operation], add_shapes: bool = False) -> Grap
         NotImplementedError: branches or loops, whose bodies have no GraphDef form; all are named.
     """
     operations = list(operations)
-    bodies = [op for op in operations if _has_bodies(op.type)]
+    bodies = [op for op in operations if _has_bodies(op)]
     if bodies:
         names = ", ".join(f"{op.name!r} ({op.type})" for op in bodies)
         raise NotImplementedError(f"branches and loops have no GraphDef form: {names}")
@@ -160,9 +161,9 @@ def _uses(variable: Operation) -> Iterator[Operation]:
                     yield op
 
 
-def _has_bodies(type: str) -> bool:
-    opdef = OPDEFS.get(type)
-    return opdef is not None and any(a.kind == "func" for a in opdef.signature.attrs.values())
+def _has_bodies(op: Operation) -> bool:
+    """True for branches and loops; the datasets of tf.data are no bodies: their names suffice."""
+    return any(isinstance(value, Context) for value in op.attrs.values())
 
 
 @export("train.write_graph", "io.write_graph")

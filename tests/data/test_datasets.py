@@ -548,6 +548,19 @@ def test_elements_inside_loops_and_many_steps():
         assert sess.run(total) == 35
 
 
+def test_graphs_with_iterators_have_a_graph_def():
+    Dataset.range(3).make_one_shot_iterator().get_next()
+    x = Dataset.range(3).batch(2).make_initializable_iterator().get_next(name="x")
+    doubled = tf.multiply(x, tf.Variable(np.int64(2)), name="y")
+    nodes = {node.name: node for node in tf.get_default_graph().as_graph_def().node}
+    assert nodes["x"].op == "IteratorGetNext"
+    assert nodes["MakeIterator"].attr["dataset_factory"].func.name == "BatchDataset"
+    with tf.Session() as sess:
+        sess.run(tf.global_variables_initializer())
+        frozen = tf.graph_util.convert_variables_to_constants(sess, sess.graph_def, ["y"])
+    assert doubled.op.name in [node.name for node in frozen.node]
+
+
 def test_each_run_takes_one_element_whatever_uses_it():
     x, y = Dataset.range(10).map(lambda x: (x, -x)).make_one_shot_iterator().get_next()
     with tf.Session() as sess:
