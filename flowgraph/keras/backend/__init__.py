@@ -8,5 +8,10 @@
 Tensors and variables are flowgraph's own, so every function of ``tf`` may be mixed with these.
 """
 
+from flowgraph.keras.backend.arrays import *  # noqa: F403
 from flowgraph.keras.backend.crossentropies import *  # noqa: F403
+from flowgraph.keras.backend.mathematics import *  # noqa: F403
+from flowgraph.keras.backend.networks import *  # noqa: F403
+from flowgraph.keras.backend.sessions import *  # noqa: F403
 from flowgraph.keras.backend.settings import *  # noqa: F403
+from flowgraph.keras.backend.values import *  # noqa: F403
