@@ -35,7 +35,7 @@ ROWS = [
     "runtime",
     "compile fetching client_config runplan steps session",
     "eager",
-    "distributions layers linear_operators rnn losses metrics saving train testing data",
+    "distributions layers linear_operators rnn losses metrics saving summary train testing data",
     "keras",
     "contrib",
     "view profile datasets",

@@ -33,7 +33,7 @@ V = TypeVar("V")
 FAMILIES = (
     "contrib", "data", "distributions", "eager", "formats", "image", "layers",
     "linear_operators", "losses", "metrics", "ops", "platform", "protos", "rnn", "saving",
-    "testing", "train", "training_loop",
+    "summary", "testing", "train", "training_loop",
 )  # fmt: skip
 
 

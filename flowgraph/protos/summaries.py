@@ -60,14 +60,14 @@ class SummaryMetadata(Message):
             """)
 
 
-@export("SummaryDescription")
+@export("SummaryDescription", "summary.SummaryDescription")
 class SummaryDescription(Message):
     """The type of a summary."""
 
     FIELDS = declare("type_hint 1 string")
 
 
-@export("Summary")
+@export("Summary", "summary.Summary")
 class Summary(Message):
     """``value``: a list of Summary.Value, each with a ``tag`` and one kind of value.
 
@@ -126,7 +126,7 @@ class LogMessage(Message):
         """)
 
 
-@export("SessionLog")
+@export("SessionLog", "summary.SessionLog")
 class SessionLog(Message):
     """That a session has started, stopped, or saved a checkpoint."""
 
@@ -138,6 +138,7 @@ class SessionLog(Message):
         """)
 
 
+@export("summary.TaggedRunMetadata")
 class TaggedRunMetadata(Message):
     """A RunMetadata (as bytes) under a name."""
 
@@ -153,7 +154,7 @@ class SourceMetadata(Message):
     FIELDS = declare("writer 1 string")
 
 
-@export("Event")
+@export("Event", "summary.Event")
 class Event(Message):
     """One record of an event file: ``wall_time`` in seconds, ``step``, and one kind of content."""
 

@@ -192,19 +192,24 @@ def make_tensor_proto(
     return proto
 
 
-def tensor_bytes(array: np.ndarray[Any, Any]) -> bytes:
-    r"""The bytes of a TensorProto with all elements in ``tensor_content``, as native code makes it.
-
-    >>> tensor_bytes(np.array(True))
-    b'\x08\n\x12\x00"\x01\x01'
-    """
+def packed_proto(array: np.ndarray[Any, Any]) -> TensorProto:
+    """A TensorProto with all elements in ``tensor_content``, as native code makes it."""
     dtype = as_dtype(array.dtype)
     proto = TensorProto(dtype=dtype.as_datatype_enum, tensor_shape=shape_proto(array.shape))
     if dtype is dtypes.string:
         proto.string_val.extend(array.reshape(-1).tolist())
     else:
         proto.tensor_content = np.ascontiguousarray(array).tobytes()
-    return proto.SerializeToString()
+    return proto
+
+
+def tensor_bytes(array: np.ndarray[Any, Any]) -> bytes:
+    r"""The bytes of ``packed_proto``.
+
+    >>> tensor_bytes(np.array(True))
+    b'\x08\n\x12\x00"\x01\x01'
+    """
+    return packed_proto(array).SerializeToString()
 
 
 @export("make_ndarray")
