@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from flowgraph.data.dataset import Dataset
-from flowgraph.data.experimental import Transformation
 from flowgraph.data.functions import BoundFunction, Function
 from flowgraph.data.node import Bound, Element, Env, Listed, Node, bad
 from flowgraph.data.structure import Leaf, Nested, flatten, map_leaves
+from flowgraph.data.transformations import Transformation
 from flowgraph.dtypes import int64
 from flowgraph.graph.apply import call
 from flowgraph.graph.convert import convert_to_tensor
