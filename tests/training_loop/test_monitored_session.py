@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import logging
 import threading
 import time
@@ -278,6 +279,7 @@ def test_arguments_that_do_not_fit(make, text):
         lambda t: t.StepCounterHook(1),
         lambda t: t.CheckpointSaverHook("x", 1),
         lambda t: t.GlobalStepWaiterHook(1),
+        lambda t: t.ProfilerHook(1),
     ],
 )
 def test_hooks_that_need_a_global_step(make):
@@ -317,6 +319,17 @@ def test_nan(log):
         assert np.isnan(sess.run(x, {x: np.nan}))
         assert sess.should_stop()
     assert log.count("Model diverged with loss = NaN.") == 2
+
+
+def test_timelines(tmp_path):
+    _, up = counter()
+    hooks = [tf.train.ProfilerHook(2, output_dir=str(tmp_path / "p")), tf.train.StopAtStepHook(5)]
+    with tf.train.MonitoredSession(hooks=hooks) as sess:
+        while not sess.should_stop():
+            sess.run(up)
+    paths = sorted((tmp_path / "p").iterdir())
+    assert [path.name for path in paths] == ["timeline-2.json", "timeline-4.json"]
+    assert json.loads(paths[0].read_text())["traceEvents"]
 
 
 def test_final_ops():
