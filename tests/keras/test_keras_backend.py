@@ -387,3 +387,38 @@ def test_functions_of_slices():
     close(K.foldl(lambda a, row: 2 * a + row, K.constant(X)), 4 * X[0] + 2 * X[1] + X[2])
     close(K.foldr(lambda a, row: 2 * a + row, K.constant(X)), X[0] + 2 * X[1] + 4 * X[2])
     close(K.in_top_k(X, [0, 1, 2], 4), [True] * 3)
+
+
+def test_resizing():
+    x = RNG.randn(2, 3, 4, 1).astype(np.float32)
+    wanted = x.repeat(2, 1).repeat(3, 2)
+    close(K.resize_images(x, 2, 3), wanted)
+    first = K.resize_images(x.transpose(0, 3, 1, 2), 2, 3, "channels_first")
+    close(first, wanted.transpose(0, 3, 1, 2))
+    ramp = np.arange(3, dtype=np.float32).reshape(1, 1, 3, 1)
+    smooth = K.resize_images(ramp, 1, 2, interpolation="bilinear")
+    close(smooth, np.array([0, 0.5, 1, 1.5, 2, 2]).reshape(1, 1, 6, 1))
+    turned = K.resize_images(ramp.transpose(0, 3, 1, 2), 1, 2, "channels_first", "bilinear")
+    close(turned, np.array([0, 0.5, 1, 1.5, 2, 2]).reshape(1, 1, 1, 6))
+    assert K.int_shape(K.resize_images(K.placeholder((None, 3, 4, 1)), 2, 3)) == (None, 6, 12, 1)
+    fed = K.placeholder((None, None, 3, 1))
+    got = K.get_session().run(K.resize_images(fed, 1, 2, interpolation="bilinear"), {fed: ramp})
+    assert got.shape == (1, 1, 6, 1)
+    with pytest.raises(ValueError, match="interpolation"):
+        K.resize_images(x, 2, 2, interpolation="cubic")
+    volume = x[:, None]
+    close(K.resize_volumes(volume, 2, 1, 3), volume.repeat(2, 1).repeat(3, 3))
+
+
+def test_separable_convolution_of_sequences():
+    x = RNG.randn(2, 6, 3).astype(np.float32)
+    depth = RNG.randn(2, 3, 2).astype(np.float32)
+    point = RNG.randn(1, 6, 4).astype(np.float32)
+    for rate, stride in ((1, 1), (2, 1), (1, 2)):
+        steps = x[:, :-rate, :, None] * depth[0] + x[:, rate:, :, None] * depth[1]
+        wanted = steps.reshape(2, -1, 6)[:, ::stride] @ point[0]
+        close(K.separable_conv1d(x, depth, point, stride, dilation_rate=rate), wanted)
+        got = K.separable_conv1d(
+            x.transpose(0, 2, 1), depth, point, stride, "valid", "channels_first", rate
+        )
+        close(got, wanted.transpose(0, 2, 1))

@@ -22,6 +22,8 @@ __all__ = [
     "repeat",
     "repeat_elements",
     "reshape",
+    "resize_images",
+    "resize_volumes",
     "reverse",
     "slice",
     "spatial_2d_padding",
@@ -157,3 +159,51 @@ def _padded(x: Any, padding: Any, data_format: str | None) -> Any:
     pads = [list(pair) for pair in padding]
     last = normalize_data_format(data_format) == "channels_last"
     return tf.pad(x, [[0, 0], *pads, [0, 0]] if last else [[0, 0], [0, 0], *pads])
+
+
+def resize_images(
+    x: Any,
+    height_factor: int,
+    width_factor: int,
+    data_format: str | None = None,
+    interpolation: str = "nearest",
+) -> Any:
+    """Images that are larger by whole factors.
+
+    Args:
+        x: images.
+        height_factor, width_factor: whole numbers.
+        data_format: "channels_last" or "channels_first".
+        interpolation: "nearest" or "bilinear".
+
+    Raises:
+        ValueError: the interpolation is neither.
+    """
+    first = normalize_data_format(data_format) == "channels_first"
+    if interpolation == "nearest":
+        axis = 2 if first else 1
+        return repeat_elements(repeat_elements(x, height_factor, axis), width_factor, axis + 1)
+    if interpolation != "bilinear":
+        raise ValueError(f"interpolation is 'nearest' or 'bilinear', got {interpolation!r}")
+    x = tf.convert_to_tensor(x)
+    x = tf.transpose(x, [0, 2, 3, 1]) if first else x
+    known = x.shape.as_list()[1:3]
+    size = tf.shape(x)[1:3] * tf.constant([height_factor, width_factor])
+    if None not in known:
+        size = [known[0] * height_factor, known[1] * width_factor]
+    out = tf.image.resize_bilinear(x, size)
+    return tf.transpose(out, [0, 3, 1, 2]) if first else out
+
+
+def resize_volumes(
+    x: Any,
+    depth_factor: int,
+    height_factor: int,
+    width_factor: int,
+    data_format: str | None = None,
+) -> Any:
+    """Volumes with every element repeated by whole factors along the three axes."""
+    axis = 2 if normalize_data_format(data_format) == "channels_first" else 1
+    for i, factor in enumerate((depth_factor, height_factor, width_factor)):
+        x = repeat_elements(x, factor, axis + i)
+    return x

@@ -32,6 +32,7 @@ __all__ = [
     "pool2d",
     "pool3d",
     "relu",
+    "separable_conv1d",
     "separable_conv2d",
     "sigmoid",
     "softmax",
@@ -235,6 +236,27 @@ def separable_conv2d(
         x, depthwise_kernel, pointwise_kernel, _everywhere(strides, form), _padding(padding),
         rate=dilation_rate, data_format=form,
     )  # fmt: skip
+
+
+def separable_conv1d(
+    x: Any,
+    depthwise_kernel: Any,
+    pointwise_kernel: Any,
+    strides: int = 1,
+    padding: str = "valid",
+    data_format: str | None = None,
+    dilation_rate: int = 1,
+) -> Any:
+    """``separable_conv2d`` along one axis; the kernels are (width, channels, multiplier) and
+    (1, channels * multiplier, filters).
+    """
+    axis = 1 if _format(1, data_format) == "NWC" else 2
+    out = separable_conv2d(
+        tf.expand_dims(x, axis), tf.expand_dims(depthwise_kernel, 0),
+        tf.expand_dims(pointwise_kernel, 0), (strides, strides), padding, data_format,
+        (1, dilation_rate),
+    )  # fmt: skip
+    return tf.squeeze(out, [axis])
 
 
 def pool2d(
