@@ -13,6 +13,7 @@ Read next: reader.py, state.py; session.py (_variable_values, _set_variables).
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,10 +27,11 @@ from flowgraph.graph.export import export
 from flowgraph.graph.node import Tensor
 from flowgraph.ops.variables import Variable
 from flowgraph.platform.file_io import path_of
-from flowgraph.protos.fields import ENUMS
-from flowgraph.protos.message import Message, declare
+from flowgraph.protos.exporting import write_message
+from flowgraph.protos.meta_graphs import MetaGraphDef, SaverDef
 from flowgraph.saving import bundle, safetensors_file
 from flowgraph.saving.files import clean
+from flowgraph.saving.meta_graphs import of_saver
 from flowgraph.saving.reader import NewCheckpointReader
 from flowgraph.saving.state import (
     checkpoint_exists,
@@ -39,24 +41,6 @@ from flowgraph.saving.state import (
 )
 from flowgraph.session import BaseSession
 from flowgraph.shapes import format_dims, is_compatible
-
-ENUMS["CheckpointFormatVersion"] = {"LEGACY": 0, "V1": 1, "V2": 2}
-
-
-@export("train.SaverDef")
-class SaverDef(Message):
-    """The settings of a Saver."""
-
-    LEGACY, V1, V2 = 0, 1, 2
-    FIELDS = declare("""
-        filename_tensor_name          1 string
-        save_tensor_name              2 string
-        restore_op_name               3 string
-        max_to_keep                   4 int32
-        sharded                       5 bool
-        keep_checkpoint_every_n_hours 6 float
-        version                       7 enum:CheckpointFormatVersion
-        """)
 
 
 @export("train.Saver")
@@ -179,8 +163,10 @@ class Saver:
                 file.
             global_step: a number, or a tensor or variable with one, behind the path.
             latest_filename: name of the file that lists checkpoints; ``checkpoint`` by default.
-            meta_graph_suffix: of the file with the graph, when old ones are removed.
-            write_meta_graph, strip_default_attrs, save_debug_info: accepted.
+            meta_graph_suffix: of the file with the graph, ``meta``.
+            write_meta_graph: whether that file is written: for ``tf.train.import_meta_graph``.  A
+                graph with branches or loops has none.
+            strip_default_attrs, save_debug_info: accepted.
             write_state: whether the file that lists checkpoints is written, and old ones removed.
 
         Returns:
@@ -213,6 +199,11 @@ class Saver:
             sess.run(self.saver_def.save_tensor_name, into)
         else:
             self._write(path, variables, sess)
+        is_safe = path.endswith(safetensors_file.EXTENSION)
+        if write_meta_graph and not is_safe and not sess.graph.executes:
+            with contextlib.suppress(NotImplementedError):
+                meta = of_saver(sess.graph, self.saver_def, variables)
+                write_message(f"{path}.{meta_graph_suffix}", meta, as_text=False)
         if write_state:
             self._record(directory, path, latest, meta_graph_suffix)
         return path
@@ -316,6 +307,30 @@ class Saver:
         """
         there = [path for path in checkpoint_paths if checkpoint_exists(path)]
         self._last = list(zip(there, get_checkpoint_mtimes(there), strict=True))
+
+    def export_meta_graph(
+        self,
+        filename: Any = None,
+        as_text: bool = False,
+        clear_devices: bool = False,
+    ) -> MetaGraphDef:
+        """The default graph, its collections and the operations of this Saver.
+
+        Args:
+            filename: where to write it, or None.
+            as_text: write the text form.
+            clear_devices: leave out the devices.
+
+        Raises:
+            NotImplementedError: the graph has branches or loops.
+        """
+        meta = of_saver(get_default_graph(), self.saver_def, self._built())
+        if clear_devices:
+            for node in meta.graph_def.node:
+                node.device = ""
+        if filename is not None:
+            write_message(path_of(filename), meta, as_text)
+        return meta
 
     def as_saver_def(self) -> SaverDef:
         """The settings."""

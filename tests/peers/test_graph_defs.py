@@ -119,3 +119,33 @@ def test_our_graphs_run_there(tmp_path, model):
     np.testing.assert_allclose(whole["y"], y, rtol=2e-5, atol=1e-6)
     np.testing.assert_allclose(part["y"], y, rtol=2e-5, atol=1e-6)
     np.testing.assert_allclose(whole["loss"], loss, rtol=1e-4)
+
+
+def test_saved_models_of_tensorflow_go_on_here(theirs):
+    """What a .meta file and a checkpoint of TensorFlow hold is restored, trains and is saved."""
+    for model in ("mlp", "conv"):
+        known = np.load(theirs / f"{model}.npz")
+        feed = {"x:0": known["x"]}
+        with tf.Graph().as_default(), tf.Session() as session:
+            saver = tf.train.import_meta_graph(str(theirs / f"{model}.ckpt.meta"))
+            saver.restore(session, str(theirs / f"{model}.ckpt"))
+            np.testing.assert_allclose(session.run("y:0", feed), known["y"], rtol=2e-5, atol=1e-6)
+            for loss in known["losses"]:
+                session.run("step", feed)
+                np.testing.assert_allclose(session.run("loss:0", feed), loss, rtol=1e-4)
+            assert {"w:0", "v:0"} <= {v.name for v in tf.trainable_variables()}
+
+
+def test_our_saved_models_are_restored_there(tmp_path):
+    with tf.Graph().as_default(), tf.Session() as session:
+        x = mlp()
+        session.run(tf.global_variables_initializer())
+        session.run("step", {"x:0": x})
+        path = tf.train.Saver().save(session, str(tmp_path / "ours"))
+        y = session.run("y:0", {"x:0": x})
+        names = [v.name for v in tf.trainable_variables()]
+    np.savez(tmp_path / "ours.npz", x=x)
+    worker("run", tmp_path)
+    answer = np.load(f"{path}.answer.npz")
+    np.testing.assert_allclose(answer["y"], y, rtol=2e-5, atol=1e-6)
+    assert list(answer["names"]) == names

@@ -145,8 +145,8 @@ def test_the_newest_are_kept(tmp_path):
     assert saver.last_checkpoints == [f"{prefix}-2", f"{prefix}-10"]
     assert tf.train.latest_checkpoint(str(tmp_path)) == f"{prefix}-10"
     assert files(tmp_path) == [
-        "checkpoint", "m-10.data-00000-of-00001", "m-10.index", "m-2.data-00000-of-00001",
-        "m-2.index",
+        "checkpoint", "m-10.data-00000-of-00001", "m-10.index", "m-10.meta",
+        "m-2.data-00000-of-00001", "m-2.index", "m-2.meta",
     ]  # fmt: skip
     assert (tmp_path / "checkpoint").read_text() == (
         f'model_checkpoint_path: "{prefix}-10"\n'
@@ -167,7 +167,7 @@ def test_all_may_be_kept(tmp_path, keep):
     with initialized() as session:
         for step in range(7):
             saver.save(session, str(tmp_path / "m"), step)
-    assert len(files(tmp_path)) == 15
+    assert len(files(tmp_path)) == 22
     assert saver.last_checkpoints == []
 
 
@@ -478,7 +478,7 @@ def test_a_saver_of_an_imported_graph_runs_its_operations(tmp_path, sharded):
     with initialized() as session:
         path = saver.save(session, str(tmp_path / "m"), 5)
         assert tf.train.latest_checkpoint(str(tmp_path)) == path
-        assert len(files(tmp_path)) == 3
+        assert len(files(tmp_path)) == 4
         assert tf.train.list_variables(path) == [("a/w", [3, 4]), ("b", [3]), ("c", [])]
     with tf.Session() as session:
         saver.restore(session, path)
