@@ -39,6 +39,7 @@ from flowgraph.training_loop.session_run_hook import (
     SessionRunHook,
     SessionRunValues,
 )
+from flowgraph.training_loop.summary_hooks import SummarySaverHook
 
 #: Failures after which a MonitoredSession makes a new session and tries again.
 _RECOVERABLE = (AbortedError, UnavailableError)
@@ -439,12 +440,13 @@ def MonitoredTrainingSession(
         hooks: further hooks.   chief_only_hooks: hooks only of the chief.
         save_checkpoint_secs: how often, in seconds; None or 0: never.
         save_checkpoint_steps: or in steps; without both, every 600 seconds.
-        save_summaries_steps, save_summaries_secs: accepted: there are no summaries.
+        save_summaries_steps: how often summaries are written, in steps; None or 0: never.
+        save_summaries_secs: or in seconds; without both, every 100 steps.
         config: ConfigProto of the session.
         stop_grace_period_secs: how long threads may go on after a stop.
         log_step_count_steps: how often steps in a second are logged, in steps; None or 0: never.
         max_wait_secs: how long a worker waits for the chief.
-        summary_dir: where summaries would go; ``checkpoint_dir`` by default.
+        summary_dir: where summaries go; ``checkpoint_dir`` by default.
         save_graph_def: accepted.
 
     >>> import tempfile
@@ -464,6 +466,10 @@ def MonitoredTrainingSession(
     """
     if save_checkpoint_secs is _DEFAULT and save_checkpoint_steps is _DEFAULT:
         save_checkpoint_secs, save_checkpoint_steps = 600, None
+    if save_summaries_steps is _DEFAULT and save_summaries_secs is _DEFAULT:
+        save_summaries_steps, save_summaries_secs = 100, None
+    summary_steps = None if save_summaries_steps is _DEFAULT else save_summaries_steps
+    summary_secs = None if save_summaries_secs is _DEFAULT else save_summaries_secs
     save_secs = None if save_checkpoint_secs is _DEFAULT else save_checkpoint_secs
     save_steps = None if save_checkpoint_steps is _DEFAULT else save_checkpoint_steps
     scaffold = scaffold or Scaffold()
@@ -474,6 +480,10 @@ def MonitoredTrainingSession(
     summary_dir = summary_dir or checkpoint_dir
     if summary_dir and log_step_count_steps and log_step_count_steps > 0:
         every.append(StepCounterHook(log_step_count_steps, output_dir=summary_dir))
+    if summary_dir and (
+        (summary_steps and summary_steps > 0) or (summary_secs and summary_secs > 0)
+    ):
+        every.append(SummarySaverHook(summary_steps, summary_secs, summary_dir, scaffold=scaffold))
     if checkpoint_dir and ((save_secs and save_secs > 0) or (save_steps and save_steps > 0)):
         every.append(
             CheckpointSaverHook(

@@ -21,6 +21,7 @@ from flowgraph.ops.variables import (
 )
 from flowgraph.platform import tf_logging as logging
 from flowgraph.saving.saver import Saver
+from flowgraph.summary.functions import merge_all
 
 
 def saver_of_graph() -> Saver:
@@ -123,7 +124,7 @@ class Scaffold:
             GraphKeys.LOCAL_INIT_OP,
             Scaffold.default_local_init_op,
         )
-        self._summary_op = found(self._summary_op, "summary_op", GraphKeys.SUMMARY_OP, lambda: None)
+        self._summary_op = found(self._summary_op, "summary_op", GraphKeys.SUMMARY_OP, merge_all)
         if self._saver is None:
             self._saver = saver_of_graph()
         self._saver.build()

@@ -332,6 +332,23 @@ def test_timelines(tmp_path):
     assert json.loads(paths[0].read_text())["traceEvents"]
 
 
+def test_summaries(tmp_path):
+    _, up = counter()
+    tf.summary.scalar("twice", up * 2)
+    hooks = [tf.train.StopAtStepHook(5)]
+    with tf.train.MonitoredTrainingSession(
+        checkpoint_dir=str(tmp_path), save_summaries_steps=2, hooks=hooks
+    ) as sess:
+        while not sess.should_stop():
+            sess.run(up)
+    (path,) = tmp_path.glob("events*")
+    events = [tf.Event.FromString(record) for record in tf.python_io.tf_record_iterator(str(path))]
+    values = {e.step: v.simple_value for e in events for v in e.summary.value}
+    assert values == {1: 2.0, 3: 6.0, 5: 10.0}
+    with pytest.raises(ValueError, match="Exactly one of scaffold or summary_op"):
+        tf.train.SummarySaverHook(1)
+
+
 def test_final_ops():
     x = tf.placeholder(tf.float32, [])
     final = tf.train.FinalOpsHook({"a": x}, {x: 3.0})
@@ -488,7 +505,10 @@ def test_checkpoints_and_listeners(tmp_path):
 
 def test_no_checkpoints_when_none_are_wanted(tmp_path):
     with tf.train.MonitoredTrainingSession(
-        checkpoint_dir=str(tmp_path), save_checkpoint_secs=None, log_step_count_steps=None
+        checkpoint_dir=str(tmp_path),
+        save_checkpoint_secs=None,
+        save_summaries_steps=None,
+        log_step_count_steps=None,
     ):
         pass
     assert not list(tmp_path.iterdir())
