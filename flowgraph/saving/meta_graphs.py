@@ -80,7 +80,13 @@ def export_meta_graph(
         meta.meta_info_def.CopyFrom(meta_info_def)
     meta.meta_info_def.tensorflow_version = EXPORTS["version.VERSION"]
     given = graph.as_graph_def() if graph_def is None else as_graph_def(graph_def)
-    meta.graph_def.CopyFrom(given)
+    meta.graph_def.versions.CopyFrom(given.versions)
+    meta.graph_def.library.CopyFrom(given.library)
+    if graph_def is None and given.node:
+        list.extend(meta.graph_def.node, given.node)  # NB: they are new; MergeFrom would copy them
+        meta.graph_def.node._changed()
+    else:
+        meta.graph_def.node.extend(given.node)
     keys = graph.get_all_collection_keys() if collection_list is None else collection_list
     for key in keys:
         found = _collection(graph.get_collection(key))
