@@ -200,7 +200,7 @@ class Saver:
         else:
             self._write(path, variables, sess)
         is_safe = path.endswith(safetensors_file.EXTENSION)
-        if write_meta_graph and not is_safe and not sess.graph.executes:
+        if write_meta_graph and not is_safe and isinstance(sess, BaseSession):
             with contextlib.suppress(NotImplementedError):
                 meta = of_saver(sess.graph, self.saver_def, variables)
                 write_message(f"{path}.{meta_graph_suffix}", meta, as_text=False)
