@@ -150,7 +150,7 @@ class Forward:
             place = self.add_variable(
                 initial,
                 "kept",
-                lambda stack: call.StackPush(stack, self.body.args[counter], tensor),
+                lambda stack: call.StackStore(stack, self.body.args[counter], tensor),
             )
             self._stacks[tensor] = place
         return self.operation.outputs[place]
@@ -213,7 +213,7 @@ class _Backward:
             back = make_constant(np.array(-1, np.int32))
             context.args = [self.index, *given, *totals, *stacks]
             pushed = [
-                call.StackPush(s, self.index, f) for s, f in zip(stacks, factors, strict=True)
+                call.StackStore(s, self.index, f) for s, f in zip(stacks, factors, strict=True)
             ]
             context.close(self.graph, [call.AddV2(self.index, back), *dxs, *added, *pushed])
         with self.graph._inside("cond", scope) as condition:

@@ -1,7 +1,7 @@
 """Stacks: one element per iteration of a loop, in one tensor.
 
     EmptyStack(capacity)            [capacity, ?]: not one element is known yet
-    StackPush(stack, i, value)      the same with row i = value, in place inside a loop
+    StackStore(stack, i, value)      the same with row i = value, in place inside a loop
     StackCapacity(n)                room for n iterations
     StackResize(stack, capacity)    zeros behind the elements
     StackMark, StackCheck           which elements of a TensorArray are written
@@ -102,7 +102,7 @@ define(
     "if ``unwritten``, the promise that nobody does).",
 )  # fmt: skip
 
-# ---------------------------------------------------------------------------------------- StackPush
+# --------------------------------------------------------------------------------------- StackStore
 
 
 def _push_infer(call_: Call) -> list[Dims]:
@@ -148,7 +148,7 @@ def _push_gradient(op: Any, dy: Tensor) -> Any:
 _STACK = f32(3, 2)
 
 define(
-    "StackPush",
+    "StackStore",
     "stack: T, index: int32, value: T -> result: T",
     T=dtypes_of(ALL),
     infer=_push_infer,

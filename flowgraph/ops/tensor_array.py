@@ -1,7 +1,7 @@
 """TensorArray: a list of tensors that loops write and read.
 
     ta = tf.TensorArray(tf.float32, 3)          EmptyStack(3)        [3, ?]
-    ta = ta.write(0, x)                         StackPush(.., 0, x)  [3, *x.shape]
+    ta = ta.write(0, x)                         StackStore(.., 0, x)  [3, *x.shape]
     ta.stack()                                  the stack itself
 
 The elements lie in one tensor, so stack() and unstack() cost nothing, and a loop writes its element
@@ -283,7 +283,7 @@ class TensorArray:
             stack = self._opened(stack, element.dims, count)
             if written is not None:
                 written, place = call.StackMark(written, place, array=self._label)
-            stack = call.StackPush(stack, place, element)
+            stack = call.StackStore(stack, place, element)
             new = self._with_stack(stack, written, count)
             new._noted = None if self._noted is None else [*self._noted, given]
             return new

@@ -219,7 +219,7 @@ def _row_shape(
         for node in body.nodes:
             if feed not in node.inputs:
                 continue
-            if node.type == "StackPush" and node.inputs[0] is feed:
+            if node.type == "StackStore" and node.inputs[0] is feed:
                 return _shapes(body, [node.inputs[2]], inputs, specialize)[0].shape
             if node.bodies:
                 given = _given(node)

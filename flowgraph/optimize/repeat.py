@@ -184,7 +184,7 @@ def _body(
         at = _const(np.int32(0))
         nodes.append(at.node)
     pushed = [
-        _made("StackPush", (stack, at, value), value.dtype, None, T=value.dtype)
+        _made("StackStore", (stack, at, value), value.dtype, None, T=value.dtype)
         for stack, value in zip(feeds[first_stack:], body.fetches, strict=False)
     ]
     nodes += [one.node, following.node, *(v.node for v in pushed)]

@@ -80,7 +80,7 @@ def specialize(graph: FrozenGraph) -> Staged:
         if node.type == ABSENT or _is_open_stack(node):
             return None  # whoever pushes to the stack will know its rows
         given = node
-        if node.type == "StackPush" and is_open(node.inputs[0]):
+        if node.type == "StackStore" and is_open(node.inputs[0]):
             stack = closed(node.inputs[0], node.inputs[2].shape, out)
             node = node.like([stack, *node.inputs[1:]])
         current = node

@@ -255,7 +255,7 @@ class _Steps:
                 flat = [chosen(ended, call.ZerosLike(y), y) for y in flat]
                 pairs = zip(nest.flatten(state), nest.flatten(new), strict=True)
                 new = [chosen(ended, old, after) for old, after in pairs]
-            pushed = [call.StackPush(s, t, y) for s, y in zip(stacks, flat, strict=True)]
+            pushed = [call.StackStore(s, t, y) for s, y in zip(stacks, flat, strict=True)]
             new = nest.pack_sequence_as(state, nest.flatten(new))
             return call.AddV2(t, ONE), pushed, new
 
