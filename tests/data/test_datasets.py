@@ -655,6 +655,8 @@ def slow(x):
 
 ds = tf.data.Dataset.range(9).map(lambda x: tf.py_func(slow, [x], tf.int64)).prefetch(2)
 value = ds.make_one_shot_iterator().get_next()
+# a background job of a shell is started with SIGINT ignored
+signal.signal(signal.SIGINT, signal.default_int_handler)
 threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
 try:
     tf.Session().run(value)
