@@ -14,8 +14,8 @@ ROW = Row(
     "loops: 100,000 additions of scalars; a recurrence over rows of 64 and its gradient",
     cases=(
         Case("adds", 100_000, figure=Figure(at_most=5e-3)),
-        Case("scan 500", 500),
-        Case("scan 1000", 1000),
+        Case("scan 500", 500, figure=Figure(ratio=0.5)),
+        Case("scan 1000", 1000, figure=Figure(ratio=0.5)),
     ),
     rtol=2e-3,
     atol=1e-3,  # sums over all rows, which reach 100
