@@ -38,7 +38,7 @@ ROWS = [
     "distributions layers linear_operators rnn losses metrics saving summary train testing data",
     "keras",
     "contrib",
-    "view profile datasets",
+    "view profile datasets debug",
     "training_loop",
 ]
 ROW_OF = {name: number for number, row in enumerate(ROWS) for name in row.split()}

@@ -13,8 +13,8 @@ The order of visits, and with it every name, is TensorFlow's:
 ``gradients/dense/MatMul_grad/MatMul``.  Everything is a loop, so chains of any length work, and
 each operation is visited once.
 
-Read next: gradient_registry.py (overrides, custom_gradient), ops/jacobians.py (whole matrices of
-derivatives), any file of ops/ for rules.
+Read next: cuts.py (why a gradient is None), gradient_registry.py (overrides, custom_gradient),
+ops/jacobians.py (whole matrices of derivatives), any file of ops/ for rules.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ from flowgraph.shapes import format_dims, is_compatible, is_fully_known, merge
 
 __all__ = [
     "AggregationMethod", "IndexedSlices", "IndexedSlicesValue", "UnconnectedGradients",
-    "gradients", "why_no_gradient",
+    "gradients",
 ]  # fmt: skip
 
 #: What flows backward: a dense tensor, or some of its rows.
@@ -159,18 +159,6 @@ def gradients(
             for x, dx in zip(x_tensors, results, strict=True)
         ]
     return results
-
-
-def why_no_gradient(ys: Sequence[Tensor], xs: Iterable[Any]) -> list[tuple[Operation, str]]:
-    """Operations on the paths from xs to ys that let no gradient pass, with their reasons."""
-    sources = [_source(x, "x") for x in xs]
-    starts = {x.op for x in sources}
-    found = []
-    for op in _operations_between([y.op for y in ys], starts):
-        rule = OPDEFS[op.type].grad
-        if isinstance(rule, NotDifferentiable) and op not in starts:
-            found.append((op, rule.reason))
-    return found
 
 
 # --------------------------------------------------------------------------- the backward walk

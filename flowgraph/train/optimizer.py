@@ -18,6 +18,7 @@ from flowgraph.dtypes import DType, float16, float32, float64
 from flowgraph.eager.tape import GradientTape
 from flowgraph.graph.apply import call
 from flowgraph.graph.convert import convert_to_tensor
+from flowgraph.graph.cuts import why_no_gradient
 from flowgraph.graph.default import (
     GraphKeys,
     control_dependencies,
@@ -112,6 +113,7 @@ class Optimizer:
             raise ValueError(
                 "No gradients provided for any variable, check your graph for ops that do not "
                 f"support gradients, between variables {names} and loss {loss}."
+                + _causes(loss, [v for _, v in grads_and_vars])
             )
         return self.apply_gradients(grads_and_vars, global_step=global_step, name=name)
 
@@ -213,7 +215,9 @@ class Optimizer:
         chosen = [(g, v) for g, v in pairs if g is not None]
         if not chosen:
             raise ValueError(
-                f"No gradients provided for any variable: {[v.name for _, v in pairs]}."
+                f"No gradients provided for any variable: {[v.name for _, v in pairs]}.\n"
+                "  fix: print(tf.why_no_gradient(loss, variable)) names the operation that cuts "
+                "the path to a variable"
             )
         for _, variable in chosen:
             if not isinstance(variable, Variable):
@@ -418,6 +422,20 @@ def cast(tensor: Tensor, var: Variable) -> Tensor:
     """``tensor`` in the dtype of ``var``."""
     dtype = var.dtype.base_dtype
     return tensor if tensor.dtype.base_dtype is dtype else call.Cast(tensor, DstT=dtype)
+
+
+#: Variables whose missing gradient an error explains.
+_MAX_EXPLAINED = 3
+
+
+def _causes(loss: Any, variables: Sequence[Any]) -> str:
+    """Why none of the variables has a gradient, as further lines of an error."""
+    if callable(loss):
+        return ""
+    texts = dict.fromkeys(str(why_no_gradient(loss, v)) for v in variables[:_MAX_EXPLAINED])
+    more = len(variables) - _MAX_EXPLAINED
+    rest = [f"({more} more variables have no gradient either)"] if more > 0 else []
+    return "".join("\n" + text for text in (*texts, *rest))
 
 
 def _home() -> Any:

@@ -1,0 +1,4 @@
+"""Debugging: why a gradient is None, where a NaN was born, what differs, and step by step.
+
+tf.why_no_gradient(loss, variable)     the path, and the operation that cuts it (causes.py)
+"""
