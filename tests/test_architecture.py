@@ -64,7 +64,6 @@ LATE_IMPORTS = {
     ("image/codecs.py", "PIL"): "optional, and only decoding and encoding need it",
     ("view/digraph.py", "graphviz"): "only drawing needs it",
     ("view/render.py", "graphviz.backend"): "only drawing needs it",
-    ("view/__init__.py", "flowgraph.view.digraph"): "only drawing needs it",
 }
 
 MAX_FILE_LINES = 650

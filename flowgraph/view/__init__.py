@@ -13,13 +13,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flowgraph.graph.core import Graph
+from flowgraph.view.colours import make_colouring
+from flowgraph.view.digraph import to_digraph
 from flowgraph.view.picture import make_picture
+from flowgraph.view.recording import Recording, record
 from flowgraph.view.render import RendererNotFoundError, draw, use_in_graphviz_package
 
 if TYPE_CHECKING:
     from graphviz import Digraph
 
-__all__ = ["RendererNotFoundError", "dot", "mime_bundle", "save"]
+__all__ = ["Recording", "RendererNotFoundError", "dot", "mime_bundle", "record", "save"]
 
 #: What a notebook cell shows is smaller than what a file holds.
 NOTEBOOK_MAX_NODES = 80
@@ -36,6 +39,10 @@ def dot(
     title: str | None = None,
     overview: bool = False,
     max_nodes: int = 300,
+    fold_blocks: bool | None = None,
+    colour_by: str = "role",
+    run_metadata: Any = None,
+    values: Recording | None = None,
 ) -> Digraph:
     """The graph as a ``graphviz.Digraph``.
 
@@ -59,6 +66,12 @@ def dot(
         direction: where values flow: BT (up, as in TensorBoard), TB, LR or RL.
         title: a heading.
         max_nodes: see ``depth``.
+        fold_blocks: draw scopes that are alike (three or more, as the layers of a deep network)
+            once.  Default: where the picture would otherwise be above ``max_nodes``.
+        colour_by: ``role``, ``device``, ``type``; ``time``, ``flops`` or ``bytes`` of
+            ``run_metadata``; ``bytes`` without one: the size of the outputs.  A legend tells.
+        run_metadata: of a traced ``Session.run``, or several, of which the mean is taken.
+        values: a Recording, of ``tf.view.record``: its values and gradients stand on the edges.
 
     Raises:
         TypeError, ValueError: nothing that can be drawn; an unknown scope; another direction.
@@ -69,8 +82,6 @@ def dot(
     ...     print("float32[?, 3]" in dot(graph).source)
     True
     """
-    from flowgraph.view.digraph import to_digraph
-
     if direction not in ("BT", "TB", "LR", "RL"):
         raise ValueError(f"direction must be BT, TB, LR or RL, got {direction!r}")
     use_in_graphviz_package()
@@ -82,8 +93,10 @@ def dot(
         fold=fold,
         overview=overview,
         max_nodes=max_nodes,
+        fold_blocks=fold_blocks,
     )
-    return to_digraph(picture, direction, title)
+    colouring = make_colouring(picture, colour_by, run_metadata)
+    return to_digraph(picture, direction, title, colouring, values)
 
 
 def save(

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import html
 import math
+import re
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +19,7 @@ from flowgraph.dtypes import DType
 from flowgraph.graph.node import Operation, Tensor
 from flowgraph.graph.site import format_site, source_line
 from flowgraph.shapes import format_dims
+from flowgraph.view.colours import Colouring
 from flowgraph.view.picture import (
     CONSTANT,
     GROUP,
@@ -29,26 +32,12 @@ from flowgraph.view.picture import (
     Edge,
     Picture,
 )
+from flowgraph.view.recording import Recording, value_text
 from flowgraph.view.roles import FORWARD, GRADIENT, INITIAL, UPDATE
 from flowgraph.view.scopes import Scope
 
 if TYPE_CHECKING:
     from graphviz import Digraph
-
-#: Role -> (fill, line).  Told apart by people who see few colours as well.
-ROLE_COLOURS = {
-    FORWARD: ("#DCE9F7", "#2F6CAB"),
-    GRADIENT: ("#FDE5CC", "#C76A12"),
-    UPDATE: ("#DDF1DC", "#35823A"),
-    INITIAL: ("#EEEEEE", "#7F7F7F"),
-    MIXED: ("#ECE6F5", "#6B5796"),
-}
-
-#: Role -> what the legend says.
-ROLE_TEXTS = {
-    FORWARD: "forward", GRADIENT: "gradient", UPDATE: "update", INITIAL: "initialisation",
-    MIXED: "several",
-}  # fmt: skip
 
 #: Kind -> Graphviz node attributes.
 KIND_STYLES = {
@@ -61,7 +50,7 @@ KIND_STYLES = {
 }
 
 _FONT = "Helvetica"
-_MUTED = "#666666"
+_MUTED = "#595959"
 #: Role of the box an edge leads to -> colour.  Forward edges stand out: they are read first.
 _EDGE_COLOURS = {
     FORWARD: "#3C4A5C", GRADIENT: "#D9A066", UPDATE: "#7DB480", INITIAL: "#AAAAAA",
@@ -75,39 +64,62 @@ _TITLE_WIDTH = 22
 _ROOM_ABOVE = '<FONT POINT-SIZE="5"> </FONT><BR/>'
 
 
-def to_digraph(picture: Picture, direction: str = "BT", title: str | None = None) -> Digraph:
+#: Of values and of gradients on edges.
+_VALUE_COLOUR, _FLOW_COLOUR = "#1B5E20", "#C62828"
+
+
+def to_digraph(
+    picture: Picture,
+    direction: str = "BT",
+    title: str | None = None,
+    colouring: Colouring | None = None,
+    recording: Recording | None = None,
+) -> Digraph:
     """The DOT form of ``picture``.
 
     Args:
         direction: where values flow: BT (as TensorBoard draws), TB, LR or RL.
         title: a heading.
+        colouring: what fills tell; default: the roles.
+        recording: values and gradients to write on the edges.
     """
+    style = _Style(direction, colouring or Colouring(), recording)
     import graphviz
 
     graph = graphviz.Digraph("flowgraph")
     graph.attr(
         rankdir=direction, fontname=_FONT, bgcolor="white", nodesep="0.25", ranksep="0.4",
-        label=_heading(picture, title), labelloc="t", fontsize="14", pad="0.2", tooltip=" ",
+        label=_heading(picture, title, style), labelloc="t", fontsize="14", pad="0.2", tooltip=" ",
     )  # fmt: skip
     graph.attr("node", fontname=_FONT, fontsize="11", height="0.3", margin="0.12,0.06")
     graph.attr(
         "edge", fontname=_FONT, fontsize="8", fontcolor=_MUTED,
         arrowsize="0.6", penwidth="0.9",
     )  # fmt: skip
-    _add_scope(graph, picture, picture.top, direction)
+    _add_scope(graph, picture, picture.top, style)
     for edge in picture.edges:
-        graph.edge(_quoted(edge.tail.name), _quoted(edge.head.name), **_edge_attributes(edge))
+        attributes = _edge_attributes(edge, style)
+        graph.edge(_quoted(edge.tail.name), _quoted(edge.head.name), **attributes)
     return graph
 
 
-def _add_scope(graph: Digraph, picture: Picture, scope: Scope, direction: str) -> None:
+@dataclass(frozen=True, slots=True)
+class _Style:
+    """What all nodes and edges of one drawing share."""
+
+    direction: str
+    colouring: Colouring
+    recording: Recording | None
+
+
+def _add_scope(graph: Digraph, picture: Picture, scope: Scope, style: _Style) -> None:
     for box in picture.boxes[scope]:
-        graph.node(_quoted(box.name), **_node_attributes(box))
+        graph.node(_quoted(box.name), **_node_attributes(box, style))
     for inner in scope.scopes.values():
         if inner.is_open:
             with graph.subgraph(name=f"cluster_{inner.name}/") as frame:
-                frame.attr(**_frame_attributes(inner, direction))
-                _add_scope(frame, picture, inner, direction)
+                frame.attr(**_frame_attributes(inner, style.direction))
+                _add_scope(frame, picture, inner, style)
 
 
 def _quoted(name: str) -> str:
@@ -119,21 +131,30 @@ def _quoted(name: str) -> str:
 # ---------------------------------------------------------------------------------------- labels
 
 
-def _heading(picture: Picture, title: str | None) -> str:
-    """The title and, where there are several roles, what the colours mean: an HTML label."""
-    roles = {box.role for box in picture.all_boxes()}
+def _heading(picture: Picture, title: str | None, style: _Style) -> str:
+    """The title and what the colours mean: an HTML label."""
     rows = []
+    swatches = style.colouring.legend(picture.all_boxes())
     if title:
         rows.append(f'<TR><TD COLSPAN="20"><B>{html.escape(title)}</B></TD></TR>')
-    if len(roles) > 1:
+    if swatches:
         cells = []
-        for role, (fill, line) in ROLE_COLOURS.items():
-            if role in roles:
-                cells.append(
-                    f'<TD BGCOLOR="{fill}" COLOR="{line}" BORDER="1" WIDTH="14" HEIGHT="10"> </TD>'
-                    f'<TD><FONT POINT-SIZE="10">{ROLE_TEXTS[role]}</FONT></TD>'
-                )
+        for (fill, line), text in swatches:
+            cells.append(
+                f'<TD BGCOLOR="{fill}" COLOR="{line}" BORDER="1" WIDTH="14" HEIGHT="10"> </TD>'
+            )
+            if text:
+                cells.append(f'<TD><FONT POINT-SIZE="10">{html.escape(text)}</FONT></TD>')
         rows.append(f"<TR>{''.join(cells)}</TR>")
+    if style.recording is not None:
+        text = f'<FONT POINT-SIZE="10" COLOR="{_VALUE_COLOUR}">value</FONT>'
+        if style.recording.target is not None:
+            target = html.escape(style.recording.target.op.name)
+            text += (
+                f'<FONT POINT-SIZE="10" COLOR="{_FLOW_COLOUR}">'
+                f"   {_FLOW_SIGN} gradient of {target}</FONT>"
+            )
+        rows.append(f'<TR><TD COLSPAN="20">{text}</TD></TR>')
     if not rows:
         return ""
     return f'<<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="4">{"".join(rows)}</TABLE>>'
@@ -170,13 +191,15 @@ def _notes(box: Box) -> list[str]:
     """The small lines below a node's title."""
     op = box.op
     if op is None:
+        if box.alike:
+            return [f"{len(box.alike)} alike, {len(box.ops) // len(box.alike)} operations each"]
         return [f"{len(box.ops)} operations"]
     if box.kind in (VARIABLE, PLACEHOLDER):
         return [_spec(op.outputs[0])]
     if box.kind == CONSTANT:
         value = _short_value(op)
         return [value] if value else []
-    notes = []
+    notes = [f"{len(box.alike)} alike"] if box.alike else []
     if box.kind == GROUP and box.role == INITIAL and op._control_inputs:
         notes.append(f"initialises {len(op._control_inputs)} variables")
     elif box.title.rpartition("/")[2].rstrip("_0123456789") != op.type:
@@ -192,23 +215,27 @@ def _short_value(op: Operation) -> str:
     value = op.attrs.get("value")
     if not isinstance(value, np.ndarray) or value.size > 6:
         return _spec(op.outputs[0])
-    text = np.array2string(value, separator=", ", formatter={"float_kind": _short_float})
+    text = value_text(value)
     return text if len(text) <= 24 else _spec(op.outputs[0])
-
-
-def _short_float(number: Any) -> str:
-    return repr(float(f"{number:.5g}"))
 
 
 # -------------------------------------------------------------------------------------- attributes
 
 
-def _node_attributes(box: Box) -> dict[str, str]:
-    fill, line = ROLE_COLOURS[box.role]
+def _node_attributes(box: Box, style: _Style) -> dict[str, str]:
+    fill, line = style.colouring.colours(box)
+    notes = [*_notes(box), *style.colouring.notes(box)]
+    title = _alike_title(box.title, box.alike)
+    label = _label(title, notes, bold=box.kind == SCOPE, low=box.kind == VARIABLE)
+    if style.recording is not None and box.op is not None:
+        ends = [t for t in box.op.outputs if not t._consumers]
+        for text in _recorded(ends, [], style.recording):
+            label = f'{label[:-1]}<BR/><FONT POINT-SIZE="8.5">{text}</FONT>>'
+    by_role = type(style.colouring) is Colouring
     return {
         **KIND_STYLES[box.kind],
-        "label": _label(box.title, _notes(box), bold=box.kind == SCOPE, low=box.kind == VARIABLE),
-        "fillcolor": "white" if box.kind == CONSTANT else fill,
+        "label": label,
+        "fillcolor": "white" if box.kind == CONSTANT and by_role else fill,
         "color": line,
         "tooltip": _plain("\n".join(_node_tooltip(box))),
     }
@@ -216,15 +243,17 @@ def _node_attributes(box: Box) -> dict[str, str]:
 
 def _frame_attributes(scope: Scope, direction: str) -> dict[str, str]:
     fill = _FRAME_FILLS[min(scope.depth, len(_FRAME_FILLS)) - 1]
+    notes = [f"{len(scope.alike)} alike"] if scope.alike else []
+    title = _alike_title(scope.title, scope.alike)
     return {
-        "label": _label(scope.title, [], bold=True), "labeljust": "l", "fontsize": "11",
+        "label": _label(title, notes, bold=True), "labeljust": "l", "fontsize": "11",
         "style": "rounded,filled", "fillcolor": fill, "color": "#B5BCC9", "margin": "10",
         "labelloc": "b" if direction == "BT" else "t",
         "tooltip": _plain(f"{scope.name}/  {len(scope.all_ops())} nodes"),
     }  # fmt: skip
 
 
-def _edge_attributes(edge: Edge) -> dict[str, str]:
+def _edge_attributes(edge: Edge, style: _Style) -> dict[str, str]:
     attributes = {"tooltip": _plain(_edge_tooltip(edge)), "color": _EDGE_COLOURS[edge.head.role]}
     if edge.tail.role == edge.head.role == FORWARD:
         attributes["weight"] = _FORWARD_WEIGHT
@@ -232,6 +261,8 @@ def _edge_attributes(edge: Edge) -> dict[str, str]:
     if leaves_forward and edge.head.kind == SCOPE:
         # Every layer has such lines; they must not drown the forward part.
         attributes |= {"color": attributes["color"] + "90", "weight": "0"}
+    if edge.is_back:
+        attributes |= {"constraint": "false", "penwidth": "1.6"}
     if not edge.tensors:
         return attributes | {"style": "dashed", "arrowhead": "vee"}
     specs = Counter(_spec(tensor) for tensor in edge.tensors)
@@ -243,7 +274,12 @@ def _edge_attributes(edge: Edge) -> dict[str, str]:
         text = f"{count} tensors"
     if not (leaves_forward and edge.head.kind == SCOPE):
         attributes |= {"label": f" {text} ", "labeltooltip": attributes["tooltip"]}
-    if count > 1:
+        if style.recording is not None:
+            lines = [html.escape(text), *_recorded(edge.tensors, edge.uses, style.recording)]
+            attributes["label"] = f"<{'<BR/>'.join(lines)}>"
+    if edge.is_back:
+        attributes["label"] = f" to the next: {text} "
+    elif count > 1:
         attributes["penwidth"] = f"{0.9 + 0.5 * math.log2(count):.1f}"
     if edge.writes:
         attributes["dir"] = "both"
@@ -283,6 +319,37 @@ def _edge_tooltip(edge: Edge) -> str:
     if edge.controls:
         lines.append(f"and {edge.controls} control dependencies")
     return "\n".join(lines) + f"\n-> {edge.head.name}"
+
+
+def _alike_title(title: str, names: list[str]) -> str:
+    """``layer_0 ... layer_19``; of long names only what is common: ``update_layer_*/w``."""
+    if len(title) > _TITLE_WIDTH and names:
+        return re.sub(r"\d+", "*", title)
+    return f"{title} ... {names[-1][len(names[0]) - len(title) :]}" if names else title
+
+
+#: Stands before what flows back.
+_FLOW_SIGN = "\u2190"
+
+
+def _recorded(
+    tensors: list[Tensor], uses: list[tuple[Operation, int]], recording: Recording
+) -> list[str]:
+    """Value and gradient of the one tensor of an edge, as HTML; nothing for bundles."""
+    if len(set(tensors)) != 1:
+        return []
+    lines = []
+    tensor = tensors[0]
+    if tensor in recording.values:
+        text = html.escape(value_text(recording.values[tensor]))
+        lines.append(f'<FONT COLOR="{_VALUE_COLOUR}">{text}</FONT>')
+    flows = [recording.flows[use] for use in uses if use in recording.flows]
+    if not uses and tensor in recording.gradients:
+        flows = [recording.gradients[tensor]]
+    if flows and len({flow.shape for flow in flows}) == 1:
+        text = html.escape(value_text(np.sum(flows, axis=0, dtype=flows[0].dtype)))
+        lines.append(f'<FONT COLOR="{_FLOW_COLOUR}">{_FLOW_SIGN} {text}</FONT>')
+    return lines
 
 
 def _plain(text: str) -> Any:

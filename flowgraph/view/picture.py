@@ -20,6 +20,7 @@ from flowgraph.graph.core import Graph
 from flowgraph.graph.default import get_default_graph
 from flowgraph.graph.node import Operation, Tensor
 from flowgraph.view.fold import owners
+from flowgraph.view.repeats import Blocks, crosses, fold_repeats, fold_series
 from flowgraph.view.roles import GRADIENT, INITIAL, UPDATE, is_variable, roles_of
 from flowgraph.view.scopes import (
     Scope,
@@ -29,6 +30,7 @@ from flowgraph.view.scopes import (
     merge_chains,
     set_open,
     shown_name,
+    visible_count,
 )
 
 #: Kinds of Box.
@@ -46,6 +48,7 @@ class Box:
 
     name: the operation's or, with a final slash, the scope's; unique.   title: what it shows.
     op: the operation it stands for, None for a closed scope.   ops: all that is drawn in it.
+    alike: of a box that stands for several scopes or operations: their names.
     """
 
     name: str
@@ -54,6 +57,7 @@ class Box:
     role: str
     op: Operation | None
     ops: list[Operation] = field(default_factory=list)
+    alike: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True, eq=False)
@@ -62,7 +66,8 @@ class Edge:
 
     tensors: one entry per input that it stands for; empty for pure control dependencies.
     controls: number of control dependencies.   writes: True when a variable is handed on to be
-    changed.
+    changed.   uses: for each tensor the operation and the number of the input.
+    is_back: it leads from one of several blocks that are drawn as one to the next of them.
     """
 
     tail: Box
@@ -70,6 +75,8 @@ class Edge:
     tensors: list[Tensor] = field(default_factory=list)
     controls: int = 0
     writes: bool = False
+    uses: list[tuple[Operation, int]] = field(default_factory=list)
+    is_back: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -94,6 +101,7 @@ def make_picture(
     fold: bool = True,
     overview: bool = False,
     max_nodes: int = 300,
+    fold_blocks: bool | None = None,
 ) -> Picture:
     """The Picture of a graph or of what some fetches need; arguments as of view.dot."""
     ops = operations_of(what)
@@ -104,6 +112,13 @@ def make_picture(
     if fold:
         # `gradients/Relu_grad/ReluGrad` and `Adam/update_W/ApplyAdam` need no frames of their own.
         merge_chains(top, lambda op: roles[op] in (GRADIENT, UPDATE))
+    blocks: Blocks = {}
+    alike: dict[Operation, list[str]] = {}
+    if fold_blocks or (
+        fold_blocks is None and depth is None and fold and visible_count(top) > max_nodes
+    ):
+        blocks = fold_repeats(top, owner, [*opened, *closed])
+        alike = fold_series(top, owner, roles)
     if overview:
         for scope in top.walk():
             scope.is_machinery = _common_role(scope, roles) in (GRADIENT, UPDATE)
@@ -113,8 +128,8 @@ def make_picture(
         close_below(top, depth)
     set_open(top, opened, is_open=True)
     set_open(top, closed, is_open=False)
-    boxes, box_of = _make_boxes(top, ops, owner, roles)
-    return Picture(top, boxes, _make_edges(ops, box_of, roles, fold))
+    boxes, box_of = _make_boxes(top, ops, owner, roles, alike)
+    return Picture(top, boxes, _make_edges(ops, box_of, roles, fold, blocks))
 
 
 def operations_of(what: Any) -> list[Operation]:
@@ -202,6 +217,7 @@ def _make_boxes(
     ops: Sequence[Operation],
     owner: Mapping[Operation, Operation],
     roles: Mapping[Operation, str],
+    alike: Mapping[Operation, list[str]],
 ) -> tuple[dict[Scope, list[Box]], dict[Operation, Box]]:
     members: dict[Operation, list[Operation]] = {}
     for op in ops:
@@ -221,14 +237,18 @@ def _make_boxes(
             name = shown_name(op)
             title = name[len(scope.name) + 1 :] if scope.name else name
             title = title or name.rpartition("/")[2]
-            add(scope, Box(op.name, title, _kind_of(op), roles[op], op, members[op]))
+            kind, same = _kind_of(op), alike.get(op, [])
+            add(scope, Box(op.name, title, kind, roles[op], op, members[op], same))
         for inner in scope.scopes.values():
             if inner.is_open:
                 waiting.append(inner)
                 continue
             inside = [op for head in inner.all_ops() for op in members[head]]
             role = _common_role(inner, roles)
-            add(scope, Box(inner.name + "/", inner.title, SCOPE, role, None, inside))
+            add(
+                scope,
+                Box(inner.name + "/", inner.title, SCOPE, role, None, inside, inner.alike),
+            )
     return boxes, box_of
 
 
@@ -256,6 +276,7 @@ def _make_edges(
     box_of: Mapping[Operation, Box],
     roles: Mapping[Operation, str],
     fold: bool,
+    blocks: Blocks,
 ) -> list[Edge]:
     edges: list[Edge] = []
     bundles: dict[tuple[Any, ...], Edge] = {}
@@ -264,23 +285,25 @@ def _make_edges(
         tail, head = box_of[before], box_of[after]
         if tail is head:
             return None
+        is_back = crosses(before, after, blocks)
         if SCOPE in (tail.kind, head.kind):
             kind = ""  # one line, whatever it carries
         elif len(tail.ops) == len(head.ops) == 1:
             edges.append(Edge(tail, head))
             return edges[-1]
-        found = bundles.get((tail, head, kind))
+        found = bundles.get((tail, head, kind, is_back))
         if found is None:
-            found = bundles[tail, head, kind] = Edge(tail, head)
+            found = bundles[tail, head, kind, is_back] = Edge(tail, head, is_back=is_back)
             edges.append(found)
         return found
 
     for op in ops:
-        for tensor in _flowing_in(op, box_of):
+        for number, tensor in enumerate(_flowing_in(op, box_of)):
             writes = tensor.dtype.is_ref and op.type != "Identity"
             found = edge(tensor.op, op, "writes" if writes else "reads")
             if found is not None:
                 found.tensors.append(tensor)
+                found.uses.append((op, number))
                 found.writes |= writes
         for before in op._control_inputs:
             if fold and roles[op] == INITIAL and op.type == "NoOp":

@@ -119,9 +119,7 @@ def _mark_updates(neighbours: Neighbours, role: dict[Operation, str]) -> None:
     # Learning rates, Adam's beta powers and scaled gradients exist for the updates alone.
     for op in reversed(neighbours.ops):
         after = [
-            n
-            for n in neighbours.after[op]
-            if role[n] != INITIAL and not _is_unused(n, neighbours)
+            n for n in neighbours.after[op] if role[n] != INITIAL and not _is_unused(n, neighbours)
         ]
         if (
             role[op] == FORWARD

@@ -26,7 +26,7 @@ class Scope:
 
     A closed scope is drawn as one box.  ``title`` is what the frame or box shows.
     ``is_machinery``: whatever the depth, it is closed (what tf.gradients and optimizers made, in an
-    overview).
+    overview).   ``alike``: names of the scopes it stands for, when it stands for several.
     """
 
     name: str
@@ -37,6 +37,7 @@ class Scope:
     ops: list[Operation] = field(default_factory=list)
     is_open: bool = True
     is_machinery: bool = False
+    alike: list[str] = field(default_factory=list)
 
     def walk(self) -> Iterator[Scope]:
         """This scope and those below it, outer ones first."""
