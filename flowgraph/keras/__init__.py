@@ -13,24 +13,34 @@ from flowgraph.keras import (
     activations,
     backend,
     constraints,
+    engine,
     initializers,
     losses,
     metrics,
+    models,
     preprocessing,
     regularizers,
     utils,
 )
+from flowgraph.keras.engine.input_layer import Input
+from flowgraph.keras.engine.model import Model
+from flowgraph.keras.engine.sequential import Sequential
 
 #: The Keras release whose API this is.
 __version__ = "2.2.4"
 
 __all__ = [
+    "Input",
+    "Model",
+    "Sequential",
     "activations",
     "backend",
     "constraints",
+    "engine",
     "initializers",
     "losses",
     "metrics",
+    "models",
     "preprocessing",
     "regularizers",
     "utils",

@@ -1,0 +1,30 @@
+"""keras.engine: layers, models made of them, and their training.
+
+Read in this order: node.py, base_layer.py, input_layer.py, topology.py, network.py, sequential.py.
+"""
+
+from flowgraph.keras.engine import base_layer, input_layer, network, sequential, training
+from flowgraph.keras.engine.base_layer import InputSpec, Layer, Node
+from flowgraph.keras.engine.input_layer import Input, InputLayer
+from flowgraph.keras.engine.model import Model
+from flowgraph.keras.engine.network import Network
+from flowgraph.keras.engine.sequential import Sequential
+
+#: Where Keras programs find the class.
+training.Model = Model  # type: ignore[attr-defined]
+
+__all__ = [
+    "Input",
+    "InputLayer",
+    "InputSpec",
+    "Layer",
+    "Model",
+    "Network",
+    "Node",
+    "Sequential",
+    "base_layer",
+    "input_layer",
+    "network",
+    "sequential",
+    "training",
+]
