@@ -39,7 +39,7 @@ ROWS = [
     "keras",
     "contrib",
     "view profile datasets debug",
-    "training_loop",
+    "training_loop saved_model",
 ]
 ROW_OF = {name: number for number, row in enumerate(ROWS) for name in row.split()}
 

@@ -19,7 +19,7 @@ from flowgraph.graph.contexts import Context
 from flowgraph.graph.core import Graph
 from flowgraph.graph.export import export
 from flowgraph.graph.node import Operation
-from flowgraph.graph.opdef import OPDEFS, WRITE
+from flowgraph.graph.opdef import OPDEFS, REQUIRED, WRITE
 from flowgraph.platform.file_io import path_of
 from flowgraph.platform.versions import GRAPH_DEF_VERSION, GRAPH_DEF_VERSION_MIN_CONSUMER
 from flowgraph.protos.graphs import AttrValue, GraphDef, NameAttrList, NodeDef
@@ -164,6 +164,16 @@ def _uses(variable: Operation) -> Iterator[Operation]:
 def _has_bodies(op: Operation) -> bool:
     """True for branches and loops; the datasets of tf.data are no bodies: their names suffice."""
     return any(isinstance(value, Context) for value in op.attrs.values())
+
+
+def strip_default_attrs(message: GraphDef) -> None:
+    """Remove the attrs that have their default values, of op types that are known here."""
+    for node in message.node:
+        opdef = OPDEFS.get(node.op)
+        for name, spec in opdef.signature.attrs.items() if opdef is not None else ():
+            if spec.default is not REQUIRED and name in node.attr:
+                if node.attr[name] == attr_value(spec.kind, spec.default):
+                    del node.attr[name]
 
 
 @export("train.write_graph", "io.write_graph")

@@ -22,7 +22,9 @@ from flowgraph.graph.default import get_default_graph, name_scope
 from flowgraph.graph.export import export
 from flowgraph.graph.node import Operation, Tensor
 from flowgraph.graph.opdef import OPDEFS, REQUIRED, OpDef
+from flowgraph.platform.versions import GRAPH_DEF_VERSION
 from flowgraph.protos.graphs import AttrValue, GraphDef, NodeDef
+from flowgraph.protos.resource_variables import with_plain_variables
 from flowgraph.protos.tensors import array_of, dims_of
 
 #: Attrs that releases after 1.15 write and that mean 1.15's behaviour with this value.  Any other
@@ -64,8 +66,8 @@ def import_graph_def(
     Raises:
         TypeError: ``graph_def`` is no GraphDef, or an argument no dict or list of names.
         NotFoundError: op types that are not known here; all are named, with their nodes.
-        ValueError: an input, or a name of ``input_map`` or ``return_elements``, is not there; a
-            node does not fit its op type, or is its own input.
+        ValueError: the graph is for later versions; an input, or a name of ``input_map`` or
+            ``return_elements``, is not there; a node does not fit its op type, or is its own input.
 
     >>> with tf.Graph().as_default() as first:
     ...     _ = tf.square(tf.placeholder(tf.float32, name="x"), name="y")
@@ -82,7 +84,9 @@ def import_graph_def(
     wanted = [] if return_elements is None else list(return_elements)
     if isinstance(return_elements, str) or not all(isinstance(item, str) for item in wanted):
         raise TypeError("return_elements must be a list of names")
-    _check_types(message.node)
+    _check_versions(message)
+    nodes = with_plain_variables(message.node)
+    _check_types(nodes)
     graph = get_default_graph()
     with name_scope(name, "import", list(mapped.values())) as scope:
         if any(not isinstance(_element(value), (Tensor, Operation)) for value in mapped.values()):
@@ -93,7 +97,7 @@ def import_graph_def(
                 mapped = {key: _as_element(value) for key, value in mapped.items()}
         mapped = {_key(key): _element(value) for key, value in mapped.items()}
         maker = _Importer(graph, scope or "", mapped, _produced(producer_op_list), message)
-        maker.make(message.node)
+        maker.make(nodes)
         elements = [maker.returned(item) for item in wanted]
     unused = sorted(set(mapped) - maker.used)
     if unused:
@@ -146,6 +150,18 @@ def _check_types(nodes: Iterable[NodeDef]) -> None:
             None, None, f"Op type not registered: the graph has {len(unknown)} op type(s) that "
             f"cannot be imported, each here with its nodes:{''.join(lines)}",
         )  # fmt: skip
+
+
+def _check_versions(message: GraphDef) -> None:
+    """The graph may be read by this version."""
+    versions = message.versions
+    if versions.min_consumer > GRAPH_DEF_VERSION:
+        raise ValueError(
+            f"GraphDef min consumer version {versions.min_consumer} above current version "
+            f"{GRAPH_DEF_VERSION}: it was written by a later release, for later ones only"
+        )
+    if GRAPH_DEF_VERSION in versions.bad_consumers:
+        raise ValueError(f"GraphDef disallows consumer version {GRAPH_DEF_VERSION}")
 
 
 def _produced(op_list: Any) -> dict[tuple[str, str], bytes]:

@@ -1,6 +1,7 @@
-"""MetaGraphDef: a graph, its collections and the settings of its Saver; ``.meta`` files hold one.
+"""MetaGraphDef: a graph, its collections and the settings of its Saver; ``.meta`` files hold one,
+and a SavedModel several.
 
-Read next: graphs.py; saving/meta_graphs.py (who writes and reads them).
+Read next: graphs.py; saving/meta_graphs.py and saved_model/ (who writes and reads them).
 """
 
 from __future__ import annotations
@@ -46,14 +47,24 @@ class VariableDef(Message):
         """)
 
 
+class AnyMessage(Message):
+    """A message of any kind, as bytes: protocol buffers' ``Any``."""
+
+    FIELDS = declare("""
+        type_url 1 string
+        value    2 bytes
+        """)
+
+
 class CollectionDef(Message):
-    """A collection: names of nodes, bytes (texts, variables), integers or floats."""
+    """A collection: names of nodes, bytes (texts, variables), integers, floats or messages."""
 
     FIELDS = declare("""
         node_list  1 CollectionDef.NodeList  oneof kind
         bytes_list 2 CollectionDef.BytesList oneof kind
         int64_list 3 CollectionDef.Int64List oneof kind
         float_list 4 CollectionDef.FloatList oneof kind
+        any_list   5 CollectionDef.AnyList   oneof kind
         """)
 
     class NodeList(Message):
@@ -76,16 +87,31 @@ class CollectionDef(Message):
 
         FIELDS = declare("value 1 repeated float")
 
+    class AnyList(Message):
+        """Messages of any kind."""
+
+        FIELDS = declare("value 1 repeated AnyMessage")
+
 
 @export("TensorInfo")
 class TensorInfo(Message):
-    """Name, dtype and shape of a tensor."""
+    """Name (or names, of a sparse tensor), dtype and shape of a tensor."""
 
     FIELDS = declare("""
         name         1 string oneof encoding
+        coo_sparse   4 TensorInfo.CooSparse oneof encoding
         dtype        2 enum:DataType
         tensor_shape 3 TensorShapeProto
         """)
+
+    class CooSparse(Message):
+        """The tensors that a sparse tensor is made of."""
+
+        FIELDS = declare("""
+            values_tensor_name      1 string
+            indices_tensor_name     2 string
+            dense_shape_tensor_name 3 string
+            """)
 
 
 class SignatureDef(Message):
@@ -95,6 +121,15 @@ class SignatureDef(Message):
         inputs      1 map string TensorInfo
         outputs     2 map string TensorInfo
         method_name 3 string
+        """)
+
+
+class AssetFileDef(Message):
+    """A file beside a graph, and the tensor with its path."""
+
+    FIELDS = declare("""
+        tensor_info 1 TensorInfo
+        filename    2 string
         """)
 
 
@@ -113,6 +148,7 @@ class MetaGraphDef(Message):
         saver_def      3 SaverDef
         collection_def 4 map string CollectionDef
         signature_def  5 map string SignatureDef
+        asset_file_def 6 repeated AssetFileDef
         """)
 
     class MetaInfoDef(Message):
@@ -126,3 +162,12 @@ class MetaGraphDef(Message):
             tensorflow_git_version   6 string
             stripped_default_attrs   7 bool
             """)
+
+
+class SavedModel(Message):
+    """Graphs that share variables and assets: what ``saved_model.pb`` holds."""
+
+    FIELDS = declare("""
+        saved_model_schema_version 1 int64
+        meta_graphs                2 repeated MetaGraphDef
+        """)

@@ -61,7 +61,7 @@ def run_instr(instr: Instr, window: Window) -> dict[Value, np.ndarray]:
                 known[value] = window(operand)
             elif const is not None:
                 known[value] = const
-            elif value.node.opdef is None:
+            elif value.node.opdef is None or value.node.writes:
                 # A variable that is written blindly: no kernel looks at its old value.
                 known[value] = np.zeros(value.sizes, value.dtype.np)
             else:

@@ -12,11 +12,9 @@ from flowgraph.graph.core import Graph
 from flowgraph.graph.default import GraphKeys, get_default_graph
 from flowgraph.graph.export import export
 from flowgraph.ops.variables import Variable
-from flowgraph.platform.file_io import file_errors, path_of
 from flowgraph.protos.importing import import_graph_def
 from flowgraph.protos.meta_graphs import MetaGraphDef, VariableDef
-from flowgraph.protos.wire import DecodeError
-from flowgraph.saving.files import read_whole
+from flowgraph.protos.reading import read_message
 from flowgraph.saving.saver import Saver
 
 #: Collections whose bytes are variables.
@@ -50,7 +48,7 @@ def import_meta_graph(
         ``return_elements`` a pair of it and the list of these.
 
     Raises:
-        ValueError: the file holds no MetaGraphDef in bytes.
+        ValueError: the file holds no MetaGraphDef, in bytes or text.
         NotFoundError: there is no such file, or op types are not known here.
 
     >>> import os, tempfile
@@ -90,13 +88,7 @@ def _message(given: Any) -> MetaGraphDef:
         return given
     if type(given).__name__ == "MetaGraphDef":  # of Google's classes
         return MetaGraphDef.FromString(given.SerializeToString())
-    path = path_of(given)
-    with file_errors(path):
-        data = read_whole(path)
-    try:
-        return MetaGraphDef.FromString(data)
-    except DecodeError as error:
-        raise ValueError(f"{path!r} holds no MetaGraphDef in bytes: {error}") from None
+    return read_message(given, MetaGraphDef)
 
 
 def _import_collections(graph: Graph, meta: MetaGraphDef, prefix: str) -> None:
@@ -117,9 +109,7 @@ def _import_collections(graph: Graph, meta: MetaGraphDef, prefix: str) -> None:
 
 
 def _variable(graph: Graph, said: VariableDef, prefix: str) -> Variable:
-    """The Variable whose operations are in the graph."""
-    if said.is_resource:
-        raise NotImplementedError(f"{said.variable_name!r} is a resource variable")
+    """The Variable whose operations are in the graph; resource variables have become plain."""
     made = object.__new__(Variable)
     made._trainable, made._constraint, made._caching_device = said.trainable, None, None
     made._synchronization = made._aggregation = None

@@ -12,13 +12,14 @@ from __future__ import annotations
 import contextlib
 import glob
 import os
-import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 
 from flowgraph.errors import NotFoundError
 from flowgraph.graph.export import export
+from flowgraph.platform import tf_logging as logging
 from flowgraph.platform.file_io import path_of
+from flowgraph.protos import text_format
 from flowgraph.protos.message import Message, declare
 from flowgraph.saving import bundle, safetensors_file
 from flowgraph.saving.files import read_whole, write_whole
@@ -34,37 +35,6 @@ class CheckpointState(Message):
         all_model_checkpoint_timestamps 3 repeated double
         last_preserved_timestamp        4 double
         """)
-
-
-_LINE = re.compile(r'\s*(\w+)\s*:\s*("(?:[^"\\]|\\.)*"|[^\s"]+)')
-_ESCAPE = re.compile(rb"\\([0-7]{1,3}|x[0-9a-fA-F]{1,2}|.)", re.DOTALL)
-_LETTERS = {b"n": b"\n", b"t": b"\t", b"r": b"\r"}
-
-
-def _unquoted(text: str) -> str:
-    def plain(match: re.Match[bytes]) -> bytes:
-        code = match[1]
-        if code[:1].isdigit():
-            return bytes([int(code, 8) & 255])
-        if code[:1] == b"x" and len(code) > 1:
-            return bytes([int(code[1:], 16)])
-        return _LETTERS.get(code, code)
-
-    return _ESCAPE.sub(plain, text[1:-1].encode()).decode("utf-8", "replace")
-
-
-def _parsed(text: str) -> CheckpointState:
-    state = CheckpointState()
-    for name, value in _LINE.findall(text):
-        if name == "model_checkpoint_path":
-            state.model_checkpoint_path = _unquoted(value)
-        elif name == "all_model_checkpoint_paths":
-            state.all_model_checkpoint_paths.append(_unquoted(value))
-        elif name == "all_model_checkpoint_timestamps":
-            state.all_model_checkpoint_timestamps.append(float(value))
-        elif name == "last_preserved_timestamp":
-            state.last_preserved_timestamp = float(value)
-    return state
 
 
 def _state_path(directory: str, latest_filename: str | None) -> str:
@@ -150,7 +120,7 @@ def update_checkpoint_state(
 def get_checkpoint_state(
     checkpoint_dir: str, latest_filename: str | None = None
 ) -> CheckpointState | None:
-    """What the file ``checkpoint`` of a directory says; None when there is none.
+    """What the file ``checkpoint`` of a directory says; None when there is none to be read.
 
     Args:
         checkpoint_dir: the directory.
@@ -160,10 +130,14 @@ def get_checkpoint_state(
         A CheckpointState whose paths begin with ``checkpoint_dir`` where they were relative.
     """
     try:
-        text = read_whole(_state_path(checkpoint_dir, latest_filename)).decode("utf-8", "replace")
+        text = read_whole(_state_path(checkpoint_dir, latest_filename))
     except NotFoundError:
         return None
-    state = _parsed(text)
+    try:
+        state = text_format.Parse(text, CheckpointState(), allow_unknown_field=True)
+    except text_format.ParseError as error:
+        logging.warning("%s: %s", _state_path(checkpoint_dir, latest_filename), error)
+        return None
     if not state.model_checkpoint_path:
         return None
 

@@ -75,6 +75,34 @@ def write(folder):
                 np.savez(path, x=x, y=before, losses=losses)
 
 
+def saved_models(folder):
+    """Each model as a SavedModel, with plain and with resource variables, in bytes and text."""
+    tf.disable_v2_behavior()
+    for name, model in MODELS.items():
+        for kind in ("plain", "resource"):
+            with tf.Graph().as_default(), tf.Session() as session:
+                tf.get_variable_scope().set_use_resource(kind == "resource")
+                x = model()
+                tf.global_variables_initializer()
+                session.run("init")
+                get = session.graph.get_tensor_by_name
+                signature = tf.saved_model.predict_signature_def(
+                    {"x": get("x:0")}, {"y": get("y:0")}
+                )
+                place = os.path.join(folder, f"{name}-{kind}")
+                builder = tf.saved_model.Builder(place)
+                builder.add_meta_graph_and_variables(
+                    session, ["serve"], {"serving_default": signature},
+                    strip_default_attrs=kind == "resource",
+                )  # fmt: skip
+                builder.save(as_text=name == "mlp")
+                y, losses = session.run("y:0", {"x:0": x}), []
+                for _ in range(5):
+                    session.run("step", {"x:0": x})
+                    losses.append(session.run("loss:0", {"x:0": x}))
+                np.savez(place, x=x, y=y, losses=losses)
+
+
 def run(folder):
     """Imports every graph; its init, y, three steps, loss."""
     tf.disable_v2_behavior()
@@ -96,6 +124,14 @@ def run(folder):
                     session.run("step", feed)
                 answer["loss"] = session.run("loss:0", feed)
         np.savez(path[:-3] + ".answer", **answer)
+    for path in sorted(glob.glob(os.path.join(folder, "*", "saved_model.pb*"))):
+        place = os.path.dirname(path)
+        with tf.Graph().as_default(), tf.Session() as session:
+            meta = tf.saved_model.load(session, ["serve"], place)
+            signature = meta.signature_def["serving_default"]
+            feeds = {signature.inputs[k].name: v for k, v in np.load(place + ".npz").items()}
+            y = session.run({k: v.name for k, v in signature.outputs.items()}, feeds)
+            np.savez(place + ".answer", **y)
     for path in sorted(glob.glob(os.path.join(folder, "*.meta"))):
         with tf.Graph().as_default(), tf.Session() as session:
             saver = tf.train.import_meta_graph(path)

@@ -149,3 +149,47 @@ def test_our_saved_models_are_restored_there(tmp_path):
     answer = np.load(f"{path}.answer.npz")
     np.testing.assert_allclose(answer["y"], y, rtol=2e-5, atol=1e-6)
     assert list(answer["names"]) == names
+
+
+@pytest.fixture(scope="module")
+def their_saved_models(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("saved_models")
+    worker("saved_models", folder)
+    return folder
+
+
+@pytest.mark.parametrize("kind", ["plain", "resource"])
+@pytest.mark.parametrize("model", ["mlp", "conv"])
+def test_saved_models_in_directories_run_here(their_saved_models, model, kind):
+    place = their_saved_models / f"{model}-{kind}"
+    known = np.load(f"{place}.npz")
+    with tf.Graph().as_default(), tf.Session() as session:
+        meta = tf.saved_model.loader.load(session, ["serve"], str(place))
+        signature = meta.signature_def["serving_default"]
+        feed = {signature.inputs["x"].name: known["x"]}
+        y = session.run(signature.outputs["y"].name, feed)
+        np.testing.assert_allclose(y, known["y"], rtol=2e-5, atol=1e-6)
+        for loss in known["losses"]:
+            session.run("step", feed)
+            np.testing.assert_allclose(session.run("loss:0", feed), loss, rtol=1e-4)
+
+
+@pytest.mark.parametrize("model", [mlp, conv])
+@pytest.mark.parametrize("as_text", [False, True])
+def test_our_saved_models_in_directories_run_there(tmp_path, model, as_text):
+    with tf.Graph().as_default() as graph, tf.Session() as session:
+        x = model()
+        session.run(tf.global_variables_initializer())
+        session.run("step", {"x:0": x})
+        inputs, outputs = ({k: graph.get_tensor_by_name(f"{k}:0")} for k in "xy")
+        signature = tf.saved_model.predict_signature_def(inputs, outputs)
+        builder = tf.saved_model.builder.SavedModelBuilder(str(tmp_path / "m"))
+        builder.add_meta_graph_and_variables(
+            session, ["serve"], {"serving_default": signature}, strip_default_attrs=as_text
+        )
+        builder.save(as_text=as_text)
+        y = session.run("y:0", {"x:0": x})
+    np.savez(tmp_path / "m.npz", x=x)
+    worker("run", tmp_path)
+    answer = np.load(tmp_path / "m.answer.npz")
+    np.testing.assert_allclose(answer["y"], y, rtol=2e-5, atol=1e-6)

@@ -97,7 +97,11 @@ def test_files(tmp_path) -> None:
         assert tf.MetaGraphDef.FromString((tmp_path / "g.meta").read_bytes()) == meta
         tf.train.export_meta_graph(path, as_text=True)
         assert (tmp_path / "g.meta").read_text() == str(meta)
-        with pytest.raises(ValueError, match="no MetaGraphDef in bytes"):
+        with tf.Graph().as_default() as again:
+            tf.train.import_meta_graph(path)
+            assert list(again.as_graph_def().node) == list(meta.graph_def.node)
+        (tmp_path / "g.meta").write_bytes(b"\x0a\xff")
+        with pytest.raises(ValueError, match="holds no MetaGraphDef"):
             tf.train.import_meta_graph(path)
         with pytest.raises(tf.errors.NotFoundError):
             tf.train.import_meta_graph(str(tmp_path / "nothing"))

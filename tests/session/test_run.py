@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import flowgraph as tf
+from flowgraph import config
 
 
 @pytest.fixture(autouse=True)
@@ -253,6 +254,16 @@ def test_an_old_version_outlives_its_overwriting():
         np.testing.assert_array_equal(d, [1, 1, 1])
         np.testing.assert_array_equal(o, [1, 2, 3])
         np.testing.assert_array_equal(r, [[1, 2, 3]])
+
+
+@pytest.mark.parametrize("target", ["cpu", "reference"])
+def test_a_write_over_a_write(target):
+    v = tf.Variable(1.0)
+    both = tf.group(v.initializer, v.assign(3.0))
+    with config.override(TARGET=target), tf.Session() as sess:
+        for _ in range(2):
+            sess.run(both)
+            assert sess.run(v) == 3.0
 
 
 def test_writes_in_creation_order():

@@ -1,0 +1,80 @@
+"""GraphDefs with resource variables, rewritten to the plain ones that are here.
+
+    VarHandleOp -> ReadVariableOp            VariableV2 -> Identity
+               |-> AssignVariableOp     =>             |-> Assign
+               |-> ResourceApplyAdam                   |-> ApplyAdam
+
+A node keeps its name, so signatures and collections fit.  Plain variables have here what resource
+variables were made for: a defined order of effects.
+
+Read next: importing.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from flowgraph.graph.opdef import OPDEFS
+from flowgraph.protos.graphs import NodeDef
+
+#: Op type -> (op type here, {attr there: attr here}).
+_TYPES: Mapping[str, tuple[str, Mapping[str, str]]] = {
+    "VarHandleOp": ("VariableV2", {
+        "dtype": "dtype", "shape": "shape", "shared_name": "shared_name", "container": "container"
+    }),
+    "VarIsInitializedOp": ("IsVariableInitialized", {}),
+    "ReadVariableOp": ("Identity", {"dtype": "T"}),
+    "AssignVariableOp": ("Assign", {"dtype": "T"}),
+    "AssignAddVariableOp": ("AssignAdd", {"dtype": "T"}),
+    "AssignSubVariableOp": ("AssignSub", {"dtype": "T"}),
+    "VariableShape": ("Shape", {"out_type": "out_type"}),
+    "ResourceGather": ("Gather", {"dtype": "Tparams", "Tindices": "Tindices"}),
+    "ResourceGatherNd": ("GatherNd", {"dtype": "Tparams", "Tindices": "Tindices"}),
+}  # fmt: skip
+_LEADS = {"ResourceApply": "Apply", "ResourceSparseApply": "SparseApply",
+          "ResourceScatter": "Scatter"}  # fmt: skip
+#: Attrs that hold the dtype of the variable, where it must be looked for at the VarHandleOp.
+_DTYPE_OF_VARIABLE = {"VarIsInitializedOp": "dtype", "VariableShape": "T"}
+
+
+def with_plain_variables(nodes: Iterable[NodeDef]) -> list[NodeDef]:
+    """``nodes``, those about resource variables replaced; the others are the same objects.
+
+    >>> node = NodeDef(name="read", op="ReadVariableOp", input=["v"])
+    >>> with_plain_variables([node])[0].op
+    'Identity'
+    """
+    nodes = list(nodes)
+    handles = {node.name: node for node in nodes if node.op == "VarHandleOp"}
+    return [_replaced(node, handles) for node in nodes]
+
+
+def _replaced(node: NodeDef, handles: Mapping[str, NodeDef]) -> NodeDef:
+    if node.op in _TYPES:
+        type_, attrs = _TYPES[node.op]
+    else:
+        lead = next((lead for lead in _LEADS if node.op.startswith(lead)), None)
+        type_ = _LEADS[lead] + node.op.removeprefix(lead) if lead else ""
+        opdef = OPDEFS.get(type_) if lead else None
+        if opdef is None:
+            return node
+        attrs = {name: name for name in opdef.signature.attrs}
+        if node.op.startswith("ResourceScatter"):
+            attrs = {"dtype": "T", "Tindices": "Tindices"}
+    if node.op == "ResourceGather" and node.attr["batch_dims"].i:
+        return node  # the plain one knows none
+    made = NodeDef(name=node.name, op=type_, input=node.input, device=node.device)
+    for there, here in attrs.items():
+        if there in node.attr:
+            made.attr[here].CopyFrom(node.attr[there])
+    for name, value in node.attr.items():
+        if name.startswith("_"):
+            made.attr[name].CopyFrom(value)
+    if type_ == "Assign":
+        # NB: a resource variable of unknown shape takes any; of a known one, what fits
+        made.attr["validate_shape"].b = node.attr["validate_shape"].b
+    if node.op in _DTYPE_OF_VARIABLE and node.input:
+        handle = handles.get(node.input[0].partition(":")[0])
+        if handle is not None:
+            made.attr[_DTYPE_OF_VARIABLE[node.op]].CopyFrom(handle.attr["dtype"])
+    return made
