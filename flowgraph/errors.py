@@ -58,6 +58,10 @@ class OpError(Exception):
         return type(self), (None, None, self.message)
 
 
+class MissingNameError(AttributeError):
+    """A public name that flowgraph does not have; says what to use instead (graph/advice.py)."""
+
+
 class _CodedError(OpError):
     code = 2
 

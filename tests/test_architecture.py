@@ -40,11 +40,15 @@ ROWS = [
     "contrib",
     "view profile datasets debug",
     "training_loop saved_model",
+    "historic",
+    "compat",
+    "cli __main__",
 ]
 ROW_OF = {name: number for number, row in enumerate(ROWS) for name in row.split()}
 
 #: Imports inside functions: (file, imported module) -> why it cannot stand at the top.
 LATE_IMPORTS = {
+    ("graph/export.py", "flowgraph.graph.advice"): "read when a name is missing",
     ("graph/core.py", "flowgraph.protos.exporting"): "messages know graphs; few programs need them",
     ("graph/node.py", "flowgraph.protos.exporting"): "as above",
     ("graph/networkx.py", "networkx"): "slow to import, and only analyses need it",

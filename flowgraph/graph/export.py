@@ -12,15 +12,16 @@ which loads the file that exports it (families.py).
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
+import opcode
 import sys
 import types
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from flowgraph.errors import did_you_mean
 from flowgraph.graph.families import Table
 
 T = TypeVar("T")
@@ -70,14 +71,40 @@ def attribute(module: str, name: str) -> Any:
     prefix = module.removeprefix("flowgraph").removeprefix(".")
     path = f"{prefix}.{name}" if prefix else name
     if name.startswith("__") or path not in EXPORTS:
-        raise AttributeError(_no_such_name(module, prefix + "." if prefix else "", name))
+        return _by_another_name(module, path, name)
     value = vars(sys.modules[module])[name] = EXPORTS[path]
     return value
 
 
-def _no_such_name(module: str, prefix: str, name: str) -> str:
-    known = {p.removeprefix(prefix).split(".")[0] for p in EXPORTS.known() if p.startswith(prefix)}
-    return f"module {module!r} has no attribute {name!r}{did_you_mean(name, known)}"
+def _by_another_name(module: str, path: str, name: str) -> Any:
+    """A namespace that is another one; else the error that says what to use instead."""
+    if name.startswith("_"):
+        raise AttributeError(f"module {module!r} has no attribute {name!r}")
+    from flowgraph.graph.advice import ALIASES, missing
+
+    if path in ALIASES:
+        with contextlib.suppress(AttributeError):
+            found = functools.reduce(getattr, ALIASES[path].split("."), sys.modules["flowgraph"])
+            vars(sys.modules[module])[name] = found
+            return found
+    lead = path.removesuffix(name)
+    known = EXPORTS.known()
+    siblings = {p.removeprefix(lead).split(".")[0] for p in known if p.startswith(lead)}
+    error = missing(module, path, siblings, known)
+    if is_import_of_a_name(sys._getframe(2)):
+        raise ImportError(str(error), name=module) from None
+    raise error
+
+
+def is_import_of_a_name(frame: types.FrameType | None) -> bool:
+    """Whether the user's line is ``from tensorflow import name``.
+
+    Python turns an AttributeError there into an ImportError of its own, which would lose what ours
+    says.
+    """
+    while frame is not None and frame.f_globals.get("__name__") in ("flowgraph", __name__):
+        frame = frame.f_back
+    return frame is not None and frame.f_code.co_code[frame.f_lasti] == opcode.opmap["IMPORT_FROM"]
 
 
 def names_of(module: str) -> list[str]:
@@ -110,6 +137,7 @@ def install(folder: Path) -> None:
                     module = importlib.import_module(dotted)
                 else:
                     module = sys.modules[dotted] = types.ModuleType(dotted, f"tf.{dotted[10:]}")
+                    module.__path__ = []  # so that it may be the parent of an import
             vars(sys.modules[parent]).setdefault(name, module)
             vars(module).setdefault("__getattr__", functools.partial(attribute, dotted))
             vars(module).setdefault("__dir__", functools.partial(names_of, dotted))

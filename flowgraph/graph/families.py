@@ -31,7 +31,7 @@ V = TypeVar("V")
 
 #: Packages whose files register op types and public names when they are imported.
 FAMILIES = (
-    "contrib", "data", "debug", "distributions", "eager", "formats", "image", "layers",
+    "contrib", "data", "debug", "distributions", "eager", "formats", "historic", "image", "layers",
     "linear_operators", "losses", "metrics", "ops", "platform", "protos", "rnn", "saved_model",
     "saving", "summary", "testing", "train", "training_loop",
 )  # fmt: skip
