@@ -69,6 +69,12 @@ class Stage:
             target = "reference"
         self.executable = Executable(plan, session._state, target, converts)
         self.followers: dict[tuple, tuple[Stage, list[int]]] = {}
+        self.busy = False
+
+    @property
+    def in_use(self) -> bool:
+        """A run is in it: a nested one must take another, and so must one beside one that waits."""
+        return self.busy or self.executable.in_host
 
     def run(self, execute: Execute = Executable.run) -> list[Any]:
         """Run with the loaded feeds."""
@@ -137,7 +143,8 @@ class RunPlan:
             if n.type == VARIABLE and not is_fully_known(n.outputs[0].shape)
         )
         self.converts = [feed_converter(t) for t in self.feeds]
-        self.stages: dict[tuple, Stage] = {}
+        #: By shapes; several of one kind when several runs were in it at one time.
+        self.stages: dict[tuple, list[Stage]] = {}
         self.current: Stage | None = None
         self.execute: Execute = Executable.run
         if config.get("PROFILE"):
@@ -155,11 +162,16 @@ class RunPlan:
         stage = self.current
         if (
             stage is None
+            or stage.busy
             or stage.executable.generation != self.session._state.generation
             or not stage.executable.load(values)
         ):
             stage = self.find(values)
-        return self.place(stage.run(execute or self.execute))
+        stage.busy = True
+        try:
+            return self.place(stage.run(execute or self.execute))
+        finally:
+            stage.busy = False
 
     def place(self, results: list[Any]) -> list[Any]:
         """Results of the plan, one per leaf."""
@@ -209,14 +221,15 @@ class RunPlan:
         variables = self.session._variable_shapes()
         shapes = [a.shape for a in arrays]
         key = (*shapes, *(variables.get(name) for name in self.sizeless))
-        stage = self.stages.get(key)
-        nested = stage is not None and stage.executable.in_host  # a py_func ran the plan it is in
-        if stage is None or nested or stage.executable.generation != state.generation:
+        found = [s for s in self.stages.get(key, ()) if s.executable.generation == state.generation]
+        stage = next((s for s in found if not s.in_use), None)
+        if stage is None:
             staged = compiler.stage(self.graph, shapes, variables)
             stage = Stage(self.session, staged, self.converts, self.dump)
+            found.append(stage)
         stage.executable.load(arrays)
-        if not nested:
-            self.stages[key] = self.current = stage
+        self.stages[key] = found
+        self.current = stage
         return stage
 
 

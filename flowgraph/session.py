@@ -24,6 +24,7 @@ from flowgraph.graph.export import export
 from flowgraph.graph.node import Tensor, set_session_runner
 from flowgraph.graph.stack import graph_as_default
 from flowgraph.runtime.state import State
+from flowgraph.runtime.waiting import time_limit
 
 if TYPE_CHECKING:
     from flowgraph.runplan import Entry, RunPlan
@@ -62,7 +63,7 @@ class BaseSession:
     Args:
         target: accepted for TensorFlow programs; only ``""`` (this process) is served.
         graph: the graph to run; default: the current default graph.
-        config: a ConfigProto; recorded.
+        config: a ConfigProto; ``operation_timeout_in_ms`` is how long a run may wait for others.
     """
 
     def __init__(self, target: str = "", graph: Graph | None = None, config: Any = None) -> None:
@@ -74,8 +75,9 @@ class BaseSession:
             raise TypeError(f"graph must be a tf.Graph, but got {type(graph)}")
         self._graph = get_default_graph() if graph is None else graph
         self._config = config
-        self._state = State()
         self._lock = threading.RLock()
+        limit = getattr(config, "operation_timeout_in_ms", 0)
+        self._state = State(self._lock, limit / 1000 if limit > 0 else None)
         self._plans: dict[Any, Entry] = {}
         self._step_plans: dict[Any, Any] = {}
         self._entries: weakref.WeakSet[Entry] = weakref.WeakSet()
@@ -119,7 +121,8 @@ class BaseSession:
             feed_dict: tensor (or its name) -> value, cast as ``np.asarray(value, dtype)``.  Any
                 tensor can be fed; nothing upstream of it runs.  A SparseTensor is fed by a
                 SparseTensorValue or a tuple of its parts.
-            options: RunOptions; ``trace_level=FULL_TRACE`` fills ``run_metadata``.
+            options: RunOptions; ``trace_level=FULL_TRACE`` fills ``run_metadata``;
+                ``timeout_in_ms`` is how long the run may wait for other runs (queues).
             run_metadata: RunMetadata that receives the trace.
         Returns:
             The structure of ``fetches`` with arrays (NumPy scalars at rank 0) for tensors and None
@@ -150,8 +153,8 @@ class BaseSession:
         with self._lock:
             if self._closed:
                 raise RuntimeError("Attempted to use a closed Session.")
-            if run_metadata is not None and options is not None:
-                return self._run_traced(entry, values, options, run_metadata)
+            if options is not None:
+                return self._run_with(entry, values, options, run_metadata)
             quick = entry.quick
             if quick is not None:
                 result = quick(values)
@@ -200,11 +203,15 @@ class BaseSession:
         self._entries.add(entry)
         return entry
 
-    def _run_traced(self, entry: Entry, values: tuple, options: Any, run_metadata: Any) -> Any:
-        from flowgraph.profile.trace import run_traced
+    def _run_with(self, entry: Entry, values: tuple, options: Any, run_metadata: Any) -> Any:
+        limit = getattr(options, "timeout_in_ms", 0)
+        with time_limit(limit / 1000 if limit > 0 else None):
+            if run_metadata is None:
+                return entry.run(values)
+            from flowgraph.profile.trace import run_traced
 
-        results = run_traced(entry.plan, values, options, run_metadata)
-        return results if entry.rebuild is None else entry.rebuild(results)
+            results = run_traced(entry.plan, values, options, run_metadata)
+            return results if entry.rebuild is None else entry.rebuild(results)
 
     def make_callable(
         self, fetches: Any, feed_list: Sequence[Any] | None = None, accept_options: bool = False
@@ -256,11 +263,11 @@ class BaseSession:
                 return entry.run(values)
 
         def call_with_options(*values: Any, options: Any = None, run_metadata: Any = None) -> Any:
-            if options is None or run_metadata is None:
+            if options is None:
                 return call(*values)
             check(values)
             with lock:
-                return self._run_traced(entry, values, options, run_metadata)
+                return self._run_with(entry, values, options, run_metadata)
 
         return call_with_options if accept_options else call
 
@@ -316,13 +323,16 @@ class BaseSession:
         )
 
     def close(self) -> None:
-        """Free variables and plans; using the session afterwards raises RuntimeError."""
+        """Free variables and plans; using the session afterwards raises RuntimeError.
+
+        Runs of other threads that wait (for a queue, say) end with CancelledError.
+        """
         with self._lock:
             self._closed = True
             self._plans.clear()
             self._step_plans.clear()
             self._state.close()
-            self._state = State()
+            self._state = State(self._lock)
 
     def list_devices(self) -> list[str]:
         """Names of the devices the session can use."""

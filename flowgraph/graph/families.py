@@ -32,8 +32,8 @@ V = TypeVar("V")
 #: Packages whose files register op types and public names when they are imported.
 FAMILIES = (
     "contrib", "data", "debug", "distributions", "eager", "formats", "historic", "image", "layers",
-    "linear_operators", "losses", "metrics", "ops", "platform", "protos", "rnn", "saved_model",
-    "saving", "summary", "testing", "train", "training_loop",
+    "linear_operators", "losses", "metrics", "ops", "platform", "protos", "queues", "rnn",
+    "saved_model", "saving", "summary", "testing", "train", "training_loop",
 )  # fmt: skip
 
 

@@ -128,6 +128,7 @@ class Call:
         type, attrs: the op type and its attrs (dtypes as DType, tensors as ndarray).
         dtypes, shapes: of the inputs; DType and Dims (tuple of int | None, or None: unknown rank).
         out_dtypes: of the outputs.   out_shapes: of the outputs; only after inference.
+        name: of the operation that runs: what it keeps in the session is kept under it.
     """
 
     __slots__ = (
@@ -135,6 +136,7 @@ class Call:
         "_value",
         "attrs",
         "dtypes",
+        "name",
         "out_dtypes",
         "out_shapes",
         "shapes",
@@ -151,11 +153,13 @@ class Call:
         out_shapes: Sequence[Dims] = (),
         value: Callable[[int], np.ndarray | None] = lambda i: None,
         partial: Callable[[int], Dims] | None = None,
+        name: str = "",
     ) -> None:
         self.type, self.attrs = type, attrs
         self.dtypes, self.shapes = dtypes, shapes
         self.out_dtypes, self.out_shapes = out_dtypes, out_shapes
         self._value, self._partial = value, partial
+        self.name = name
 
     def value(self, i: int) -> np.ndarray | None:
         """The value of input ``i`` when it is known before running, else None."""
@@ -434,7 +438,9 @@ def define(
     """
     if dict.__contains__(OPDEFS, type):
         raise ValueError(f"op type {type} is defined twice")
-    if not samples and not any(isinstance(a, Attr) and a.kind == "func" for a in attrs.values()):
+    in_session = effect == HOST and errors  # it needs what only a session has
+    runs_function = any(isinstance(a, Attr) and a.kind == "func" for a in attrs.values())
+    if not samples and not runs_function and not in_session:
         raise ValueError(f"op type {type} has no samples")
     opdef = OpDef(
         type,

@@ -134,6 +134,7 @@ class Node:
             [v.dtype for v in self.outputs],
             [v.shape for v in self.outputs],
             value=lambda i: inputs[i].node.const,
+            name=self.name,
         )
 
     def like(self, inputs: Sequence[Value], shapes: Sequence[Dims] | None = None) -> Node:

@@ -19,6 +19,7 @@ import numpy as np
 
 from flowgraph import config
 from flowgraph.codegen.compile import addresses
+from flowgraph.optimize.frozen import RESIZES
 from flowgraph.plan.memory import DIRECT_NBYTES
 from flowgraph.plan.plan import (
     ARENA,
@@ -386,6 +387,7 @@ class Executable:
 
     def _run_host_row(self, row: int) -> None:
         instr = self.plan.instrs[row]
+        waits = self.state.waits
         self.in_host = True
         try:
             results = run_host(instr, self.window, self.state)
@@ -393,7 +395,20 @@ class Executable:
             raise faults.host_error(self.plan, row, error) from error
         finally:
             self.in_host = False
+        if self.state.waits != waits and self.state.generation != self.generation:
+            self._check_variables(row)
         self._deliver(instr, results)
+
+    def _check_variables(self, row: int) -> None:
+        """After a wait in which other runs changed the size of variables: not those used here."""
+        resized = {
+            w for i in self.plan.instrs for n in i.nodes if n.attrs.get(RESIZES) for w in n.writes
+        }
+        for slot, memory in self.memory.items():
+            if slot.kind == VARIABLE and slot.name not in resized:
+                now = self.state.variables.get(slot.name)
+                if now is None or now.ctypes.data != memory.ctypes.data:
+                    raise faults.host_error(self.plan, row, faults.resized_meanwhile(slot.name))
 
     def _after_jump(self, row: int, jump: Jump) -> int:
         """The row after a jump."""

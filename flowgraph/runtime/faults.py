@@ -13,6 +13,7 @@ import numpy as np
 from flowgraph.errors import (
     STATUS_DIVISION_BY_ZERO,
     STATUS_MESSAGES,
+    AbortedError,
     FailedPreconditionError,
     InternalError,
     InvalidArgumentError,
@@ -95,6 +96,13 @@ def wrong_kernel(instr: Instr, row: int, expected: np.ndarray, found: np.ndarray
         fix="report it with the files that FLOWGRAPH_DUMP=<directory> writes",
     )
     return InternalError(None, node.op, text)
+
+
+def resized_meanwhile(name: str) -> OpError:
+    """The error of a run that waited while another changed the size of a variable it uses."""
+    return AbortedError(
+        None, None, f"the variable {name!r} got another size while this run waited; run it again"
+    )
 
 
 def uninitialized(variables: Mapping[str, Operation | None], names: Iterable[str]) -> OpError:

@@ -64,6 +64,7 @@ def _run_node(node: Node, arrays: list[np.ndarray], state: State) -> list[np.nda
         [a.shape for a in arrays],
         [v.dtype for v in node.outputs],
         value=lambda i: arrays[i],
+        name=node.name,
     )
     try:
         call.out_shapes = list(node.opdef.infer(call))

@@ -29,11 +29,20 @@ class State:
         initialized: names that hold a value.
         resources: what host operations keep, by name; ``close()`` is called at the end.
         counters: random op name -> int64[1], 128-bit samples drawn so far.
+        lock: the session's: held while anything of it runs, let go while a run waits (waiting.py).
+        timeout: seconds that a run may wait; None: for ever.
+        waiters: who waits now.   waits: how often a run has waited.
+        closed: the session was closed.
         generation: grows whenever a buffer is replaced by one of another size; plans made for an
             older generation must be bound again.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, lock: Any = None, timeout: float | None = None) -> None:
+        self.lock = threading.RLock() if lock is None else lock
+        self.timeout = timeout
+        self.waiters: set[Any] = set()
+        self.waits = 0
+        self.closed = False
         self.variables: dict[str, np.ndarray] = {}
         self.initialized: set[str] = set()
         self.counters: dict[str, np.ndarray] = {}
@@ -70,7 +79,10 @@ class State:
         return self.counters.setdefault(name, np.zeros(1, np.int64))
 
     def close(self) -> None:
-        """End what resources have started."""
+        """Wake those who wait, and end what resources have started."""
+        self.closed = True
+        for waiter in list(self.waiters):
+            waiter.cancel()
         while self.resources:
             self.resources.popitem()[1].close()
 
@@ -86,6 +98,11 @@ def current_state() -> State:
     """The state of the session whose host operation this thread runs."""
     assert _current.state is not None, "only host operations of a session have a state"
     return _current.state
+
+
+def find_resource(name: str) -> Any:
+    """What host operations keep under ``name`` in the session that runs, or None."""
+    return None if _current.state is None else _current.state.resources.get(name)
 
 
 def set_current_state(state: State | None) -> State | None:

@@ -139,7 +139,7 @@ class _Life:
         feeds.update(hook_feeds)
         metadata = run_metadata if run_metadata is not None else RunMetadata()
         traced = options.trace_level > RunOptions.NO_TRACE
-        extra = (options, metadata) if traced else ()
+        extra = (options, metadata) if traced else (options,) if options.timeout_in_ms else ()
         if asking:
             values = self.session.run(together.fetches, feeds or None, *extra)
             result, *values = together.split(values)
