@@ -67,6 +67,7 @@ LATE_IMPORTS = {
     ("runplan.py", "flowgraph.profile.everything"): "as above",
     ("ops/host.py", "flowgraph.session"): "py_function may build and run a graph of its own",
     ("image/codecs.py", "PIL"): "optional, and only decoding and encoding need it",
+    ("keras/utils/vis_utils.py", "flowgraph.view.render"): "only pictures of models need it",
     ("view/digraph.py", "graphviz"): "only drawing needs it",
     ("view/render.py", "graphviz.backend"): "only drawing needs it",
 }

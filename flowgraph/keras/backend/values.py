@@ -24,6 +24,7 @@ __all__ = [
     "get_variable_shape",
     "identity",
     "int_shape",
+    "is_keras_tensor",
     "is_placeholder",
     "is_sparse",
     "is_tensor",
@@ -84,6 +85,17 @@ def is_placeholder(x: Any) -> bool:
 def is_tensor(x: Any) -> bool:
     """Whether ``x`` is a tensor, sparse tensor or variable."""
     return isinstance(x, (tf.Tensor, tf.SparseTensor, tf.Variable))
+
+
+def is_keras_tensor(x: Any) -> bool:
+    """Whether ``x`` came out of a layer.
+
+    Raises:
+        ValueError: it is no tensor.
+    """
+    if not is_tensor(x):
+        raise ValueError(f"is_keras_tensor: {x!r} is no tensor but {type(x).__name__}")
+    return hasattr(x, "_keras_history")
 
 
 def is_variable(x: Any) -> bool:

@@ -66,6 +66,8 @@ class InputLayer(Layer):
             input_tensor = K.placeholder(
                 self.batch_input_shape, dtype=self.dtype, sparse=sparse, name=name
             )
+        elif hasattr(input_tensor, "_keras_history"):  # it has come out of another layer
+            input_tensor = tf.identity(input_tensor)
         input_tensor._keras_history = (self, 0, 0)
         input_tensor._keras_shape = shape = self.batch_input_shape
         Node(self, [], [], [], [input_tensor], [input_tensor], [None], [None], [shape], [shape])
@@ -122,14 +124,3 @@ def input_layer_of(x: Any, name: str | None = None) -> Any:
     if isinstance(getattr(x, "_keras_history", (None,))[0], InputLayer):
         return x
     return Input(tensor=x, name=name)
-
-
-def is_keras_tensor(x: Any) -> bool:
-    """Whether ``x`` came out of a layer.
-
-    Raises:
-        ValueError: it is no tensor.
-    """
-    if not isinstance(x, (tf.Tensor, tf.SparseTensor, tf.Variable)):
-        raise ValueError(f"is_keras_tensor: {x!r} is no tensor but {type(x).__name__}")
-    return hasattr(x, "_keras_history")

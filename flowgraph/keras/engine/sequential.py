@@ -256,7 +256,7 @@ class Sequential(Model):
             custom_objects: name -> class or function.
         """
         given = {"layers": config} if isinstance(config, list) else dict(config)
-        model = cls(name=given.get("name"))
+        model: Any = cls(name=given.get("name"))  # type: ignore[arg-type]
         with CustomObjectScope(custom_objects or {}):
             for layer in given["layers"]:
                 model.add(deserialize(layer))

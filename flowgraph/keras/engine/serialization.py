@@ -7,8 +7,11 @@ Only classes of the library and those that the user names in ``custom_objects`` 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
+
+import numpy as np
 
 from flowgraph.keras.engine.base_layer import LAYERS
 from flowgraph.keras.utils.generic_utils import deserialize_keras_object
@@ -34,3 +37,31 @@ def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) ->
         ValueError: there is no class of that name.
     """
     return deserialize_keras_object(config, LAYERS, custom_objects, "layer")
+
+
+#: What files say about who wrote them.
+WRITTEN_BY = {"keras_version": "2.2.4", "backend": "tensorflow"}
+
+
+def wrapped(model: Any) -> dict[str, Any]:
+    """A model as plain data, with the release that it is for."""
+    return {**serialize(model), **WRITTEN_BY}
+
+
+def json_of(data: Any, **kwargs: Any) -> str:
+    """Plain data as JSON; NumPy's numbers and arrays, shapes and names of functions are known."""
+    return json.dumps(data, default=_plain, **kwargs)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, (np.generic, np.ndarray)):
+        return value.tolist()
+    if isinstance(value, (set, frozenset)):
+        return sorted(value)
+    if hasattr(value, "as_list"):  # a TensorShape
+        return value.as_list()
+    if hasattr(value, "get_config"):
+        return serialize(value)
+    if hasattr(value, "__name__"):
+        return value.__name__
+    raise TypeError(f"a config holds {value!r} ({type(value).__name__}), which JSON cannot")

@@ -1,6 +1,6 @@
 """keras.utils: labels as arrays, objects as plain data, local files, batches, progress."""
 
-from flowgraph.keras.utils import data_utils, generic_utils, np_utils
+from flowgraph.keras.utils import data_utils, generic_utils, layer_utils, np_utils, vis_utils
 from flowgraph.keras.utils.data_utils import Sequence, get_file
 from flowgraph.keras.utils.generic_utils import (
     CustomObjectScope,
@@ -9,8 +9,10 @@ from flowgraph.keras.utils.generic_utils import (
     get_custom_objects,
     serialize_keras_object,
 )
+from flowgraph.keras.utils.layer_utils import print_summary
 from flowgraph.keras.utils.np_utils import normalize, to_categorical
 from flowgraph.keras.utils.progress import Progbar
+from flowgraph.keras.utils.vis_utils import model_to_dot, plot_model
 
 __all__ = [
     "CustomObjectScope",
@@ -22,8 +24,13 @@ __all__ = [
     "generic_utils",
     "get_custom_objects",
     "get_file",
+    "layer_utils",
+    "model_to_dot",
     "normalize",
     "np_utils",
+    "plot_model",
+    "print_summary",
     "serialize_keras_object",
     "to_categorical",
+    "vis_utils",
 ]

@@ -1,0 +1,86 @@
+"""A model again, with weights of its own.
+
+Read next: configs.py.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flowgraph.keras.engine.base_layer import LAYERS
+from flowgraph.keras.engine.input_layer import Input, InputLayer, input_layer_of
+from flowgraph.keras.engine.network import Network
+from flowgraph.keras.engine.sequential import Sequential
+from flowgraph.keras.engine.tensors import listed
+from flowgraph.keras.utils.generic_utils import CustomObjectScope, unpack_singleton
+
+
+def clone_model(model: Any, input_tensors: Any = None) -> Any:
+    """A model of the same layers, with weights of its own.
+
+    Args:
+        model: a Sequential or functional model.
+        input_tensors: what the clone takes in place of Inputs of its own: tensors, in order.
+
+    Raises:
+        ValueError: the model has a ``call`` of its own, or another number of inputs.
+    """
+    inner = _all_layers(model)
+    own = {type(layer).__name__: type(layer) for layer in inner if type(layer) not in _library()}
+    with CustomObjectScope(own):
+        if isinstance(model, Sequential):
+            if input_tensors is None:
+                return type(model).from_config(model.get_config())
+            clone = Sequential(name=model.name)
+            clone.add(input_layer_of(listed(input_tensors)[0]))
+            for layer in model.layers:
+                clone.add(type(layer).from_config(layer.get_config()))
+            return clone
+        if not isinstance(model, Network) or not model._is_graph_network:
+            raise ValueError(
+                f"clone_model: {type(model).__name__} has a call() of its own: make another one"
+            )
+        return _clone_graph(model, input_tensors)
+
+
+def _library() -> set[type]:
+    return set(LAYERS.values())
+
+
+def _all_layers(model: Any) -> list[Any]:
+    return [model] + [found for layer in model._sublayers() for found in _all_layers(layer)]
+
+
+def _clone_graph(model: Any, input_tensors: Any) -> Any:
+    if input_tensors is None:
+        made = [
+            Input(
+                batch_shape=layer.batch_input_shape,
+                dtype=layer.dtype,
+                sparse=layer.sparse,
+                name=layer.name,
+            )
+            for layer in model._input_layers
+        ]
+    else:
+        given = listed(input_tensors)
+        if len(given) != len(model.inputs):
+            raise ValueError(
+                f"clone_model: {model.name!r} has {len(model.inputs)} inputs, got {len(given)}"
+            )
+        made = [
+            input_layer_of(x, layer.name)
+            for x, layer in zip(given, model._input_layers, strict=True)
+        ]
+    known = dict(zip(map(id, model.inputs), made, strict=True))
+    copies: dict[Any, Any] = {}
+    for node in model._topology.in_order():
+        layer = node.outbound_layer
+        if isinstance(layer, InputLayer):
+            continue
+        if layer not in copies:
+            copies[layer] = type(layer).from_config(layer.get_config())
+        xs = [known.get(id(x), x) for x in node.input_tensors]
+        outputs = copies[layer](unpack_singleton(xs), **node.arguments)
+        known.update(zip(map(id, node.output_tensors), listed(outputs), strict=True))
+    return type(model)(inputs=made, outputs=[known[id(x)] for x in model.outputs], name=model.name)
