@@ -12,6 +12,9 @@ from flowgraph.keras.backend.arrays import *  # noqa: F403
 from flowgraph.keras.backend.crossentropies import *  # noqa: F403
 from flowgraph.keras.backend.mathematics import *  # noqa: F403
 from flowgraph.keras.backend.networks import *  # noqa: F403
+from flowgraph.keras.backend.recurrent import *  # noqa: F403
 from flowgraph.keras.backend.sessions import *  # noqa: F403
 from flowgraph.keras.backend.settings import *  # noqa: F403
+from flowgraph.keras.backend.temporal_classes import *  # noqa: F403
+from flowgraph.keras.backend.unshared import *  # noqa: F403
 from flowgraph.keras.backend.values import *  # noqa: F403

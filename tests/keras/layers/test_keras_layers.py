@@ -1,0 +1,73 @@
+"""Every layer: shapes, configs, weights (the table is tests/support/keras_cases.py)."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from keras_cases import CASES, inputs_of, make, weights_of
+
+import flowgraph as tf
+from flowgraph import keras
+from flowgraph.keras import backend as K
+from flowgraph.keras import layers
+
+
+@pytest.fixture(autouse=True)
+def fresh():
+    K.clear_session()
+    yield
+    K.clear_session()
+
+
+def placed(arrays, batch=None):
+    """Inputs of the arrays' shapes, with the number of samples unknown."""
+    return [keras.Input(batch_shape=(batch, *a.shape[1:]), dtype=a.dtype.name) for a in arrays]
+
+
+def called(layer, inputs, case):
+    if case.mask is not None:
+        for x in inputs:
+            mask = np.array(case.mask, bool)  # of as many samples as there will be
+            x._keras_mask = tf.placeholder_with_default(mask, [None, *mask.shape[1:]])
+    return layer(inputs if len(inputs) > 1 else inputs[0])
+
+
+def listed(x):
+    return list(x) if isinstance(x, (list, tuple)) else [x]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda c: c.label)
+def test_every_layer(case):
+    """K5: shapes said and found, config round trip, the same output of the copy."""
+    arrays = inputs_of(case)
+    layer = make(layers, case)
+    inputs = placed(arrays)
+    outputs = listed(called(layer, inputs, case))
+    shapes = [K.int_shape(x) for x in inputs]
+    said = layer.compute_output_shape(shapes if len(shapes) > 1 else shapes[0])
+    said = [said] if not isinstance(said, list) else said
+    values = weights_of([K.int_shape(w) for w in layer.weights], [w.name for w in layer.weights])
+    layer.set_weights(values)
+    run = K.function(inputs, outputs)
+    results = run(arrays)
+    for shape, x, result in zip(said, outputs, results, strict=True):
+        assert tuple(shape) == K.int_shape(x)
+        assert tf.TensorShape(shape).is_compatible_with(result.shape)
+        assert None not in shape[1:] or None in arrays[0].shape
+    # plain data, and the same layer again
+    config = json.loads(json.dumps(layer.get_config()))
+    copy = layers.deserialize({"class_name": case.kind, "config": config})
+    assert json.loads(json.dumps(copy.get_config())) == config and copy.name == layer.name
+    again = listed(called(copy, inputs, case))
+    copy.set_weights(values)
+    for one, other in zip(results, K.function(inputs, again)(arrays), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert [v.name.split("/")[-1] for v in layer.weights] == [
+        v.name.split("/")[-1] for v in copy.weights
+    ]
+    # the number of samples may be fixed, too
+    fixed = placed(arrays, len(arrays[0]))
+    for one, other in zip(results, listed(called(layer, fixed, case)), strict=True):
+        assert K.int_shape(other) == one.shape
