@@ -267,7 +267,7 @@ def format_message(
         headline: what is wrong, in one line, starting with the operation.
         operands: (argument, ``'hidden:0'`` or a value, ``float32[3, 4]``, ``train.py:8``) of each
             wrong input; the site may be empty.
-        op: (operation name, site).
+        op: (operation name, site); without a name, where the call stands.
         fix: what to write instead; one line.
 
     >>> row = ("x", "'a:0'", "float32[3]", "t.py:1")
@@ -284,9 +284,11 @@ def format_message(
     for label, value, spec, site in operands:
         line = f"  {label:<{width}} = {value:<{value_width}}  {spec:<{spec_width}}"
         lines.append(_with_site(line, site))
-    if op is not None:
+    if op is not None and op[0]:
         line = f"  {'op':<{width}} = {op[0]!r:<{value_width + 2 + spec_width}}"
         lines.append(_with_site(line, op[1]))
+    elif op is not None and op[1]:
+        lines.append(f"  {'at':<{width}} = {op[1]}")
     if fix:
         lines.append(f"  {'fix:':<{width}} {fix}")
     return "\n".join(lines)
@@ -294,6 +296,13 @@ def format_message(
 
 def _with_site(line: str, site: str) -> str:
     return f"{line}   made at {site}" if site else line.rstrip()
+
+
+class NameNotFoundError(KeyError):
+    """A KeyError that shows its text as it is: a plain one shows it quoted, on one line."""
+
+    def __str__(self) -> str:
+        return str(self.args[0]) if self.args else ""
 
 
 def quote(text: str) -> str:

@@ -17,6 +17,8 @@ from flowgraph.errors import did_you_mean, format_message
 from flowgraph.graph.core import Graph
 from flowgraph.graph.indexed_slices import IndexedSlices, IndexedSlicesValue
 from flowgraph.graph.node import Operation, Tensor, describe
+from flowgraph.graph.report import call_message
+from flowgraph.graph.site import format_site
 from flowgraph.graph.sparse_tensor import SparseTensor, SparseTensorValue
 from flowgraph.shapes import format_dims
 
@@ -45,7 +47,13 @@ def flatten_fetches(graph: Graph, fetches: Any) -> tuple[list[Leaf], Rebuild]:
 
 def _flatten(graph: Graph, fetch: Any, leaves: list[Leaf]) -> Rebuild:
     if fetch is None:
-        raise TypeError("Fetch argument None has invalid type <class 'NoneType'>")
+        raise TypeError(
+            call_message(
+                "Fetch argument None has invalid type <class 'NoneType'>",
+                fix="a function without return gives None, and a gradient may be None "
+                "(tf.why_no_gradient says why)",
+            )
+        )
     if isinstance(fetch, Mapping):
         parts = [(key, _flatten(graph, value, leaves)) for key, value in fetch.items()]
         mapping: Any = type(fetch)
@@ -119,26 +127,41 @@ def _leaf(graph: Graph, fetch: Any) -> Leaf:
     leaf = _element(graph, fetch)
     op = leaf.op if isinstance(leaf, Tensor) else leaf
     if op._context is not None:
-        raise ValueError(f"fetch {leaf.name!r}: it was made {op._context.place()}, {_INSIDE}")
+        raise ValueError(_inside("fetch", leaf.name, op))
     return leaf
 
 
 #: What is wrong with fetching or feeding a part of a loop.
-_INSIDE = "where it has many values or none; return it from the function that makes it"
+_INSIDE = "where it has many values or none"
+
+
+def _inside(what: str, name: str, op: Operation) -> str:
+    assert op._context is not None
+    return format_message(
+        f"{what} {name!r}: it was made {op._context.place()}, {_INSIDE}",
+        op=(op.name, format_site(op.site)),
+        fix="return it from the function that makes it",
+    )
 
 
 def _element(graph: Graph, fetch: Any) -> Leaf:
     try:
         return graph.as_graph_element(fetch, allow_tensor=True, allow_operation=True)
     except TypeError as error:
+        why = str(error).partition("\n")[0]
         raise TypeError(
-            f"Fetch argument {fetch!r} has invalid type {type(fetch)}, must be a string or Tensor. "
-            f"({error})"
+            call_message(
+                f"Fetch argument {fetch!r} has invalid type {type(fetch)}, must be a string or "
+                f"Tensor. ({why})",
+                fix="fetch tensors, operations, variables, their names, or structures of them",
+            )
         ) from None
     except (ValueError, KeyError) as error:
         text = error.args[0] if error.args else error
+        head, _, rest = str(text).partition("\n")
+        tail = f"\n{rest}" if rest else ""
         raise ValueError(
-            f"Fetch argument {fetch!r} cannot be interpreted as a Tensor. ({text})"
+            f"Fetch argument {fetch!r} cannot be interpreted as a Tensor. ({head}){tail}"
         ) from None
 
 
@@ -155,13 +178,22 @@ def resolve_feed_key(graph: Graph, key: Any) -> Tensor:
         near = ""
         if isinstance(key, str):
             names = [op.name + ":0" for op in graph.get_operations() if op.type == "Placeholder"]
-            near = did_you_mean(key, names)
-        raise TypeError(f"Cannot interpret feed_dict key as Tensor: {text}{near}") from None
+            near = did_you_mean(key if ":" in key else f"{key}:0", names)
+        head, _, rest = str(text).partition("\n")
+        text = f"Cannot interpret feed_dict key as Tensor: {head}{near}"
+        if not rest:
+            text = call_message(text, fix="feed a tensor of this graph, or its name: 'x:0'")
+        raise TypeError(f"{text}\n{rest}" if rest else text) from None
     if tensor.op._context is not None:
-        place = tensor.op._context.place()
-        raise ValueError(f"feed {tensor.name!r}: it was made {place}, {_INSIDE}")
+        raise ValueError(_inside("feed", tensor.name, tensor.op))
     if not graph.is_feedable(tensor):
-        raise ValueError(f"Tensor {tensor.name} may not be fed.")
+        raise ValueError(
+            call_message(
+                f"Tensor {tensor.name} may not be fed.",
+                [("tensor", tensor)],
+                fix="feed a placeholder instead (tf.placeholder_with_default has a value unfed)",
+            )
+        )
     return tensor
 
 
@@ -179,9 +211,15 @@ def feed_converter(tensor: Tensor) -> Callable[[Any], np.ndarray]:
     def convert(value: Any) -> np.ndarray:
         if isinstance(value, (Tensor, Operation)) or hasattr(value, "_as_graph_element"):
             raise TypeError(
-                "The value of a feed cannot be a tf.Tensor object. Acceptable feed values include "
-                f"Python scalars, strings, lists, numpy ndarrays. For reference, the tensor object "
-                f"was {value!r} which was passed to the feed with key {tensor!r}."
+                call_message(
+                    "The value of a feed cannot be a tf.Tensor object. Acceptable feed values "
+                    "include Python scalars, strings, lists, numpy ndarrays. For reference, the "
+                    f"tensor object was {value!r} which was passed to the feed with key "
+                    f"{tensor!r}.",
+                    [("key", tensor), ("value", value)],
+                    fix="feed what sess.run(value) returns, or use the tensor in place of the "
+                    "placeholder",
+                )
             )
         array = _as_array(value, dtype, tensor)
         check_feed_shape(array.shape, tensor)
@@ -207,6 +245,9 @@ def _as_array(value: Any, dtype: np.dtype, tensor: Tensor) -> np.ndarray:
                 f"feed: the value for {tensor.name!r} does not become an array of "
                 f"{tensor.dtype.base_dtype.name}: {error}",
                 [describe("key", tensor)],
+                fix="feed numbers in rows of equal length"
+                if not dtype.hasobject
+                else "feed str, bytes, or lists of them",
             )
         ) from None
 

@@ -22,6 +22,7 @@ from flowgraph.graph.core import Graph
 from flowgraph.graph.default import get_default_graph
 from flowgraph.graph.export import export
 from flowgraph.graph.node import Tensor, set_session_runner
+from flowgraph.graph.report import call_message
 from flowgraph.graph.stack import graph_as_default
 from flowgraph.runtime.state import State
 from flowgraph.runtime.waiting import time_limit
@@ -152,7 +153,7 @@ class BaseSession:
         values = tuple(feed_dict.values()) if feed_dict else ()
         with self._lock:
             if self._closed:
-                raise RuntimeError("Attempted to use a closed Session.")
+                raise RuntimeError(_closed())
             if options is not None:
                 return self._run_with(entry, values, options, run_metadata)
             quick = entry.quick
@@ -165,7 +166,7 @@ class BaseSession:
     def _plan_for(self, fetches: Any, feed_dict: dict[Any, Any] | None) -> Entry:
         """Check the arguments, make the plan and remember it where its key can be hashed."""
         if self._closed:
-            raise RuntimeError("Attempted to use a closed Session.")
+            raise RuntimeError(_closed())
         if feed_dict is not None and not isinstance(feed_dict, dict):
             raise TypeError(
                 f"feed_dict must be a dictionary from tensors to values, got {type(feed_dict)}"
@@ -237,7 +238,7 @@ class BaseSession:
         leaves, rebuild = flatten_fetches(self._graph, fetches)
         feeds = [resolve_feed_key(self._graph, key) for key in keys]
         if self._closed:
-            raise RuntimeError("Attempted to use a closed Session.")
+            raise RuntimeError(_closed())
         with self._lock:
             entry = self._entry(None, leaves, feeds, fetches, rebuild)
         return self._callable(entry, len(keys), accept_options)
@@ -247,7 +248,7 @@ class BaseSession:
 
         def check(values: tuple) -> None:
             if self._closed:
-                raise RuntimeError("Attempted to use a closed Session.")
+                raise RuntimeError(_closed())
             if len(values) != count:
                 raise TypeError(f"the callable takes {count} values, got {len(values)}")
 
@@ -317,7 +318,7 @@ class BaseSession:
         from flowgraph.steps import run_steps
 
         if self._closed:
-            raise RuntimeError("Attempted to use a closed Session.")
+            raise RuntimeError(_closed())
         return run_steps(
             self, fetches, steps, feed_dict, batches, batch_size, order, until, every
         )
@@ -415,14 +416,23 @@ class InteractiveSession(BaseSession):
             self._graph_context.__exit__(None, None, None)
 
 
+def _closed() -> str:
+    return call_message(
+        "Attempted to use a closed Session.",
+        fix="run inside the `with tf.Session() as sess:` block, or make a new session",
+    )
+
+
 def _run_in(fetches: Any, feed_dict: Any, session: Any, graph: Graph) -> Any:
     """What ``Tensor.eval`` and ``Operation.run`` call."""
     if session is None:
         session = get_default_session()
         if session is None:
             raise ValueError(
-                "Cannot evaluate without a session: no default session is registered. Use "
-                "`with sess.as_default():` or pass an explicit session (`eval(session=sess)`)"
+                call_message(
+                    "Cannot evaluate without a session: no default session is registered",
+                    fix="use `with sess.as_default():`, or pass one: eval(session=sess)",
+                )
             )
     if session.graph is not graph:
         raise ValueError(

@@ -13,6 +13,7 @@ Read next: steps.py, which has the nodes with functions.
 
 from __future__ import annotations
 
+import inspect
 import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -32,6 +33,7 @@ from flowgraph.graph.core import Graph
 from flowgraph.graph.default import get_default_graph
 from flowgraph.graph.node import Operation, Tensor
 from flowgraph.graph.opdef import HOST, OPDEFS, RANDOM, WRITE
+from flowgraph.graph.report import call_message
 from flowgraph.session import BaseSession
 
 _numbers = itertools.count()
@@ -40,6 +42,21 @@ _numbers = itertools.count()
 def name_in(graph: Graph, name: str) -> str:
     """A name that nothing else in ``graph`` has."""
     return f"{name}_{next(_numbers)}" if graph.executes else graph.unique_name(name)
+
+
+def _check_arguments(name: str, python: Callable[..., Any], count: int) -> None:
+    """TypeError unless ``python`` takes ``count`` arguments by position."""
+    try:
+        signature = inspect.signature(python)
+    except (TypeError, ValueError):
+        return  # built-in functions do not say
+    try:
+        signature.bind(*[None] * count)
+    except TypeError:
+        text = f"{name}: an element has {count} component(s), the function takes {signature}"
+        fix = "give it one argument per component, e.g. lambda image, label: ..."
+        raise TypeError(call_message(text, [("function", python)], fix=fix)) from None
+
 
 
 class NoVariable(EagerVariable):
@@ -112,6 +129,8 @@ class Function:
             symbols = pack(structure, [self._symbol(leaf) for leaf in flatten(structure)])
             several = isinstance(structure, tuple) and not hasattr(structure, "_fields")
             function = converted(python)
+            count = len(symbols) if several and not single else 1
+            _check_arguments(name, python, count)
             returned = function(*symbols) if several and not single else function(symbols)
             self._take(returned)
             self._operations = self.graph.effects(0)

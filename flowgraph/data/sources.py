@@ -21,6 +21,7 @@ from flowgraph.dtypes import int64, string
 from flowgraph.errors import DataLossError
 from flowgraph.formats.tfrecord import tf_record_iterator
 from flowgraph.graph.convert import to_array
+from flowgraph.graph.report import call_message
 from flowgraph.ops.texts import filled, texts
 from flowgraph.platform.file_io import file_errors, path_of
 from flowgraph.platform.gfile import matching
@@ -57,8 +58,11 @@ class Slices(Node):
                 sizes.add(c.dims[0])
         if len(sizes) > 1:
             raise ValueError(
-                "from_tensor_slices: all tensors need equally many rows, not "
-                + " and ".join(map(str, sorted(sizes)))
+                call_message(
+                    "from_tensor_slices: all tensors need equally many rows, not "
+                    + " and ".join(map(str, sorted(sizes))),
+                    fix="cut the longer ones, or use Dataset.zip, which ends with the shortest",
+                )
             )
         self.structure = map_leaves(
             lambda c: Leaf(c.dtype, None if c.dims is None else c.dims[1:]), nested

@@ -22,6 +22,7 @@ from flowgraph.graph.attrs import given_attrs
 from flowgraph.graph.convert import convert, is_plain, register_tensor_conversion_function, to_array
 from flowgraph.graph.core import Graph
 from flowgraph.graph.default import get_default_graph
+from flowgraph.graph.fixes import as_given, find_fix
 from flowgraph.graph.node import Operation, Tensor, describe
 from flowgraph.graph.opdef import OPDEFS, REQUIRED, WRITE, Arg, Call, OpDef
 from flowgraph.graph.site import find_site, format_site
@@ -223,7 +224,9 @@ class _Inputs:
                     )
             return [item if is_plain(item) else convert(item, None, arg.name) for item in value]
         if value is None:
-            raise ValueError(f"{self.opdef.type}: {arg.name!r} is None, which is no tensor")
+            raise ValueError(
+                self._message(f"{arg.name!r} is None, which is no tensor", self._rows())
+            )
         if arg.is_ref:
             tensor = None if is_plain(value) else convert(value, None, None, as_ref=True)
             if tensor is None or not tensor.dtype.is_ref:
@@ -279,6 +282,11 @@ class _Inputs:
                 raise self._type_error(headline, [_row(label, value)])
         return tensor
 
+    def _rows(self) -> list[tuple[str, str, str, str]]:
+        """Every input as given."""
+        args = self.opdef.signature.inputs
+        return [_row(arg.name, value) for arg, value in zip(args, self.values, strict=True)]
+
     def _wanted(self, arg: Arg, k: int | None) -> DType | None:
         if arg.dtype:
             return DType(arg.dtype)
@@ -314,7 +322,8 @@ class _Inputs:
 
     def _message(self, headline: str, rows: list[tuple[str, str, str, str]], fix: str = "") -> str:
         place = (self.op_name, format_site(find_site()))
-        return format_message(f"{self.opdef.type}: {headline}", rows, place, fix)
+        headline = f"{self.opdef.type}: {headline}"
+        return format_message(headline, rows, place, fix or find_fix(headline, as_given(rows)))
 
 
 def _listed(names: Iterable[str]) -> str:
@@ -391,15 +400,31 @@ def infer_shapes(
     try:
         return opdef.infer(rule_call)
     except ShapeError as error:
-        labels = [
-            f"{name}[{k}]" if isinstance(item, list) else name
-            for name, item in _by_argument(opdef.signature.inputs, inputs, attrs).items()
-            for k in range(len(item) if isinstance(item, list) else 1)
-        ]
+        labels = _labels(opdef, inputs, attrs)
         rows = [describe(label, tensor) for label, tensor in zip(labels, inputs, strict=True)]
         place = (op_name, format_site(find_site()))
         headline = f"{opdef.type}: {error.headline}"
-        raise ValueError(format_message(headline, rows, place, error.fix)) from None
+        fix = error.fix or find_fix(headline, as_given(rows))
+        raise ValueError(format_message(headline, rows, place, fix)) from None
+
+
+def _labels(opdef: OpDef, inputs: Sequence[Tensor], attrs: Mapping[str, Any]) -> list[str]:
+    """What messages call each input: ``x``, or ``values[1]``."""
+    return [
+        f"{name}[{k}]" if isinstance(item, list) else name
+        for name, item in _by_argument(opdef.signature.inputs, inputs, attrs).items()
+        for k in range(len(item) if isinstance(item, list) else 1)
+    ]
+
+
+def argument_labels(op: Operation) -> list[str]:
+    """What messages call each input of ``op``."""
+    try:
+        labels = _labels(OPDEFS[op.type], op.inputs, op.attrs)
+    except (IndexError, KeyError):  # what executed at once has no complete attrs
+        labels = []
+    # Loops have got more inputs than they list.
+    return labels + [f"input {i}" for i in range(len(labels), len(op.inputs))]
 
 
 # ------------------------------------------------------------------------------- lists of tensors

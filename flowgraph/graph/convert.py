@@ -19,6 +19,7 @@ from flowgraph.errors import format_message
 from flowgraph.graph.default import get_default_graph
 from flowgraph.graph.export import export
 from flowgraph.graph.node import Operation, Tensor, describe
+from flowgraph.graph.site import find_site, format_site
 from flowgraph.shapes import format_dims
 from flowgraph.tensor_shape import Dimension, TensorShape
 
@@ -231,7 +232,8 @@ def convert(value: Any, dtype: DType | None, name: str | None, as_ref: bool = Fa
                     f"a tensor of dtype {dtype.name} is needed, this one is "
                     f"{value.dtype.base_dtype.name}",
                     [describe("value", value)],
-                    fix=f"convert it with tf.cast(value, tf.{dtype.name})",
+                    ("", format_site(find_site())),
+                    f"convert it with tf.cast(value, tf.{dtype.name})",
                 )
             )
         return value

@@ -63,6 +63,14 @@ class _Scopes(threading.local):
         self.context: Context | None = None
 
 
+_SCOPE_FIX = "letters, digits and any of _.-/ make a name, e.g. 'hidden_1'"
+_OPEN = "make all operations before the session's training loop, or use another tf.Graph"
+
+
+def _complaint(headline: str, fix: str) -> str:
+    return format_message(headline, (), ("", format_site(find_site())), fix)
+
+
 class Graph:
     """A dataflow graph: operations and the tensors between them.
 
@@ -253,7 +261,7 @@ class Graph:
         else:
             pattern = _INNER_SCOPE if before else _NAME
             if not isinstance(name, str) or not pattern.match(name):
-                raise ValueError(f"{name!r} is not a valid scope name")
+                raise ValueError(_complaint(f"{name!r} is not a valid scope name", _SCOPE_FIX))
             scopes.name = self.unique_name(name)
         try:
             yield scopes.name + "/" if scopes.name else ""
@@ -528,7 +536,7 @@ class Graph:
 
     def _check_not_finalized(self) -> None:
         if self._finalized:
-            raise RuntimeError("the graph is finalized and cannot be changed")
+            raise RuntimeError(_complaint("the graph is finalized and cannot be changed", _OPEN))
 
     def _edited(self) -> None:
         """Tell sessions of a change other than a new operation: their plans are out of date."""

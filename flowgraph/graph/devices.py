@@ -8,6 +8,9 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import NamedTuple
 
+from flowgraph.errors import format_message
+from flowgraph.graph.site import find_site, format_site
+
 
 class DeviceSpec(NamedTuple):
     """The parts of a device string; "" where nothing is said."""
@@ -64,8 +67,11 @@ def parse_device(text: str) -> DeviceSpec:
             parts["device_index"] = words[1] if len(words) == 2 else ""
         else:
             raise ValueError(
-                f"device {text!r}: part {item!r} is not understood; write '/cpu:0', '/gpu:0' or "
-                "'/job:worker/replica:0/task:0/device:GPU:0'"
+                format_message(
+                    f"device {text!r}: part {item!r} is not understood",
+                    op=("", format_site(find_site())),
+                    fix="write '/cpu:0', '/gpu:0' or '/job:worker/replica:0/task:0/device:GPU:0'",
+                )
             )
         index = parts["device_index"]
         if index not in ("", "*") and not index.isdigit():

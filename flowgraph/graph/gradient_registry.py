@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from flowgraph.errors import did_you_mean
+from flowgraph.errors import did_you_mean, format_message
 from flowgraph.graph.export import export
-from flowgraph.graph.node import Operation
+from flowgraph.graph.node import Operation, describe
 from flowgraph.graph.opdef import OPDEFS
+from flowgraph.graph.site import format_site
 
 #: ``f(op, *dys) -> dx or list of dx``
 GradientFunction = Callable[..., Any]
@@ -69,7 +70,12 @@ def registered_gradient(op: Operation) -> GradientFunction | None:
     function = op.graph._gradient_functions.get(name) or _registered.get(name)
     if function is None:
         raise LookupError(
-            f"operation {op.name!r} should take the gradient {name!r}, which is not registered"
-            + did_you_mean(name, _registered)
+            format_message(
+                f"operation {op.name!r} should take the gradient {name!r}, which is not registered"
+                + did_you_mean(name, _registered),
+                [describe(f"input {i}", tensor) for i, tensor in enumerate(op.inputs)],
+                (op.name, format_site(op.site)),
+                f"register it: @tf.RegisterGradient({name!r})",
+            )
         )
     return function

@@ -353,7 +353,8 @@ def _check(what: str, tensor: Tensor, gradient: Tensor, op: Operation | None = N
 def _mismatch(headline: str, tensor: Tensor, gradient: Tensor, op: Operation | None) -> str:
     place = (op.name, format_site(op.site)) if op else ("gradients", format_site(find_site()))
     rows = [describe("tensor", tensor), describe("gradient", gradient)]
-    return format_message(f"gradients: {headline}", rows, place)
+    fix = "a gradient has the shape and dtype of its tensor: sum, reshape or cast it"
+    return format_message(f"gradients: {headline}", rows, place, fix)
 
 
 # ------------------------------------------------------------------------------------- arguments
@@ -411,5 +412,12 @@ def _initial(y: Tensor, dy: Any, i: int) -> Gradient:
 
 def _one(y: Tensor) -> np.ndarray[Any, Any]:
     if y.dtype.np.kind not in "fiub":
-        raise TypeError(f"gradients: {y.name!r} is {y.dtype.name}, which has no derivative")
+        raise TypeError(
+            format_message(
+                f"gradients: {y.name!r} is {y.dtype.name}, which has no derivative",
+                [describe("y", y)],
+                ("gradients", format_site(find_site())),
+                "take the gradient of a tensor of floats",
+            )
+        )
     return np.array(1, y.dtype.np)

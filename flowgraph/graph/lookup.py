@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from flowgraph.errors import did_you_mean, format_message
+from flowgraph.errors import NameNotFoundError, did_you_mean, format_message
 from flowgraph.graph.node import Operation, Tensor
-from flowgraph.graph.site import format_site
+from flowgraph.graph.site import find_site, format_site
 
 if TYPE_CHECKING:
     from flowgraph.graph.core import Graph
@@ -31,7 +31,13 @@ def element(graph: Graph, obj: Any, *, allow_tensor: bool, allow_operation: bool
         op = obj
     else:
         kind = type(obj).__name__
-        raise TypeError(f"a {kind} cannot be converted to a {wanted}: {obj!r}")
+        raise TypeError(
+            format_message(
+                f"a {kind} cannot be converted to a {wanted}: {obj!r}",
+                op=("", format_site(find_site())),
+                fix=f"give a {wanted} of the graph, or its name",
+            )
+        )
     if op.graph is not graph:
         kind = "Tensor" if isinstance(obj, Tensor) else "Operation"
         raise ValueError(
@@ -54,9 +60,7 @@ def _by_name(graph: Graph, name: str, allow_tensor: bool, allow_operation: bool)
             )
         if not allow_operation:
             raise ValueError(f"{name!r} is not a tensor's name: {_TENSOR_FORM}")
-        raise KeyError(
-            f"no operation of the graph is named {name!r}" + did_you_mean(name, graph._by_name)
-        )
+        raise _missing(graph, name, "")
     op_name, _, number = name.rpartition(":")
     if not allow_tensor:
         raise ValueError(f"{name!r} names a tensor, not an operation; write {op_name!r}")
@@ -64,8 +68,25 @@ def _by_name(graph: Graph, name: str, allow_tensor: bool, allow_operation: bool)
         raise ValueError(f"{name!r} is not a tensor's name: {_TENSOR_FORM}")
     op = graph._by_name.get(op_name)
     if op is None:
-        hint = did_you_mean(op_name, graph._by_name)
-        raise KeyError(f"tensor {name!r}: no operation of the graph is named {op_name!r}{hint}")
+        raise _missing(graph, op_name, f"tensor {name!r}: ")
     if int(number) >= len(op.outputs):
-        raise KeyError(f"tensor {name!r}: operation {op_name!r} has {len(op.outputs)} output(s)")
+        raise NameNotFoundError(
+            format_message(
+                f"tensor {name!r}: operation {op_name!r} has {len(op.outputs)} output(s)",
+                op=(op.name, format_site(op.site)),
+                fix="outputs are counted from 0" if op.outputs else "run it as an operation",
+            )
+        )
     return op.outputs[int(number)]
+
+
+def _missing(graph: Graph, name: str, lead: str) -> NameNotFoundError:
+    near = did_you_mean(name, graph._by_name)
+    fix = "names carry their scopes: [op.name for op in graph.get_operations()] lists them"
+    return NameNotFoundError(
+        format_message(
+            f"{lead}no operation of the graph is named {name!r}{near}",
+            op=("", format_site(find_site())),
+            fix=fix,
+        )
+    )

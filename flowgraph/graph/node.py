@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from flowgraph.dtypes import DType
 from flowgraph.errors import did_you_mean, format_message
 from flowgraph.graph.nodedef import NodeDef
-from flowgraph.graph.site import Site, format_site, source_line
+from flowgraph.graph.site import Site, find_site, format_site, source_line
 from flowgraph.shapes import Dims, format_dims, format_tuple, is_compatible, merge
 from flowgraph.tensor_shape import TensorShape, as_dims
 
@@ -113,6 +113,8 @@ class Tensor:
                     f"set_shape: shape {format_dims(dims)} contradicts the known shape "
                     f"{format_dims(self.dims)}",
                     [describe("self", self)],
+                    ("", format_site(find_site())),
+                    "where the size varies, leave None",
                 )
             )
         self.dims = merge(self.dims, dims)
@@ -144,28 +146,42 @@ class Tensor:
 
     def __bool__(self) -> bool:
         raise TypeError(
-            f"the tensor {self.name!r} has no truth value while the graph is built: use tf.cond or "
-            "tf.where to choose by its value, `is None` to test for absence, or run it in a Session"
+            self._misused(
+                "has no truth value while the graph is built",
+                "use tf.cond or tf.where to choose by its value, `is None` to test for absence, or "
+                "run it in a Session",
+            )
         )
 
     def __iter__(self) -> Iterator[Any]:
         raise TypeError(
-            f"the tensor {self.name!r} cannot be iterated over while the graph is built: use "
-            "tf.unstack to split it, tf.map_fn to apply a function to each row, or run it in a "
-            "Session"
+            self._misused(
+                "cannot be iterated over while the graph is built",
+                "use tf.unstack to split it, tf.map_fn to apply a function to each row, or run it "
+                "in a Session",
+            )
         )
 
     def __len__(self) -> int:
         raise TypeError(
-            f"the tensor {self.name!r} has no len(): use x.shape[0] for the static size or "
-            "tf.shape(x)[0] for the size at run time"
+            self._misused(
+                "has no len()",
+                "use x.shape[0] for the static size or tf.shape(x)[0] for the size at run time",
+            )
         )
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
         raise NotImplementedError(
-            f"the tensor {self.name!r} cannot become a NumPy array while the graph is built: use "
-            "the tf function instead of the NumPy one, or run it in a Session"
+            self._misused(
+                "cannot become a NumPy array while the graph is built",
+                "use the tf function instead of the NumPy one, or run it in a Session",
+            )
         )
+
+    def _misused(self, what: str, fix: str) -> str:
+        """The text of an error about a tensor that is taken for a value."""
+        place = ("", format_site(find_site()))
+        return format_message(f"the tensor {self.name!r} {what}", [describe("x", self)], place, fix)
 
     if TYPE_CHECKING:
         # The operators that op files register: all take what converts to a tensor.

@@ -6,6 +6,7 @@ line is read when a message or picture shows it.
 
 from __future__ import annotations
 
+import contextlib
 import linecache
 import os
 import sys
@@ -16,7 +17,8 @@ Site = tuple[str, int]
 NO_SITE: Site = ("", 0)
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
-_is_ours: dict[str, bool] = {}
+#: Files whose frames are no user's: ours, and what calls the bodies of our ``with`` blocks.
+_is_ours: dict[str, bool] = {contextlib.__file__: True}
 
 
 def find_site() -> Site:

@@ -29,6 +29,7 @@ from flowgraph.graph.core import Graph
 from flowgraph.graph.default import GraphKeys, get_default_graph, graph_of, name_scope
 from flowgraph.graph.export import export
 from flowgraph.graph.node import Tensor
+from flowgraph.graph.report import call_message
 from flowgraph.layers.input_spec import InputSpec, check_inputs
 from flowgraph.ops.initializers import Ones, Zeros
 from flowgraph.ops.nest import flatten
@@ -399,8 +400,11 @@ def known_size(layer: str, shape: Any, axis: int) -> int:
     size = None if dims is None else dims[axis]
     if size is None:
         raise ValueError(
-            f"{layer}: the size of the inputs along axis {axis} must be known, their shape is "
-            f"{as_shape(shape)}"
+            call_message(
+                f"{layer}: the size of the inputs along axis {axis} must be known, their shape is "
+                f"{as_shape(shape)}",
+                fix="give the placeholder that size, or x.set_shape, or tf.reshape(x, [-1, size])",
+            )
         )
     return int(size)
 

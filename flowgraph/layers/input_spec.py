@@ -11,6 +11,7 @@ from typing import Any
 from flowgraph.dtypes import as_dtype
 from flowgraph.graph.export import export
 from flowgraph.graph.node import Tensor
+from flowgraph.graph.report import call_message
 from flowgraph.shapes import format_dims
 from flowgraph.tensor_shape import as_dims
 
@@ -85,7 +86,6 @@ def check_inputs(layer: str, specs: Any, inputs: Any) -> None:
     for i, (spec, x) in enumerate(zip(specs, tensors, strict=True)):
         complaint = spec._complaint(x) if spec is not None else ""
         if complaint:
-            raise ValueError(
-                f"layer {layer!r}: input {i} must have {complaint}: {x.name!r} has shape "
-                f"{format_dims(x.dims)}"
-            )
+            text = f"layer {layer!r}: input {i} must have {complaint}"
+            text += f": {x.name!r} has shape {format_dims(x.dims)}"
+            raise ValueError(call_message(text, [(f"input {i}", x)]))

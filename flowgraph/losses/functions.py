@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from flowgraph.dtypes import float32
-from flowgraph.errors import format_message
 from flowgraph.graph.apply import call
 from flowgraph.graph.convert import convert_to_tensor
 from flowgraph.graph.default import GraphKeys, name_scope
 from flowgraph.graph.export import export
-from flowgraph.graph.node import Tensor, describe
+from flowgraph.graph.node import Tensor
+from flowgraph.graph.report import call_message
 from flowgraph.losses.weighted import Reduction, add_loss, compute_weighted_loss, fit_weights
 from flowgraph.ops.casts import cast
 from flowgraph.ops.confusion import squeeze_last
@@ -44,10 +44,10 @@ def _pair(function: str, first: tuple[str, Any], second: tuple[str, Any]) -> tup
     a, b = (cast(convert_to_tensor(value, name=name), float32) for name, value in (first, second))
     if not is_compatible(a.dims, b.dims):
         raise ValueError(
-            format_message(
+            call_message(
                 f"{function}: {first[0]} {format_dims(a.dims)} and {second[0]} "
                 f"{format_dims(b.dims)} must have one shape",
-                [describe(first[0], a), describe(second[0], b)],
+                [(first[0], a), (second[0], b)],
             )
         )
     return a, b

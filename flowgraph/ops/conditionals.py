@@ -20,6 +20,7 @@ from flowgraph.graph.core import Graph
 from flowgraph.graph.default import get_default_graph, name_scope
 from flowgraph.graph.export import export
 from flowgraph.graph.node import Tensor, describe
+from flowgraph.graph.report import call_message
 from flowgraph.graph.site import find_site, format_site
 from flowgraph.ops import nest
 from flowgraph.ops.flow_rules import (
@@ -109,7 +110,14 @@ def _branch(name: str, given: Branch | None, old_name: str, old: Branch | None) 
     if given is None:
         raise TypeError(f"cond: {name} must be given")
     if not callable(given):
-        raise TypeError(f"cond: {name} must be a function without arguments, got {given!r}")
+        raise TypeError(
+            call_message(
+                f"cond: {name} must be a function without arguments, got {given!r}",
+                [(name, given)],
+                name="cond",
+                fix=f"write {name}=lambda: ...; what is made inside runs only in that branch",
+            )
+        )
     return given
 
 

@@ -28,6 +28,7 @@ from flowgraph.graph.opdef import (
     not_differentiable,
     sample,
 )
+from flowgraph.graph.report import call_message
 from flowgraph.ops.rules import (
     f32,
     i32,
@@ -139,7 +140,17 @@ def constant(
         raise TypeError(
             f"constant: the value is the tensor {value.name!r}, which is no fixed value"
         )
-    array = to_array(value, None if dtype is None else as_dtype(dtype))
+    try:
+        array = to_array(value, None if dtype is None else as_dtype(dtype))
+    except (TypeError, ValueError) as error:
+        given = "" if dtype is None else f", dtype {as_dtype(dtype).name}"
+        text = f"constant: {error}"
+        fix = (
+            "give lists of equal length, or make a RaggedTensor-like pair of values and lengths"
+            if isinstance(error, ValueError)
+            else "leave dtype out, or tf.cast the constant: it takes no value it would change"
+        )
+        raise type(error)(call_message(text, [("value" + given, value)], fix=fix)) from None
     if shape is not None:
         array = _shaped(array, as_dims(shape), verify_shape)
     return make_constant(array, name or "Const")

@@ -27,6 +27,7 @@ from flowgraph.graph.convert import convert_to_tensor
 from flowgraph.graph.default import name_scope
 from flowgraph.graph.export import export
 from flowgraph.graph.node import Tensor
+from flowgraph.graph.report import call_message
 from flowgraph.graph.static import constant_value
 from flowgraph.ops.rules import constant_axes, of_one_dtype
 from flowgraph.shapes import format_dims
@@ -320,7 +321,14 @@ def _label_sizes(equation: str, terms: list[_Term]) -> dict[str, int | None]:
                 sizes[label] = size if size is not None else known
             elif size is not None and size != known and not (label.isdigit() and size == 1):
                 what = "an axis under '...'" if label.isdigit() else f"label {label!r}"
-                raise ValueError(f"einsum: {what} of {equation!r} has sizes {known} and {size}")
+                raise ValueError(
+                    call_message(
+                        f"einsum: {what} of {equation!r} has sizes {known} and {size}",
+                        [(",".join(t.labels), t.tensor) for t in terms],
+                        fix="one label stands for one size: check the order of the labels, or "
+                        "give the axes labels of their own",
+                    )
+                )
     return sizes
 
 

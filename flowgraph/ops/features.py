@@ -20,6 +20,7 @@ from flowgraph.graph.convert import convert_to_tensor
 from flowgraph.graph.default import name_scope
 from flowgraph.graph.export import EXPORTS, export
 from flowgraph.graph.node import Tensor
+from flowgraph.graph.report import call_message
 from flowgraph.graph.sparse_tensor import SparseTensor
 from flowgraph.ops.texts import texts
 from flowgraph.shapes import Dims
@@ -87,7 +88,13 @@ class _Raw:
         for key in sorted(features or {}):
             feature = (features or {})[key]
             if not isinstance(feature, kinds):
-                raise ValueError(f"Invalid feature {key}:{feature}.")
+                raise ValueError(
+                    call_message(
+                        f"Invalid feature {key}:{feature}.",
+                        fix=f"say what it holds: {{{key!r}: tf.FixedLenFeature([], {feature!r})}}, "
+                        "or tf.VarLenFeature",
+                    )
+                )
             self._add(key, feature)
         both = sorted(set(self.sparse) & set(self.dense))
         if both:

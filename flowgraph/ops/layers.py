@@ -17,6 +17,7 @@ from flowgraph.graph.default import name_scope
 from flowgraph.graph.export import EXPORTS, export
 from flowgraph.graph.node import Tensor
 from flowgraph.graph.opdef import Call, Loops, define, dtypes_of, error_sample, sample
+from flowgraph.graph.report import call_message
 from flowgraph.graph.static import constant_value
 from flowgraph.ops.rules import f32, i32, number, one_name, require_rank, shape_of
 from flowgraph.shapes import Dims, ShapeError, format_dims, merge_size
@@ -290,7 +291,12 @@ def _dropped(
         known = constant_value(rate) if isinstance(rate, Tensor) else rate
         if isinstance(rate, numbers.Real) and not 0 <= float(rate) < 1:
             raise ValueError(
-                f"{function}: rate must lie in [0, 1), it is {rate} (keep_prob {1 - float(rate)})"
+                call_message(
+                    f"{function}: rate must lie in [0, 1), it is {rate} "
+                    f"(keep_prob {1 - float(rate)})",
+                    [("x", x)],
+                    fix="rate is the part that is dropped, keep_prob the part that stays",
+                )
             )
         if known is not None and np.ndim(known) == 0 and known == 0:
             return x

@@ -165,6 +165,7 @@ def _as_bool(value: Any) -> Tensor:
                 f"while_loop: cond must return a bool, not {tensor.dtype.base_dtype.name}",
                 [describe("cond", tensor)],
                 ("cond", format_site(find_site())),
+                "compare it with something: lambda i: i < 10",
             )
         )
     return tensor

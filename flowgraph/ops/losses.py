@@ -16,6 +16,7 @@ from flowgraph.graph.default import name_scope
 from flowgraph.graph.export import EXPORTS, export
 from flowgraph.graph.node import Tensor
 from flowgraph.graph.opdef import Loops, define, dtypes_of, sample
+from flowgraph.graph.report import call_message
 from flowgraph.graph.static import constant_value
 from flowgraph.ops.rules import f32, number, one_name, scalar_shape, shape_of
 from flowgraph.ops.softmax import only_by_name
@@ -66,8 +67,11 @@ def _pair(
     labels = convert_to_tensor(labels, dtype=logits.dtype.base_dtype, name=names[0])
     if not is_compatible(labels.dims, logits.dims):
         raise ValueError(
-            f"{function}: {names[1]} {format_dims(logits.dims)} and {names[0]} "
-            f"{format_dims(labels.dims)} must have one shape"
+            call_message(
+                f"{function}: {names[1]} {format_dims(logits.dims)} and {names[0]} "
+                f"{format_dims(labels.dims)} must have one shape",
+                [(names[1], logits), (names[0], labels)],
+            )
         )
     return labels, logits
 

@@ -29,6 +29,7 @@ from flowgraph.graph.opdef import (
     not_differentiable,
     sample,
 )
+from flowgraph.graph.report import call_message
 from flowgraph.graph.static import constant_value
 from flowgraph.ops.rules import f32, i32, invalid, require_rank, shape_of
 from flowgraph.shapes import (
@@ -561,8 +562,12 @@ def boolean_mask(
             place = normalize_axis(place, len(tensor.dims))
             if not is_compatible(tensor.dims[place : place + width], mask.dims):
                 raise ValueError(
-                    f"boolean_mask: a mask of shape {format_dims(mask.dims)} does not fit the axes "
-                    f"from {place} on of {format_dims(tensor.dims)}"
+                    call_message(
+                        f"boolean_mask: a mask of shape {format_dims(mask.dims)} does not fit the "
+                        f"axes from {place} on of {format_dims(tensor.dims)}",
+                        [("tensor", tensor), ("mask", mask)],
+                        fix="give the axis that the mask is about: axis=...",
+                    )
                 )
         elif place < 0 and width > 1:
             raise ValueError("boolean_mask: a negative axis needs a tensor of known rank")

@@ -21,6 +21,7 @@ from flowgraph.graph.core import Graph
 from flowgraph.graph.default import GraphKeys, get_default_graph, name_scope
 from flowgraph.graph.export import export_value
 from flowgraph.graph.node import describe
+from flowgraph.graph.report import call_message
 from flowgraph.graph.site import find_site, format_site
 from flowgraph.ops.initializers import glorot_uniform_initializer, zeros_initializer
 from flowgraph.ops.partitioners import refuse_pieces
@@ -91,8 +92,12 @@ def get_or_make(
         return _existing(known[name], name, reuse, shape, as_dtype(dtype))
     if reuse is True:
         raise ValueError(
-            f"get_variable: there is no variable {name!r} made with get_variable, and the scope "
-            f"reuses variables; set reuse=tf.AUTO_REUSE to make it{did_you_mean(name, known)}"
+            call_message(
+                f"get_variable: there is no variable {name!r} made with get_variable, and the "
+                f"scope reuses variables{did_you_mean(name, known)}",
+                name=name,
+                fix="set reuse=tf.AUTO_REUSE to make it the first time",
+            )
         )
     value, dtype = _initial(name, shape, as_dtype(dtype), initializer, validate_shape)
     if partitioner is not None and shape is not None and as_shape(shape).ndims:
@@ -140,6 +145,7 @@ def _existing(
                 f"get_variable: {name!r} has shape {variable.shape}, not {as_shape(shape)}",
                 rows,
                 place,
+                "ask for the shape it has, or give the new variable a name or scope of its own",
             )
         )
     if own is not dtype.base_dtype:
@@ -148,6 +154,7 @@ def _existing(
                 f"get_variable: variable {name!r} is {own.name}, not {dtype.name}",
                 rows,
                 place,
+                f"ask for dtype=tf.{own.name}, or give the new variable a name of its own",
             )
         )
     return variable
@@ -163,7 +170,11 @@ def _initial(
     if initializer is None:
         if shape is None:
             raise ValueError(
-                f"get_variable: {name!r} is new, so it needs a shape or an initializer"
+                call_message(
+                    f"get_variable: {name!r} is new, so it needs a shape or an initializer",
+                    name=name,
+                    fix=f"give the shape: tf.get_variable({name!r}, [rows, columns])",
+                )
             )
         initializer = _default_initializer(name, dtype)
     if inspect.isclass(initializer):

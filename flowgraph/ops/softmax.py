@@ -21,6 +21,7 @@ from flowgraph.graph.default import name_scope
 from flowgraph.graph.export import export
 from flowgraph.graph.node import Tensor
 from flowgraph.graph.opdef import Call, Loops, define, dtypes_of, error_sample, sample
+from flowgraph.graph.report import call_message
 from flowgraph.ops.rules import (
     f32,
     i32,
@@ -345,7 +346,12 @@ define(
 def only_by_name(function: str, sentinel: Any) -> None:
     """ValueError when an argument was given by position: labels and logits are easily exchanged."""
     if sentinel is not None:
-        raise ValueError(f"{function}: give the arguments by name: labels=..., logits=...")
+        raise ValueError(
+            call_message(
+                f"{function}: give the arguments by name: labels=..., logits=...",
+                fix=f"{function}(labels=labels, logits=logits)",
+            )
+        )
 
 
 def _wide(x: Tensor) -> Tensor:
@@ -414,8 +420,13 @@ def _refuse_shapes(logits: Tensor, labels: Tensor) -> None:
         else:
             return
     raise ValueError(
-        f"softmax_cross_entropy_with_logits: logits {format_dims(logits.dims)} and labels "
-        f"{format_dims(labels.dims)} must have one shape"
+        call_message(
+            f"softmax_cross_entropy_with_logits: logits {format_dims(logits.dims)} and labels "
+            f"{format_dims(labels.dims)} must have one shape",
+            [("logits", logits), ("labels", labels)],
+            fix="labels are one row of probabilities per example; for class numbers use "
+            "sparse_softmax_cross_entropy_with_logits",
+        )
     )
 
 
@@ -522,10 +533,23 @@ def sparse_softmax_cross_entropy_with_logits(
         logits = _wide(logits)
         ranks = [None if t.dims is None else len(t.dims) for t in (labels, logits)]
         if None not in ranks and ranks[0] != ranks[1] - 1:  # type: ignore[operator]
+            last = labels.dims is not None and labels.dims[-1:] == (1,)
+            fix = (
+                "drop the last axis: tf.squeeze(labels, -1)"
+                if last
+                else (
+                    "labels are class numbers here, for probabilities use "
+                    "softmax_cross_entropy_with_logits_v2"
+                )
+            )
             raise ValueError(
-                f"sparse_softmax_cross_entropy_with_logits: labels {format_dims(labels.dims)} must "
-                f"have one axis less than logits {format_dims(logits.dims)}; labels are class "
-                "numbers here, for probabilities use softmax_cross_entropy_with_logits_v2"
+                call_message(
+                    "sparse_softmax_cross_entropy_with_logits: labels "
+                    f"{format_dims(labels.dims)} must have one axis less than logits "
+                    f"{format_dims(logits.dims)}; labels are class numbers here",
+                    [("labels", labels), ("logits", logits)],
+                    fix=fix,
+                )
             )
         if ranks[1] == 2:
             loss = apply_op(type, logits, labels, name=type)[0]

@@ -44,6 +44,7 @@ from flowgraph.graph.node import (
     describe,
     run_in_session,
 )
+from flowgraph.graph.report import call_message
 from flowgraph.graph.site import find_site, format_site
 from flowgraph.ops.variable_scattering import Scattering
 from flowgraph.shapes import Dims, format_tuple
@@ -127,7 +128,13 @@ class Variable(Scattering, metaclass=_Creatable):
         shape: Any = None,
     ) -> None:
         if initial_value is None:
-            raise ValueError("Variable: initial_value must be given")
+            raise ValueError(
+                call_message(
+                    "Variable: initial_value must be given",
+                    name=name or "Variable",
+                    fix="give a value or a tensor, e.g. tf.Variable(tf.zeros([3]))",
+                )
+            )
         if constraint is not None and not callable(constraint):
             raise ValueError(f"Variable: constraint must be callable, got {constraint!r}")
         self._trainable = trainable is None or bool(trainable)

@@ -6,9 +6,12 @@ A View node's output lies in its input's buffer.  A Loops rule may take inputs t
 
 from __future__ import annotations
 
+from flowgraph.errors import OpError
 from flowgraph.graph.opdef import Loops, Procedure, View
+from flowgraph.graph.report import op_message
 from flowgraph.optimize.frozen import Node, Value
 from flowgraph.optimize.strides import contiguous_strides
+from flowgraph.shapes import format_dims
 
 
 def is_view(node: Node) -> bool:
@@ -23,9 +26,19 @@ def is_view(node: Node) -> bool:
             known = all(v.shape is not None and None not in v.shape for v in node.outputs)
             if known:
                 shape = node.inputs[rule.source].sizes
-                layout = rule.layout(node.call(), shape, contiguous_strides(shape))
+                try:
+                    layout = rule.layout(node.call(), shape, contiguous_strides(shape))
+                except OpError as error:  # the rule knows what is wrong, the node whose it is
+                    if error.op is not None or node.op is None:
+                        raise
+                    text = op_message(f"{node.type}: {error.message}", node.op, shapes=_kinds(node))
+                    raise type(error)(None, node.op, text) from None  # type: ignore[call-arg]
                 node.view = layout is not None
     return node.view
+
+
+def _kinds(node: Node) -> list[str]:
+    return [f"{v.dtype.name}{format_dims(v.shape)}" for v in node.inputs]
 
 
 def view_source(node: Node) -> Value:

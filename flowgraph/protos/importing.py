@@ -22,6 +22,7 @@ from flowgraph.graph.default import get_default_graph, name_scope
 from flowgraph.graph.export import export
 from flowgraph.graph.node import Operation, Tensor
 from flowgraph.graph.opdef import OPDEFS, REQUIRED, OpDef
+from flowgraph.graph.report import call_message
 from flowgraph.platform.versions import GRAPH_DEF_VERSION
 from flowgraph.protos.graphs import AttrValue, GraphDef, NodeDef
 from flowgraph.protos.resource_variables import with_plain_variables
@@ -102,7 +103,10 @@ def import_graph_def(
     unused = sorted(set(mapped) - maker.used)
     if unused:
         raise ValueError(
-            f"Attempted to map inputs that were not found in graph_def: [{', '.join(unused)}]"
+            call_message(
+                f"Attempted to map inputs that were not found in graph_def: [{', '.join(unused)}]",
+                fix="write names as the GraphDef has them: [n.name for n in graph_def.node]",
+            )
         )
     return None if return_elements is None else elements
 
@@ -359,7 +363,12 @@ class _Importer:
         op = self.made.get(name)
         if op is None or (colon and not (number.isdigit() and int(number) < len(op.outputs))):
             hint = did_you_mean(name, self.made) if op is None else ""
-            raise ValueError(f"Requested return_element {text!r} not found in graph_def.{hint}")
+            raise ValueError(
+                call_message(
+                    f"Requested return_element {text!r} not found in graph_def.{hint}",
+                    fix="write names as the GraphDef has them: [n.name for n in graph_def.node]",
+                )
+            )
         return op.outputs[int(number)] if colon else op
 
 

@@ -23,6 +23,7 @@ from flowgraph.graph.convert import convert_to_tensor
 from flowgraph.graph.default import name_scope
 from flowgraph.graph.export import EXPORTS, export
 from flowgraph.graph.node import Tensor
+from flowgraph.graph.report import call_message
 from flowgraph.graph.static import constant_value
 from flowgraph.layers.base import ONES, ZEROS, Layer, known_size
 from flowgraph.ops import nest
@@ -291,7 +292,13 @@ def depth_of(cell: RNNCell, input_shape: Any) -> int:
     """
     dims = as_dims(as_shape(input_shape))
     if dims is None or dims[-1] is None:
-        raise ValueError(f"Expected inputs.shape[-1] to be known, saw shape: {input_shape}")
+        raise ValueError(
+            call_message(
+                f"Expected inputs.shape[-1] to be known, saw shape: {input_shape}",
+                [("cell", cell)],
+                fix="inputs of a recurrent network are [batch, time, features], features known",
+            )
+        )
     return known_size(type(cell).__name__, input_shape, -1)
 
 

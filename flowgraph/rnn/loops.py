@@ -21,6 +21,7 @@ from flowgraph.graph.convert import convert_to_tensor, make_constant
 from flowgraph.graph.default import control_dependencies
 from flowgraph.graph.export import export
 from flowgraph.graph.node import Tensor
+from flowgraph.graph.report import call_message
 from flowgraph.ops import nest
 from flowgraph.ops.loops import while_loop
 from flowgraph.ops.padding import reverse
@@ -116,8 +117,12 @@ def start_of(cell: Any, initial_state: Any, dtype: Any, batch: Any) -> Any:
         )
     if dtype is None:
         raise ValueError(
-            "If there is no initial_state, you must give a dtype: if no initial_state is provided, "
-            "argument `dtype` must be specified"
+            call_message(
+                "If there is no initial_state, you must give a dtype: if no initial_state is "
+                "provided, argument `dtype` must be specified",
+                [("cell", cell)],
+                fix="add dtype=tf.float32",
+            )
         )
     if getattr(cell, "get_initial_state", None) is not None:
         return cell.get_initial_state(inputs=None, batch_size=batch, dtype=dtype)

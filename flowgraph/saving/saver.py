@@ -25,6 +25,7 @@ from flowgraph.errors import InvalidArgumentError, NotFoundError, did_you_mean
 from flowgraph.graph.default import GraphKeys, get_default_graph
 from flowgraph.graph.export import export
 from flowgraph.graph.node import Tensor
+from flowgraph.graph.report import call_message
 from flowgraph.ops.variables import Variable
 from flowgraph.platform.file_io import path_of
 from flowgraph.protos.exporting import write_message
@@ -124,7 +125,12 @@ class Saver:
         if self._variables is None:
             self._variables = _by_name(self._found())
             if not self._variables and not self._allow_empty:
-                raise ValueError("Saver: there are no variables to save")
+                raise ValueError(
+                    call_message(
+                        "Saver: there are no variables to save",
+                        fix="make the Saver after the variables, in their graph",
+                    )
+                )
             self._next_to_stay = time.time() + self._every_hours * 3600
 
     def _found(self) -> Any:
@@ -269,7 +275,12 @@ class Saver:
         sess = _session(sess, variables)
         path = path_of(save_path)
         if not checkpoint_exists(path):
-            raise ValueError(f"Saver.restore: {path!r} is no checkpoint")
+            raise ValueError(
+                call_message(
+                    f"Saver.restore: {path!r} is no checkpoint",
+                    fix="give what save returned, or tf.train.latest_checkpoint(directory)",
+                )
+            )
         if self._by_graph:
             sess.run(self.saver_def.restore_op_name, {self.saver_def.filename_tensor_name: path})
         elif variables:
@@ -412,9 +423,13 @@ def check_fit(
                         + wrong)  # fmt: skip
     if lines:
         kind = NotFoundError if missing else InvalidArgumentError
-        raise kind(
-            None, None, f"the checkpoint {path} does not fit; no variable was changed:\n  {lines}"
+        text = call_message(
+            f"the checkpoint {path} does not fit; no variable was changed:\n  {lines}",
+            [("variable", variable) for key, variable in variables.items() if f"{key!r}" in lines],
+            fix="tf.train.list_variables(path) shows what it holds; Saver(var_list={name: "
+            "variable}) reads some of it, or under other names",
         )
+        raise kind(None, None, text)
 
 
 def _shaped(value: Any, variable: Variable, reshape: bool) -> np.ndarray[Any, Any]:

@@ -21,6 +21,7 @@ from flowgraph.graph.convert import convert_to_tensor
 from flowgraph.graph.default import get_default_graph, name_scope
 from flowgraph.graph.export import export
 from flowgraph.graph.node import Tensor
+from flowgraph.graph.report import call_message
 from flowgraph.ops.random import random_normal
 
 
@@ -221,7 +222,13 @@ def piecewise_constant(
     0.25
     """
     if len(boundaries) != len(values) - 1:
-        raise ValueError("The length of boundaries should be 1 less than the length of values")
+        raise ValueError(
+            call_message(
+                "The length of boundaries should be 1 less than the length of values",
+                [("boundaries", boundaries), ("values", values)],
+                fix="give the value before the first boundary too",
+            )
+        )
     with name_scope(name, "PiecewiseConstant"):
         place = convert_to_tensor(x)
         place = call.Identity(place) if place.dtype.is_ref else place

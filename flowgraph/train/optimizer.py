@@ -28,6 +28,7 @@ from flowgraph.graph.default import (
 from flowgraph.graph.export import export
 from flowgraph.graph.gradients import IndexedSlices, gradients
 from flowgraph.graph.node import Operation, Tensor
+from flowgraph.graph.report import call_message
 from flowgraph.ops.control import group, tuple_
 from flowgraph.ops.nest import flatten
 from flowgraph.ops.variables import Variable, trainable_variables
@@ -162,7 +163,13 @@ class Optimizer:
             self._assert_valid_dtypes([grad_loss])
         variables = trainable_variables() if var_list is None else flatten(_listed(var_list))
         if not variables:
-            raise ValueError("No variables to optimize.")
+            raise ValueError(
+                call_message(
+                    "No variables to optimize.",
+                    [("loss", loss)],
+                    fix="make variables with tf.Variable or tf.get_variable, trainable=True",
+                )
+            )
         for variable in variables:
             if not isinstance(variable, (Variable, Tensor)):
                 raise TypeError(f"Argument is not a tf.Variable: {variable!r}")
@@ -334,7 +341,13 @@ class Optimizer:
             dtype = tensor.dtype.base_dtype
             if dtype not in valid:
                 names = [v.name for v in sorted(valid, key=lambda v: v.name)]
-                raise ValueError(f"Invalid type {dtype.name} for {tensor.name}, expected: {names}.")
+                raise ValueError(
+                    call_message(
+                        f"Invalid type {dtype.name} for {tensor.name}, expected: {names}.",
+                        [("tensor", tensor)],
+                        fix="compute it in floats, e.g. tf.cast(x, tf.float32) of its inputs",
+                    )
+                )
 
     def _call_if_callable(self, param: Any) -> Any:
         return param() if callable(param) else param

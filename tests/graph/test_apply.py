@@ -91,7 +91,7 @@ def test_tensors_convert_to_themselves():
     assert tf.convert_to_tensor(x) is x and tf.convert_to_tensor(x, tf.float32) is x
     assert tf.convert_to_tensor(x, preferred_dtype=tf.int32) is x
     with pytest.raises(
-        ValueError, match=r"int32 is needed.*\n.*'Const:0'.*test_apply.py:\d+\n  fix: .*tf.cast"
+        ValueError, match=r"(?s)int32 is needed.*'Const:0'.*test_apply.py:\d+\n.*fix: .*tf.cast"
     ):
         tf.convert_to_tensor(x, tf.int32)
     with pytest.raises(TypeError, match="is no tensor: use one of its outputs"):
