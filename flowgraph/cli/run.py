@@ -91,7 +91,7 @@ def _source(path: str) -> bytes:
 def _guarded(program: Callable[[], Any], switch: bool) -> int:
     """Switch the imports, run the program, and show an error of its without our own frames."""
     if switch:
-        importlib.import_module("flowgraph.compat.tensorflow")
+        importlib.import_module("flowgraph.compat.tensorflow").install()
     try:
         program()
     except SystemExit:

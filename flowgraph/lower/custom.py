@@ -46,18 +46,25 @@ def window(operand: Operand, axis: int, start: int, size: int) -> Operand:
     return operand.with_view(start * operand.strides[axis], shape, operand.strides)
 
 
-def static_value(node: Node, position: int) -> list[int]:
-    """The elements of input ``position``, which specialisation made constant."""
+def static_value(node: Node, position: int) -> list[int] | None:
+    """The elements of input ``position``; None where only the run knows them.
+
+    Specialisation makes them constant where the shape of the result depends on them, but that may
+    be known without: ``tf.reverse(x, axes)``, the gradient of ``tf.slice(x, begin, [1])``.
+    """
     array = node.inputs[position].node.const
-    assert array is not None, f"{node!r}: input {position} is not constant"
-    return [int(n) for n in array.reshape(-1)]
+    return None if array is None else [int(n) for n in array.reshape(-1)]
 
 
 @custom_lowering("concat")
 def lower_concat(lowering: Lowering, node: Node, inputs: list[Operand]) -> None:
     """ConcatV2(*values, axis)."""
+    axes = static_value(node, len(inputs) - 1)
+    if axes is None:
+        lowering.lower_host(node)
+        return
     out = lowering.output(node.outputs[0])
-    axis = static_value(node, len(inputs) - 1)[0] % len(out.shape)
+    axis = axes[0] % len(out.shape)
     start = 0
     for part in inputs[:-1]:
         size = part.shape[axis]
@@ -80,13 +87,14 @@ def lower_pack(lowering: Lowering, node: Node, inputs: list[Operand]) -> None:
 @custom_lowering("tile")
 def lower_tile(lowering: Lowering, node: Node, inputs: list[Operand]) -> None:
     """Tile(x, multiples): each axis split into (copy, element); copies read with stride 0."""
-    source = inputs[0]
+    source, multiples = inputs[0], static_value(node, 1)
+    if multiples is None:
+        lowering.lower_host(node)
+        return
     out = lowering.output(node.outputs[0])
     shape: list[int] = []
     read: list[int] = []
-    for size, stride, count in zip(
-        source.shape, source.strides, static_value(node, 1), strict=True
-    ):
+    for size, stride, count in zip(source.shape, source.strides, multiples, strict=True):
         shape += [count, size]
         read += [0, stride]
     lowering.copy(
@@ -97,9 +105,11 @@ def lower_tile(lowering: Lowering, node: Node, inputs: list[Operand]) -> None:
 @custom_lowering("pad")
 def lower_pad(lowering: Lowering, node: Node, inputs: list[Operand]) -> None:
     """Pad(x, paddings), PadV2(x, paddings, constant): fill, then copy x into the middle."""
-    source = inputs[0]
+    source, paddings = inputs[0], static_value(node, 1)
+    if paddings is None:
+        lowering.lower_host(node)
+        return
     out = lowering.output(node.outputs[0])
-    paddings = static_value(node, 1)
     if len(inputs) > 2:
         filler = inputs[2]
         lowering.copy(filler.with_view(0, out.shape, (0,) * len(out.shape)), out, node)
@@ -114,12 +124,15 @@ def lower_pad(lowering: Lowering, node: Node, inputs: list[Operand]) -> None:
 @custom_lowering("reverse")
 def lower_reverse(lowering: Lowering, node: Node, inputs: list[Operand]) -> None:
     """ReverseV2(x, axes): read backwards."""
-    source = inputs[0]
+    source, axes = inputs[0], static_value(node, 1)
+    if axes is None:
+        lowering.lower_host(node)
+        return
     out = lowering.output(node.outputs[0])
     if source.size:
         strides = list(source.strides)
         offset = 0
-        for axis in static_value(node, 1):
+        for axis in axes:
             offset += (source.shape[axis] - 1) * strides[axis]
             strides[axis] = -strides[axis]
         source = source.with_view(offset, source.shape, strides)

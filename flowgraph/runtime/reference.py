@@ -16,7 +16,7 @@ import numpy as np
 from flowgraph.graph.opdef import RANDOM
 from flowgraph.optimize.frozen import RESIZES, Node, Value
 from flowgraph.optimize.views import inputs_read, is_view
-from flowgraph.plan.plan import COUNTER, Instr, Operand
+from flowgraph.plan.plan import COUNTER, OBJECT, Instr, Operand
 from flowgraph.runtime.interpret import run_flow
 from flowgraph.runtime.state import State, set_current_state
 
@@ -94,6 +94,11 @@ def run_host(instr: Instr, window: Window, state: State) -> dict[Value, np.ndarr
     if node.writes and (node.attrs.get(RESIZES) or results[0].dtype.hasobject):
         for name, array in zip(node.writes, results, strict=True):
             state.replace(name, array)
+    else:
+        for value, operand in instr.outputs.items():
+            shape = results[value.index].shape
+            if operand.slot.kind != OBJECT and shape != operand.shape:
+                raise ValueError(f"the result has shape {shape}, not {operand.shape} as expected")
     return dict(zip(node.outputs, results, strict=True))
 
 

@@ -103,6 +103,8 @@ class TestCase(unittest.TestCase):
     def test_session(self, graph: Any = None, config: Any = None, use_gpu: bool = False,
                      force_gpu: bool = False) -> Any:  # fmt: skip
         """Older name of ``cached_session``; a session of its own where ``graph`` is given."""
+        if self._testMethodName == "test_session":
+            self.skipTest("named like a test, but it is none")
         if graph is None:
             return self.cached_session(graph, config, use_gpu, force_gpu)
         return self.session(graph, config, use_gpu, force_gpu)

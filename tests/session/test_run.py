@@ -554,3 +554,28 @@ def test_a_range_up_to_a_float_that_only_the_run_knows() -> None:
         for value in (2.0, 0.5, -1.0):
             expected = np.arange(0.0, value + 1.0) - value
             np.testing.assert_array_equal(sess.run(y, {limit: value}), expected)
+
+
+def test_operands_that_only_the_run_knows_where_the_shape_is_known() -> None:
+    x, i = tf.placeholder(tf.float32, [3, 4]), tf.placeholder(tf.int32, [])
+    v = np.arange(12.0).reshape(3, 4)
+    piece = tf.slice(x, [i, i], [1, 2])
+    (dx,) = tf.gradients(piece * 2.0, x)
+    with tf.Session() as sess:
+        for k in range(3):
+            expected = np.zeros((3, 4))
+            expected[k, k : k + 2] = 2
+            found = sess.run([piece, dx], {x: v, i: k})
+            np.testing.assert_array_equal(found[0], v[k : k + 1, k : k + 2])
+            np.testing.assert_array_equal(found[1], expected)
+        np.testing.assert_array_equal(sess.run(tf.reverse(x, [i]), {x: v, i: 1}), v[:, ::-1])
+        cases = {
+            tf.concat([x, x], i): ([6, 4], 0, np.concatenate([v, v])),
+            tf.pad(x, [[i, 0], [0, i]]): ([4, 5], 1, np.pad(v, [(1, 0), (0, 1)])),
+            tf.tile(x, [i, 1]): ([6, 4], 2, np.tile(v, (2, 1))),
+        }
+        for y, (shape, right, expected) in cases.items():
+            y.set_shape(shape)
+            np.testing.assert_array_equal(sess.run(y, {x: v, i: right}), expected)
+            with pytest.raises(tf.errors.InvalidArgumentError, match="not .* as expected"):
+                sess.run(y, {x: v, i: right - 1 if right else 1})
