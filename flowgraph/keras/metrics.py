@@ -1,5 +1,7 @@
 """Metrics as functions: one number per sample, as losses are, whose mean is shown in training.
 
+Metrics that are no means over batches (recall, AUC) are objects: metrics_with_state.py.
+
 ``keras.metrics.get("categorical_accuracy")`` finds one by name; every loss is a metric, too.
 
 >>> with tf.Session() as sess:
@@ -9,7 +11,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import flowgraph as tf
@@ -39,13 +41,37 @@ from flowgraph.keras.losses import (
     sparse_categorical_crossentropy,
     squared_hinge,
 )
+from flowgraph.keras.metrics_with_state import (
+    AUC,
+    FalseNegatives,
+    FalsePositives,
+    Mean,
+    Metric,
+    Precision,
+    Recall,
+    SparseTopKCategoricalAccuracy,
+    TopKCategoricalAccuracy,
+    TrueNegatives,
+    TruePositives,
+)
 from flowgraph.keras.utils.generic_utils import deserialize_keras_object, serialize_keras_object
 
 __all__ = [
+    "AUC",
     "MAE",
     "MAPE",
     "MSE",
     "MSLE",
+    "FalseNegatives",
+    "FalsePositives",
+    "Mean",
+    "Metric",
+    "Precision",
+    "Recall",
+    "SparseTopKCategoricalAccuracy",
+    "TopKCategoricalAccuracy",
+    "TrueNegatives",
+    "TruePositives",
     "binary_accuracy",
     "binary_crossentropy",
     "categorical_accuracy",
@@ -161,7 +187,7 @@ def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) ->
     return deserialize_keras_object(config, _KNOWN, custom_objects, "metric function")
 
 
-def get(identifier: Any) -> Callable[..., Any]:
+def get(identifier: Any) -> Any:
     """The metric that ``identifier`` means.
 
     Args:
@@ -177,6 +203,10 @@ def get(identifier: Any) -> Callable[..., Any]:
     raise ValueError(f"Could not interpret metric function identifier: {identifier!r}")
 
 
+_CLASSES = (
+    AUC, FalseNegatives, FalsePositives, Mean, Metric, Precision, Recall,
+    SparseTopKCategoricalAccuracy, TopKCategoricalAccuracy, TrueNegatives, TruePositives,
+)  # fmt: skip
 #: Every metric under its name and its aliases.
 _KNOWN: dict[str, Any] = {
     **losses._KNOWN,
@@ -184,7 +214,8 @@ _KNOWN: dict[str, Any] = {
         f.__name__: f
         for f in (
             binary_accuracy, categorical_accuracy, sparse_categorical_accuracy,
-            top_k_categorical_accuracy, sparse_top_k_categorical_accuracy,
+            top_k_categorical_accuracy, sparse_top_k_categorical_accuracy, *_CLASSES,
         )
     },
+    **{cls.__name__.lower(): cls for cls in (AUC, Precision, Recall)},
 }  # fmt: skip

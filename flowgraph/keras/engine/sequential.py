@@ -222,7 +222,7 @@ class Sequential(Model):
         Args:
             x, batch_size, verbose: as of ``predict``.
         """
-        return self.predict(x, batch_size=batch_size, verbose=verbose)  # type: ignore[attr-defined]
+        return self.predict(x, batch_size=batch_size, verbose=verbose)
 
     def predict_classes(self, x: Any, batch_size: int | None = None, verbose: int = 0) -> Any:
         """The most probable class of every sample; of a single output whether it is above 0.5.

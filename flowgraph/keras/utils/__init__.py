@@ -2,6 +2,11 @@
 
 from flowgraph.keras.utils import data_utils, generic_utils, layer_utils, np_utils, vis_utils
 from flowgraph.keras.utils.data_utils import Sequence, get_file
+from flowgraph.keras.utils.enqueuers import (
+    GeneratorEnqueuer,
+    OrderedEnqueuer,
+    SequenceEnqueuer,
+)
 from flowgraph.keras.utils.generic_utils import (
     CustomObjectScope,
     custom_object_scope,
@@ -16,8 +21,11 @@ from flowgraph.keras.utils.vis_utils import model_to_dot, plot_model
 
 __all__ = [
     "CustomObjectScope",
+    "GeneratorEnqueuer",
+    "OrderedEnqueuer",
     "Progbar",
     "Sequence",
+    "SequenceEnqueuer",
     "custom_object_scope",
     "data_utils",
     "deserialize_keras_object",
