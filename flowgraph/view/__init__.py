@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 from flowgraph.graph.core import Graph
 from flowgraph.view.colours import make_colouring
 from flowgraph.view.digraph import to_digraph
+from flowgraph.view.model import make_model
+from flowgraph.view.page import to_html
 from flowgraph.view.picture import make_picture
 from flowgraph.view.recording import Recording, record
 from flowgraph.view.render import RendererNotFoundError, draw, use_in_graphviz_package
@@ -22,7 +24,7 @@ from flowgraph.view.render import RendererNotFoundError, draw, use_in_graphviz_p
 if TYPE_CHECKING:
     from graphviz import Digraph
 
-__all__ = ["Recording", "RendererNotFoundError", "dot", "mime_bundle", "record", "save"]
+__all__ = ["Recording", "RendererNotFoundError", "dot", "html", "mime_bundle", "record", "save"]
 
 #: What a notebook cell shows is smaller than what a file holds.
 NOTEBOOK_MAX_NODES = 80
@@ -126,6 +128,41 @@ def save(
         path.write_text(source, encoding="utf-8")
     else:
         path.write_bytes(draw(source, file_format))
+    return path
+
+
+def html(
+    path: Any,
+    graph_or_fetches: Any = None,
+    *,
+    run_metadata: Any = None,
+    values: Recording | None = None,
+    title: str | None = None,
+) -> Path:
+    """Write the graph as one HTML file to look into with a browser; it needs no network.
+
+    Scopes open and close; pointing at a node tells its shape, dtype, time, bytes and the user's
+    line; names, types and lines can be searched; operations can be stepped through in the order in
+    which they run.
+
+    Args:
+        path: of the file, usually ending in ``.html``.
+        graph_or_fetches: as of ``dot``.
+        run_metadata: of a traced ``Session.run``, or several: gives a heat map by time, flops or
+            bytes, and the list of the slowest operations.
+        values: a Recording, of ``tf.view.record``: the steps show values and, where they were
+            taken, go back through the gradients.
+        title: what the page is called.
+
+    Returns:
+        The path.
+
+    Raises:
+        TypeError, ValueError: nothing that can be drawn; a RunMetadata without a trace.
+    """
+    model = make_model(graph_or_fetches, title=title, run_metadata=run_metadata, values=values)
+    path = Path(path)
+    path.write_text(to_html(model), encoding="utf-8")
     return path
 
 

@@ -7,19 +7,15 @@ from __future__ import annotations
 
 import html
 import math
-import re
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from flowgraph.dtypes import DType
 from flowgraph.graph.node import Operation, Tensor
-from flowgraph.graph.site import format_site, source_line
-from flowgraph.shapes import format_dims
 from flowgraph.view.colours import Colouring
+from flowgraph.view.labels import TITLE_WIDTH, alike_title, box_lines, box_notes, spec_text
 from flowgraph.view.picture import (
     CONSTANT,
     GROUP,
@@ -60,7 +56,6 @@ _EDGE_COLOURS = {
 _FORWARD_WEIGHT = "8"
 #: Fills of frames, by nesting depth; deeper ones repeat the last.
 _FRAME_FILLS = ("#F7F8FA", "#EFF1F5", "#E7EAF0")
-_TITLE_WIDTH = 22
 _ROOM_ABOVE = '<FONT POINT-SIZE="5"> </FONT><BR/>'
 
 
@@ -176,47 +171,11 @@ def _broken(title: str) -> list[str]:
     lines = [""]
     for part in title.split("/"):
         piece = part if lines == [""] else "/" + part
-        if lines[-1] and len(lines[-1]) + len(piece) > _TITLE_WIDTH:
+        if lines[-1] and len(lines[-1]) + len(piece) > TITLE_WIDTH:
             lines.append(piece)
         else:
             lines[-1] += piece
     return lines
-
-
-def _spec(tensor: Tensor) -> str:
-    return f"{tensor.dtype.base_dtype.name}{format_dims(tensor.dims)}"
-
-
-def _notes(box: Box) -> list[str]:
-    """The small lines below a node's title."""
-    op = box.op
-    if op is None:
-        if box.alike:
-            return [f"{len(box.alike)} alike, {len(box.ops) // len(box.alike)} operations each"]
-        return [f"{len(box.ops)} operations"]
-    if box.kind in (VARIABLE, PLACEHOLDER):
-        return [_spec(op.outputs[0])]
-    if box.kind == CONSTANT:
-        value = _short_value(op)
-        return [value] if value else []
-    notes = [f"{len(box.alike)} alike"] if box.alike else []
-    if box.kind == GROUP and box.role == INITIAL and op._control_inputs:
-        notes.append(f"initialises {len(op._control_inputs)} variables")
-    elif box.title.rpartition("/")[2].rstrip("_0123456789") != op.type:
-        notes.append(op.type)
-    for tensor in op.inputs:
-        constant = tensor.op
-        if constant in box.ops and constant.name.startswith(op.name + "/") and tensor.dims == ():
-            notes.append(f"{constant.name.rpartition('/')[2]} = {_short_value(constant)}")
-    return notes
-
-
-def _short_value(op: Operation) -> str:
-    value = op.attrs.get("value")
-    if not isinstance(value, np.ndarray) or value.size > 6:
-        return _spec(op.outputs[0])
-    text = value_text(value)
-    return text if len(text) <= 24 else _spec(op.outputs[0])
 
 
 # -------------------------------------------------------------------------------------- attributes
@@ -224,8 +183,8 @@ def _short_value(op: Operation) -> str:
 
 def _node_attributes(box: Box, style: _Style) -> dict[str, str]:
     fill, line = style.colouring.colours(box)
-    notes = [*_notes(box), *style.colouring.notes(box)]
-    title = _alike_title(box.title, box.alike)
+    notes = [*box_notes(box), *style.colouring.notes(box)]
+    title = alike_title(box.title, box.alike)
     label = _label(title, notes, bold=box.kind == SCOPE, low=box.kind == VARIABLE)
     if style.recording is not None and box.op is not None:
         ends = [t for t in box.op.outputs if not t._consumers]
@@ -237,14 +196,14 @@ def _node_attributes(box: Box, style: _Style) -> dict[str, str]:
         "label": label,
         "fillcolor": "white" if box.kind == CONSTANT and by_role else fill,
         "color": line,
-        "tooltip": _plain("\n".join(_node_tooltip(box))),
+        "tooltip": _plain("\n".join(box_lines(box))),
     }
 
 
 def _frame_attributes(scope: Scope, direction: str) -> dict[str, str]:
     fill = _FRAME_FILLS[min(scope.depth, len(_FRAME_FILLS)) - 1]
     notes = [f"{len(scope.alike)} alike"] if scope.alike else []
-    title = _alike_title(scope.title, scope.alike)
+    title = alike_title(scope.title, scope.alike)
     return {
         "label": _label(title, notes, bold=True), "labeljust": "l", "fontsize": "11",
         "style": "rounded,filled", "fillcolor": fill, "color": "#B5BCC9", "margin": "10",
@@ -265,7 +224,7 @@ def _edge_attributes(edge: Edge, style: _Style) -> dict[str, str]:
         attributes |= {"constraint": "false", "penwidth": "1.6"}
     if not edge.tensors:
         return attributes | {"style": "dashed", "arrowhead": "vee"}
-    specs = Counter(_spec(tensor) for tensor in edge.tensors)
+    specs = Counter(spec_text(tensor) for tensor in edge.tensors)
     count = len(edge.tensors)
     if len(specs) == 1:
         (text,) = specs
@@ -286,46 +245,15 @@ def _edge_attributes(edge: Edge, style: _Style) -> dict[str, str]:
     return attributes
 
 
-def _node_tooltip(box: Box) -> Iterator[str]:
-    op = box.op
-    if op is None:
-        yield f"{box.name}  {len(box.ops)} operations"
-        types = Counter(o.type for o in box.ops)
-        yield ", ".join(f"{type} {count}" for type, count in types.most_common(8))
-        return
-    yield f"{op.name}  ({op.type})"
-    if op.site[0]:
-        line = source_line(op.site)
-        yield f"{format_site(op.site)}" + (f":  {line}" if line else "")
-    for tensor in op.outputs:
-        yield f"-> {tensor.name}  {_spec(tensor)}"
-    if op.device:
-        yield f"device {op.device}"
-    for name, value in op.attrs.items():
-        if not isinstance(value, (DType, np.ndarray)) and not name.startswith("_"):
-            yield f"{name} = {value}"
-    folded = [other.name for other in box.ops if other is not op]
-    if folded:
-        more = f" and {len(folded) - 8} more" if len(folded) > 8 else ""
-        yield "with " + ", ".join(folded[:8]) + more
-
-
 def _edge_tooltip(edge: Edge) -> str:
     if not edge.tensors:
         return f"{edge.tail.name} runs before {edge.head.name}"
     lines = [f"{name}  {spec}" for name, spec in dict.fromkeys(
-        (tensor.name, _spec(tensor)) for tensor in edge.tensors
+        (tensor.name, spec_text(tensor)) for tensor in edge.tensors
     )][:8]  # fmt: skip
     if edge.controls:
         lines.append(f"and {edge.controls} control dependencies")
     return "\n".join(lines) + f"\n-> {edge.head.name}"
-
-
-def _alike_title(title: str, names: list[str]) -> str:
-    """``layer_0 ... layer_19``; of long names only what is common: ``update_layer_*/w``."""
-    if len(title) > _TITLE_WIDTH and names:
-        return re.sub(r"\d+", "*", title)
-    return f"{title} ... {names[-1][len(names[0]) - len(title) :]}" if names else title
 
 
 #: Stands before what flows back.

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 import flowgraph as tf
 from flowgraph import config, view
 from flowgraph.dtypes import float32
+from flowgraph.shapes import format_dims
 from flowgraph.view import picture, roles
 from flowgraph.view.render import draw
 
@@ -75,9 +76,7 @@ def test_every_operation_is_one_node_and_every_input_one_edge(trained):
         tail = trained.get_operation_by_name(titles([group])[0].split("->")[0])
         label = texts(group)
         if label:
-            specs = [
-                t.dtype.base_dtype.name + view.digraph.format_dims(t.dims) for t in tail.outputs
-            ]
+            specs = [t.dtype.base_dtype.name + format_dims(t.dims) for t in tail.outputs]
             assert label.strip() in specs
     labelled = sum(bool(texts(group)) for group in found["edge"])
     assert labelled == sum(len(op.inputs) for op in ops)  # control edges carry no text
