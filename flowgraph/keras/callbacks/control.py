@@ -279,7 +279,8 @@ class ReduceLROnPlateau(_Monitor):
             self.best, self.wait = current, 0
         elif not self.in_cooldown():
             self.wait += 1
-            if self.wait >= self.patience and old > self.min_lr:
+            # NB: the variable holds min_lr rounded
+            if self.wait >= self.patience and old > float(K.cast_to_floatx(self.min_lr)):
                 new = max(old * self.factor, self.min_lr)
                 K.set_value(rate, new)
                 if self.verbose > 0:

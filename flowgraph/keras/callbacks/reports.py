@@ -195,7 +195,7 @@ class TensorBoard(Callback):
         made = []
         for layer in model.layers:
             for weight in layer.weights:
-                tag = weight.op.name
+                tag = weight.name.replace(":", "_")
                 made.append(tf.summary.histogram(tag, weight))
                 if self.write_grads and weight in layer.trainable_weights:
                     (grad,) = K.gradients(model.total_loss, [weight])
@@ -205,7 +205,7 @@ class TensorBoard(Callback):
                 if self.write_images:
                     image = _as_image(tf.convert_to_tensor(weight))
                     if image is not None:
-                        made.append(tf.summary.image(tag, image))
+                        made.append(tf.summary.image(f"{tag}_image", image))
             outputs = getattr(layer, "output", None)
             for i, output in enumerate(outputs if isinstance(outputs, list) else [outputs]):
                 if output is not None:
