@@ -81,6 +81,7 @@ def over_steps(
     backward: bool = False,
     mask: Any = None,
     unroll: bool = False,
+    output_is_state: bool = False,
     row_shape: Sequence[int | None] | None = None,
     dtype: Any = None,
 ) -> tuple[Any, Any, list[Any]]:
@@ -91,6 +92,7 @@ def over_steps(
         rows: tensors (steps, samples, ...).
         states: tensors; the states before the first step.
         backward, mask, unroll: as of ``rnn``.
+        output_is_state: the caller knows that the output is the first of the states.
         row_shape: the shape of an output, when the caller knows it.
         dtype: of an output; by default that of the first state, or of the inputs.
 
@@ -103,10 +105,12 @@ def over_steps(
         if known is None:
             raise ValueError("unrolling needs a known number of steps; give the input a fixed one")
         return _unrolled(step, rows, states, backward, masks, known)
-    first = [_row(x, _ZERO) for x in rows]
     carried, like = False, None
-    if masks is not None:
-        like, new = step(first, states)  # only looked at: no one fetches it
+    if output_is_state:
+        row_shape = states[0].shape
+    elif masks is not None:
+        # only looked at: no one fetches it
+        like, new = step([_row(x, _ZERO) for x in rows], states)
         carried = not (new and like is new[0])
         row_shape = like.shape
     count = tf.constant(known, tf.int32) if known is not None else tf.shape(rows[0])[0]

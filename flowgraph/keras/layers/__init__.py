@@ -14,6 +14,7 @@ from flowgraph.keras.layers.advanced_activations import (
     Softmax,
     ThresholdedReLU,
 )
+from flowgraph.keras.layers.cells import GRUCell, LSTMCell, SimpleRNNCell, StackedRNNCells
 from flowgraph.keras.layers.convolutional import (
     AtrousConv1D,
     AtrousConv2D,
@@ -39,6 +40,7 @@ from flowgraph.keras.layers.convolutional import (
     SeparableConvolution1D,
     SeparableConvolution2D,
 )
+from flowgraph.keras.layers.convolutional_recurrent import ConvLSTM2D, ConvLSTM2DCell, ConvRNN2D
 from flowgraph.keras.layers.core import (
     Activation,
     ActivityRegularization,
@@ -54,6 +56,7 @@ from flowgraph.keras.layers.core import (
     SpatialDropout2D,
     SpatialDropout3D,
 )
+from flowgraph.keras.layers.cudnn_recurrent import CuDNNGRU, CuDNNLSTM
 from flowgraph.keras.layers.dense1 import Highway, MaxoutDense
 from flowgraph.keras.layers.embeddings import Embedding
 from flowgraph.keras.layers.local import LocallyConnected1D, LocallyConnected2D
@@ -103,6 +106,8 @@ from flowgraph.keras.layers.pooling import (
     MaxPooling2D,
     MaxPooling3D,
 )
+from flowgraph.keras.layers.recurrent import RNN
+from flowgraph.keras.layers.recurrent_layers import GRU, LSTM, SimpleRNN
 from flowgraph.keras.layers.resizing import (
     Cropping1D,
     Cropping2D,
@@ -114,6 +119,7 @@ from flowgraph.keras.layers.resizing import (
     ZeroPadding2D,
     ZeroPadding3D,
 )
+from flowgraph.keras.layers.wrappers import Bidirectional, TimeDistributed, Wrapper
 
 #: Files name the class by these names, too.
 for _name, _value in list(vars().items()):
@@ -122,6 +128,9 @@ for _name, _value in list(vars().items()):
 
 __all__ = [
     "ELU",
+    "GRU",
+    "LSTM",
+    "RNN",
     "Activation",
     "ActivityRegularization",
     "Add",
@@ -138,12 +147,16 @@ __all__ = [
     "AvgPool2D",
     "AvgPool3D",
     "BatchNormalization",
+    "Bidirectional",
     "Concatenate",
     "Conv1D",
     "Conv2D",
     "Conv2DTranspose",
     "Conv3D",
     "Conv3DTranspose",
+    "ConvLSTM2D",
+    "ConvLSTM2DCell",
+    "ConvRNN2D",
     "Convolution1D",
     "Convolution2D",
     "Convolution2DTranspose",
@@ -152,6 +165,8 @@ __all__ = [
     "Cropping1D",
     "Cropping2D",
     "Cropping3D",
+    "CuDNNGRU",
+    "CuDNNLSTM",
     "Deconv2D",
     "Deconv3D",
     "Deconvolution2D",
@@ -162,6 +177,7 @@ __all__ = [
     "Dropout",
     "Embedding",
     "Flatten",
+    "GRUCell",
     "GaussianDropout",
     "GaussianNoise",
     "GlobalAveragePooling1D",
@@ -180,6 +196,7 @@ __all__ = [
     "Input",
     "InputLayer",
     "InputSpec",
+    "LSTMCell",
     "Lambda",
     "Layer",
     "LeakyReLU",
@@ -205,15 +222,20 @@ __all__ = [
     "SeparableConv2D",
     "SeparableConvolution1D",
     "SeparableConvolution2D",
+    "SimpleRNN",
+    "SimpleRNNCell",
     "Softmax",
     "SpatialDropout1D",
     "SpatialDropout2D",
     "SpatialDropout3D",
+    "StackedRNNCells",
     "Subtract",
     "ThresholdedReLU",
+    "TimeDistributed",
     "UpSampling1D",
     "UpSampling2D",
     "UpSampling3D",
+    "Wrapper",
     "ZeroPadding1D",
     "ZeroPadding2D",
     "ZeroPadding3D",
