@@ -46,6 +46,10 @@ _TABLE = (
         env={"TF_CPP_MIN_LOG_LEVEL": "3"},
     ),
     Library(
+        "tf_keras", "keras", "tf_keras", ("tf_keras", "tf-keras"),
+        env={"TF_CPP_MIN_LOG_LEVEL": "3", "TF_USE_LEGACY_KERAS": "1"},
+    ),
+    Library(
         "jax", "jax", "jax", ("jax",),
         env={"JAX_PLATFORMS": "cpu"},
         caches={
@@ -110,6 +114,10 @@ def load(name: str) -> Loaded:
         session = lambda: module.Session(config=config)
     else:
         module = importlib.import_module(library.module)
+    if library.module == "tf_keras":
+        threading = importlib.import_module("tensorflow").config.threading
+        threading.set_intra_op_parallelism_threads(threads)
+        threading.set_inter_op_parallelism_threads(threads)
     if library.name == "flowgraph":
         session = module.Session
     if library.module == "torch":

@@ -4,6 +4,7 @@ A file of rows/ holds ``ROW`` and these functions; each builds the same computat
 
     reference(case) -> results           NumPy, float64: what every library must return
     in_tf1(lib, case) -> call            flowgraph and TensorFlow: ``lib.module`` is tf 1.15's API
+    in_keras(lib, case) -> call          ``lib.module`` is tf_keras, Keras 2
     in_jax(lib, case) -> call            ``lib.module`` is jax
     in_torch(lib, case) -> call          eager, or compiled where ``lib.jit`` compiles
     in_pytensor(lib, case) -> call
