@@ -289,6 +289,10 @@ normal = random_normal = RandomNormal
 truncated_normal = TruncatedNormal
 identity = Identity
 orthogonal = Orthogonal
+# Names of later releases.
+GlorotUniform, GlorotNormal = glorot_uniform, glorot_normal
+HeUniform, HeNormal = he_uniform, he_normal
+LecunUniform, LecunNormal = lecun_uniform, lecun_normal
 
 
 def serialize(initializer: Any) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 from flowgraph.keras.engine.cloning import clone_model
 from flowgraph.keras.engine.input_layer import Input
 from flowgraph.keras.engine.model import Model
+from flowgraph.keras.engine.saving import load_model, save_model
 from flowgraph.keras.engine.sequential import Sequential
 from flowgraph.keras.engine.serialization import deserialize
 
@@ -17,9 +18,11 @@ __all__ = [
     "Model",
     "Sequential",
     "clone_model",
+    "load_model",
     "model_from_config",
     "model_from_json",
     "model_from_yaml",
+    "save_model",
 ]
 
 

@@ -5,9 +5,9 @@ Read next: configs.py.
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
-from flowgraph.keras.engine.base_layer import LAYERS
 from flowgraph.keras.engine.input_layer import Input, InputLayer, input_layer_of
 from flowgraph.keras.engine.network import Network
 from flowgraph.keras.engine.sequential import Sequential
@@ -25,9 +25,7 @@ def clone_model(model: Any, input_tensors: Any = None) -> Any:
     Raises:
         ValueError: the model has a ``call`` of its own, or another number of inputs.
     """
-    inner = _all_layers(model)
-    own = {type(layer).__name__: type(layer) for layer in inner if type(layer) not in _library()}
-    with CustomObjectScope(own):
+    with CustomObjectScope(own_objects(model)):
         if isinstance(model, Sequential):
             if input_tensors is None:
                 return type(model).from_config(model.get_config())
@@ -43,8 +41,16 @@ def clone_model(model: Any, input_tensors: Any = None) -> Any:
         return _clone_graph(model, input_tensors)
 
 
-def _library() -> set[type]:
-    return set(LAYERS.values())
+def own_objects(model: Any) -> dict[str, Any]:
+    """The classes and functions of a model that are not the library's, by the names of configs."""
+    found: dict[str, Any] = {}
+    for layer in _all_layers(model):
+        for value in (layer, *vars(layer).values()):
+            thing = value if inspect.isfunction(value) else type(value)
+            known = thing.__module__.startswith("flowgraph.")
+            if not known and (inspect.isfunction(value) or hasattr(value, "get_config")):
+                found[thing.__name__] = thing
+    return found
 
 
 def _all_layers(model: Any) -> list[Any]:

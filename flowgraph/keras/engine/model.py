@@ -10,12 +10,13 @@ from typing import Any
 
 from flowgraph.keras.engine.configs import config_of, network_from
 from flowgraph.keras.engine.network import Network
+from flowgraph.keras.engine.saving import Saved
 from flowgraph.keras.engine.serialization import json_of, wrapped
 from flowgraph.keras.engine.training import Trainer
 from flowgraph.keras.utils.layer_utils import print_summary
 
 
-class Model(Trainer, Network):
+class Model(Trainer, Saved, Network):
     """A network that can be trained.
 
     Args:

@@ -1,0 +1,282 @@
+"""Models and weights to files and back.
+
+    model.save("model.zip")        the model, its weights, how it is trained, the optimizer's state
+    load_model("model.zip")        goes on as if it had never stopped
+    model.save_weights("w.safetensors")
+
+Paths that end in ``.h5`` or ``.hdf5`` make files in the layout of Keras 2 (hdf5.py), others our own
+(archive.py); what is read is told by its contents.  Nothing in a file is executed: classes and
+functions are the library's or named by ``custom_objects``.
+
+Read next: stored_weights.py, newer.py.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from flowgraph.keras.engine import archive, hdf5
+from flowgraph.keras.engine.newer import adapt_model, adapt_optimizer_state, adapt_training
+from flowgraph.keras.engine.serialization import deserialize, wrapped
+from flowgraph.keras.engine.stored_weights import Stored, collect, restore
+from flowgraph.keras.utils.generic_utils import CustomObjectScope, serialize_keras_object
+
+__all__ = ["Saved", "load_model", "load_weights", "save_model", "save_weights"]
+
+_HDF5_ENDINGS = (".h5", ".hdf5", ".hdf")
+_HDF5_BEGINNING, _ZIP_BEGINNING = b"\x89HDF\r\n\x1a\n", b"PK"
+
+
+def save_model(
+    model: Any, filepath: Any, overwrite: bool = True, include_optimizer: bool = True
+) -> None:
+    """Write a model to a file.
+
+    Args:
+        model: a model that is built.
+        filepath: the path; ``.h5`` and ``.hdf5`` make HDF5 files.  Or an open h5py.File, or a file
+            to write bytes to.
+        overwrite: whether a file by that name may be replaced.
+        include_optimizer: whether the optimizer and its state are written too.
+
+    Raises:
+        NotImplementedError: the model has a ``call`` of its own and no ``get_config``.
+        FileExistsError: there is such a file, and it may not be replaced.
+    """
+    data = wrapped(model)
+    names: list[str] = []
+    state = None
+    if include_optimizer and model._is_compiled:
+        training = _training_config(model)
+        if training is None:
+            warnings.warn(
+                "an optimizer of tf.train is not stored with the model: compile it again after "
+                "load_model, with an optimizer of keras.optimizers to be stored",
+                stacklevel=2,
+            )
+        else:
+            data["training_config"] = training
+            names = [f"{w.op.name}:0" for w in model.optimizer.weights]
+            state = model.optimizer.get_weights() if names else None
+    stored = collect(model)
+    if _is_hdf5(filepath):
+        _check_overwrite(filepath, overwrite)
+        named = None if state is None else list(zip(names, state, strict=True))
+        with hdf5.opened(filepath, "w") as file:
+            hdf5.write_model(file, data, stored, named)
+    else:
+        _write(filepath, archive.archive_bytes(data, stored, state), overwrite)
+
+
+def load_model(
+    filepath: Any, custom_objects: Mapping[str, Any] | None = None, compile: bool = True
+) -> Any:
+    """The model of a file that ``save_model``, or Keras 2, has written.
+
+    Args:
+        filepath: the path; or an open h5py.File, or a file to read bytes from.
+        custom_objects: name -> class or function, for those of one's own.
+        compile: whether it is compiled as it was when it was saved.
+
+    Raises:
+        ValueError: the file holds no model, or names what is not known.
+    """
+    source = _name_of(filepath)
+    content = _read(filepath)
+    if content is None:
+        with hdf5.opened(filepath, "r") as file:
+            data, stored, named = hdf5.read_model(file, source)
+    else:
+        data, stored, state = archive.read_archive(content, source)
+        named = None if state is None else [("", array) for array in state]
+    with CustomObjectScope(custom_objects or {}):
+        model = deserialize(adapt_model(data))
+        if not model.built and any(arrays for _, arrays in stored):
+            raise ValueError(
+                f"{source} does not say what the input of {model.name!r} is: it was saved before "
+                "it was built"
+            )
+        restore(model, stored, source)
+        training = data.get("training_config")
+        if compile and training is not None:
+            _compile(model, training, named, source)
+    return model
+
+
+def save_weights(model: Any, filepath: Any, overwrite: bool = True) -> None:
+    """Write the weights of a model to a file.
+
+    Args:
+        model: a model that is built.
+        filepath: the path; ``.h5`` and ``.hdf5`` make HDF5 files, others are safetensors.
+        overwrite: whether a file by that name may be replaced.
+    """
+    stored = collect(model)
+    if _is_hdf5(filepath):
+        _check_overwrite(filepath, overwrite)
+        with hdf5.opened(filepath, "w") as file:
+            hdf5.write_weights(file, stored)
+    else:
+        _write(filepath, archive.weights_bytes(stored), overwrite)
+
+
+def load_weights(
+    model: Any,
+    filepath: Any,
+    by_name: bool = False,
+    skip_mismatch: bool = False,
+    reshape: bool = False,
+) -> None:
+    """Set the weights of a model from a file of weights, or of a whole model.
+
+    Args:
+        model: a model that is built.
+        filepath: the path, or an open file.
+        by_name: layers get what was stored under their names; else one after the other.
+        skip_mismatch: with ``by_name``, layers that do not fit keep their weights.
+        reshape: arrays of as many elements as the weight are brought into its shape.
+
+    Raises:
+        ValueError: what is stored does not fit; no weight is set then.
+    """
+    if skip_mismatch and not by_name:
+        raise ValueError("load_weights: skip_mismatch needs by_name=True")
+    source = _name_of(filepath)
+    content = _read(filepath)
+    if content is None:
+        with hdf5.opened(filepath, "r") as file:
+            stored: Stored = hdf5.read_weights(file, source)
+    elif content.startswith(_ZIP_BEGINNING):
+        stored = archive.read_archive(content, source)[1]
+    else:
+        stored = archive.read_weights(content, source)
+    restore(model, stored, source, by_name, skip_mismatch, reshape)
+
+
+# ---------------------------------------------------------------------------------------- training
+
+
+def _training_config(model: Any) -> dict[str, Any] | None:
+    """How the model is trained, as plain data; None for an optimizer that has no config."""
+    optimizer = model.optimizer
+    if type(optimizer).__name__ == "TFOptimizer" or not hasattr(optimizer, "get_config"):
+        return None
+    return {
+        "optimizer_config": serialize_keras_object(optimizer),
+        "loss": _named(model.loss),
+        "metrics": _named(model.metrics),
+        "weighted_metrics": _named(model.weighted_metrics),
+        "sample_weight_mode": model.sample_weight_mode,
+        "loss_weights": model.loss_weights,
+    }
+
+
+def _named(value: Any) -> Any:
+    """Functions and objects, also in lists and dicts, as plain data."""
+    if isinstance(value, dict):
+        return {key: _named(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_named(item) for item in value]
+    return value if value is None or isinstance(value, str) else serialize_keras_object(value)
+
+
+def _compile(model: Any, training: Mapping[str, Any], named: Any, source: str) -> None:
+    """Compile a model as ``training`` says, and give the optimizer its state."""
+    arguments = adapt_training(training, model)
+    model.compile(**arguments)
+    if not named:
+        return
+    model._make_train_function()
+    try:
+        state = adapt_optimizer_state(model.optimizer, named)
+        model.optimizer.set_weights(state)
+    except ValueError as error:
+        warnings.warn(
+            f"the optimizer of {source} starts anew, since its state does not fit: {error}",
+            stacklevel=3,
+        )
+
+
+# ------------------------------------------------------------------------------------------- files
+
+
+def _name_of(filepath: Any) -> str:
+    return repr(str(getattr(filepath, "name", filepath)))
+
+
+def _is_path(filepath: Any) -> bool:
+    return isinstance(filepath, (str, os.PathLike))
+
+
+def _is_hdf5(filepath: Any) -> bool:
+    if _is_path(filepath):
+        return str(filepath).lower().endswith(_HDF5_ENDINGS)
+    return hasattr(filepath, "create_group")
+
+
+def _check_overwrite(filepath: Any, overwrite: bool) -> None:
+    if not overwrite and _is_path(filepath) and Path(filepath).exists():
+        raise FileExistsError(f"{str(filepath)!r} is there already, and overwrite is False")
+
+
+def _write(filepath: Any, content: bytes, overwrite: bool) -> None:
+    if hasattr(filepath, "write"):
+        filepath.write(content)
+        return
+    _check_overwrite(filepath, overwrite)
+    archive.write_whole(filepath, content)
+
+
+def _read(filepath: Any) -> bytes | None:
+    """What a file holds; None for HDF5."""
+    if hasattr(filepath, "create_group"):
+        return None
+    content = filepath.read() if hasattr(filepath, "read") else None
+    if content is None:
+        with Path(filepath).open("rb") as file:
+            beginning = file.read(8)
+            if beginning == _HDF5_BEGINNING:
+                return None
+            content = beginning + file.read()
+    return content
+
+
+class Saved:
+    """The part of a model that saves it."""
+
+    def save(self, filepath: Any, overwrite: bool = True, include_optimizer: bool = True) -> None:
+        """Write the model to a file; arguments as of ``keras.models.save_model``."""
+        save_model(self, filepath, overwrite, include_optimizer)
+
+    def save_weights(self, filepath: Any, overwrite: bool = True) -> None:
+        """Write the weights to a file.
+
+        Args:
+            filepath: the path; ``.h5`` and ``.hdf5`` make HDF5 files, others are safetensors.
+            overwrite: whether a file by that name may be replaced.
+        """
+        save_weights(self, filepath, overwrite)
+
+    def load_weights(
+        self,
+        filepath: Any,
+        by_name: bool = False,
+        skip_mismatch: bool = False,
+        reshape: bool = False,
+    ) -> None:
+        """Set the weights from a file of weights, or of a whole model.
+
+        Args:
+            filepath: the path.
+            by_name: layers get what was stored under their names; else one after the other.
+            skip_mismatch: with ``by_name``, layers that do not fit keep their weights.
+            reshape: arrays of as many elements as the weight are brought into its shape.
+
+        Raises:
+            ValueError: what is stored does not fit; no weight is set then.
+        """
+        load_weights(self, filepath, by_name, skip_mismatch, reshape)

@@ -1,0 +1,369 @@
+"""Models and weights in files of our own and in Keras's HDF5 layout."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+
+import numpy as np
+import pytest
+
+import flowgraph as tf
+from flowgraph import keras
+from flowgraph.keras import backend as K
+from flowgraph.keras.layers import (
+    Activation,
+    BatchNormalization,
+    Concatenate,
+    Dense,
+    Dropout,
+    Lambda,
+    Layer,
+)
+from flowgraph.keras.models import Model, Sequential, clone_model, load_model, save_model
+
+ENDINGS = [".zip", ".h5"]
+
+
+@pytest.fixture(autouse=True)
+def _fresh():
+    K.clear_session()
+    yield
+    K.clear_session()
+
+
+def branched():
+    a, b = keras.Input((4,), name="a"), keras.Input((4,), name="b")
+    shared = Dense(3, kernel_regularizer=keras.regularizers.l2(0.01))
+    inner = Sequential([Dense(5, input_shape=(3,)), BatchNormalization(), Dropout(0.5), Dense(2)])
+    joined = Concatenate()([shared(a), shared(b)])
+    return Model([a, b], [Dense(1, activation="tanh")(joined), inner(shared(a))])
+
+
+def values(model):
+    feed = {x: np.linspace(-1, 1, 12).reshape(3, 4) + i for i, x in enumerate(model.inputs)}
+    return K.get_session().run(model.outputs, feed)
+
+
+def randomize(model):
+    rng = np.random.default_rng(0)
+    model.set_weights([rng.random(w.shape) for w in model.get_weights()])
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_model_comes_back_in_a_new_session_K18(tmp_path, ending):
+    model = branched()
+    randomize(model)
+    before, config, path = values(model), model.get_config(), tmp_path / f"model{ending}"
+    model.save(path)
+    K.clear_session()
+    again = load_model(path)
+    for x, y in zip(before, values(again), strict=True):
+        np.testing.assert_array_equal(x, y)
+    assert json.loads(json.dumps(again.get_config())) == json.loads(json.dumps(config))
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
+def test_the_same_model_makes_the_same_bytes(tmp_path):
+    model = branched()
+    for name in ("one", "two"):
+        save_model(model, tmp_path / name)
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+    buffer = io.BytesIO()
+    model.save(buffer)
+    assert buffer.getvalue() == (tmp_path / "one").read_bytes()
+    buffer.seek(0)
+    assert load_model(buffer).count_params() == model.count_params()
+    with zipfile.ZipFile(buffer) as file:
+        assert file.namelist() == ["model.json", "weights.safetensors"]
+    with pytest.raises(FileExistsError):
+        model.save(tmp_path / "one", overwrite=False)
+
+
+@pytest.mark.parametrize("name", ["w.safetensors", "w.h5", "whole.zip", "whole.h5"])
+def test_weights_alone(tmp_path, name):
+    model = branched()
+    randomize(model)
+    path = str(tmp_path / name)
+    (model.save if name.startswith("whole") else model.save_weights)(path)
+    for by_name in (False, True):
+        other = clone_model(model)
+        other.load_weights(path, by_name=by_name)
+        for x, y in zip(model.get_weights(), other.get_weights(), strict=True):
+            np.testing.assert_array_equal(x, y)
+
+
+@pytest.mark.parametrize("name", ["w.safetensors", "w.h5"])
+def test_weights_that_do_not_fit(tmp_path, name):
+    first = Sequential([Dense(3, input_dim=2, name="in"), Dense(4, name="out")])
+    path = str(tmp_path / name)
+    first.save_weights(path)
+    longer = Sequential([Dense(3, input_dim=2, name="in"), Dense(4), Dense(4, name="out")])
+    with pytest.raises(ValueError, match="weights of 2 layers.*has 3 layers"):
+        longer.load_weights(path)
+    before = longer.get_weights()
+    with pytest.raises(ValueError, match=r"'out'.*'kernel' has shape \(4, 4\).*\(3, 4\)"):
+        longer.load_weights(path, by_name=True)
+    for x, y in zip(before, longer.get_weights(), strict=True):
+        np.testing.assert_array_equal(x, y)
+    with pytest.warns(UserWarning, match="'out' keeps its weights"):
+        longer.load_weights(path, by_name=True, skip_mismatch=True)
+    np.testing.assert_array_equal(longer.get_weights()[0], first.get_weights()[0])
+    with pytest.raises(ValueError, match="needs by_name"):
+        longer.load_weights(path, skip_mismatch=True)
+    with pytest.raises(ValueError, match="not built"):
+        Sequential([Dense(3)]).load_weights(path)
+    turned = Sequential([Dense(2, input_dim=3, name="in"), Dense(4, name="out")])
+    with pytest.raises(ValueError, match="shape"):
+        turned.load_weights(path, by_name=True, reshape=True)
+
+
+def test_the_layout_of_hdf5_is_keras_s(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    model = branched()
+    model.save(tmp_path / "m.h5")
+    with h5py.File(tmp_path / "m.h5") as file:
+        assert file.attrs["keras_version"] == "2.2.4" and file.attrs["backend"] == "tensorflow"
+        assert json.loads(file.attrs["model_config"])["class_name"] == "Model"
+        weights = file["model_weights"]
+        assert [n.decode() for n in weights.attrs["layer_names"]] == [x.name for x in model.layers]
+        dense = weights["dense_1"]
+        assert list(dense.attrs["weight_names"]) == [b"dense_1/kernel:0", b"dense_1/bias:0"]
+        assert dense["dense_1/kernel:0"].shape == (4, 3)
+        assert len(weights["sequential_1"].attrs["weight_names"]) == 8
+    with h5py.File(tmp_path / "open.h5", "w") as file:
+        model.save(file.create_group("here"))
+        assert load_model(file["here"]).count_params() == model.count_params()
+    model.save_weights(tmp_path / "w.h5")
+    with pytest.raises(ValueError, match="weights alone; use model.load_weights"):
+        load_model(tmp_path / "w.h5")
+
+
+def test_many_layers_in_hdf5(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    x = y = keras.Input((1,))
+    for i in range(600):
+        y = Activation("linear", name=f"{'a' * 120}_{i}")(y)
+    model = Model(x, Dense(1)(y))
+    model.save_weights(tmp_path / "w.h5")
+    with h5py.File(tmp_path / "w.h5") as file:
+        assert "layer_names1" in file.attrs and "layer_names" not in file.attrs
+    model.load_weights(tmp_path / "w.h5")
+
+
+def test_without_h5py(tmp_path, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "h5py", None)
+    with pytest.raises(ImportError, match=r"flowgraph\[hdf5\]"):
+        branched().save(tmp_path / "m.h5")
+
+
+def test_files_of_other_kinds(tmp_path):
+    path = tmp_path / "x"
+    path.write_bytes(b"nothing of the kind")
+    with pytest.raises(ValueError, match="damaged"):
+        load_model(path)
+    with pytest.raises(ValueError, match="no sound file of weights"):
+        branched().load_weights(path)
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("a.txt", "a")
+    with pytest.raises(ValueError, match="not of a model.*a.txt"):
+        load_model(path)
+    model = branched()
+    model.save(path)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="damaged"):
+        load_model(path)
+    with pytest.raises(FileNotFoundError):
+        load_model(tmp_path / "none.h5")
+
+
+# ------------------------------------------------------------------------------- of one's own
+
+
+class Scale(Layer):
+    def __init__(self, factor, **kwargs):
+        super().__init__(**kwargs)
+        self.factor = factor
+
+    def call(self, inputs):
+        return inputs * self.factor
+
+    def get_config(self):
+        return {**super().get_config(), "factor": self.factor}
+
+
+def twice(x):
+    return 2 * x
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_classes_of_one_s_own_are_named_K19(tmp_path, ending):
+    model = Sequential([Scale(3, input_shape=(2,)), Dense(1, activation=twice)])
+    path = tmp_path / f"m{ending}"
+    model.save(path)
+    with pytest.raises(ValueError, match="Unknown layer: 'Scale'.*custom_objects"):
+        load_model(path)
+    again = load_model(path, custom_objects={"Scale": Scale, "twice": twice})
+    assert again.layers[0].factor == 3 and again.layers[1].activation is twice
+    with keras.utils.custom_object_scope({"Scale": Scale, "twice": twice}):
+        load_model(path)
+    assert clone_model(model).layers[1].activation is twice
+
+
+def test_code_in_files_is_refused(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    x = keras.Input((2,))
+    Model(x, Lambda(lambda v: v + 1, name="plus")(x)).save(tmp_path / "m.h5")
+    with h5py.File(tmp_path / "m.h5", "r+") as file:
+        data = json.loads(file.attrs["model_config"])
+        data["config"]["layers"][1]["config"]["function"] = ["4wEAAAAA", None, None]
+        file.attrs["model_config"] = json.dumps(data)
+    with pytest.raises(ValueError, match="plus.*never\ncode|plus.*never code"):
+        load_model(tmp_path / "m.h5")
+    assert load_model(tmp_path / "m.h5", custom_objects={"plus": lambda v: v + 2})
+
+
+class Own(Model):
+    def __init__(self):
+        super().__init__()
+        self.stack = [Dense(3), Dense(2)]
+
+    def call(self, inputs):
+        return self.stack[1](self.stack[0](inputs))
+
+
+@pytest.mark.parametrize("name", ["w.safetensors", "w.h5"])
+def test_models_with_a_call_have_weights_in_files(tmp_path, name):
+    model = Own()
+    model.build((None, 4))
+    with pytest.raises(NotImplementedError, match="save_weights"):
+        model.save(tmp_path / "m.zip")
+    model.save_weights(tmp_path / name)
+    other = Own()
+    other.build((None, 4))
+    other.load_weights(tmp_path / name)
+    for x, y in zip(model.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(x, y)
+
+
+def test_plain_safetensors_of_others(tmp_path):
+    from safetensors.numpy import save_file
+
+    model = Sequential([Dense(2, input_dim=3, name="fc")])
+    kernel, bias = np.ones((3, 2), np.float32), np.zeros(2, np.float32)
+    save_file({"fc.kernel": kernel, "fc.bias": bias}, str(tmp_path / "w.safetensors"))
+    model.load_weights(tmp_path / "w.safetensors")
+    np.testing.assert_array_equal(model.get_weights()[0], kernel)
+
+
+# --------------------------------------------------------------------------------- later releases
+
+
+def later(**layer):
+    config = {"name": "d", "trainable": True, "dtype": "float32", "units": 2, **layer}
+    data = {
+        "name": "model",
+        "trainable": True,
+        "layers": [
+            {
+                "class_name": "InputLayer",
+                "config": {
+                    "batch_input_shape": [None, 3],
+                    "dtype": "float32",
+                    "sparse": False,
+                    "ragged": False,
+                    "name": "x",
+                    "optional": False,
+                },
+                "name": "x",
+                "inbound_nodes": [],
+            },
+            {
+                "module": "keras.layers",
+                "class_name": "Dense",
+                "config": config,
+                "registered_name": None,
+                "build_config": {"input_shape": [None, 3]},
+                "name": "d",
+                "inbound_nodes": [["x", 0, 0, {}]],
+            },
+        ],
+        "input_layers": [["x", 0, 0]],
+        "output_layers": [["d", 0, 0]],
+    }
+    return {"class_name": "Functional", "config": data, "keras_version": "2.15.0"}
+
+
+def test_configs_of_later_releases():
+    from flowgraph.keras.engine.newer import adapt_model
+
+    initializer = {"module": "keras.initializers", "class_name": "GlorotUniform", "config": {}}
+    data = adapt_model(
+        later(
+            kernel_initializer=initializer,
+            kernel_regularizer={"class_name": "L2", "config": {"l2": 0.5}},
+            lora_rank=None,
+        )
+    )
+    model = keras.models.model_from_config(data)
+    assert type(model) is Model and model.count_params() == 8
+    with pytest.raises(ValueError, match="Dense 'd'.*lora_rank=4.*later release"):
+        adapt_model(later(lora_rank=4))
+    with pytest.raises(ValueError, match="Keras 3"):
+        adapt_model({"class_name": "InputLayer", "config": {"batch_shape": [None, 3]}})
+
+
+def test_optimizer_states_of_later_releases():
+    from flowgraph.keras.engine.newer import adapt_optimizer_state, adapt_training
+
+    class Two:
+        outputs = [1]
+
+    found = adapt_training(
+        {
+            "loss": {"class_name": "MeanSquaredError", "config": {"reduction": "auto"}},
+            "metrics": [[{"class_name": "MeanMetricWrapper", "config": {"fn": "binary_accuracy"}}]],
+            "optimizer_config": {
+                "class_name": "Custom>Adam",
+                "config": {
+                    "name": "Adam", "learning_rate": 0.5, "weight_decay": None, "use_ema": False,
+                    "ema_momentum": 0.99, "jit_compile": False, "beta_1": 0.9, "amsgrad": False,
+                },
+            },
+        },
+        Two,
+    )  # fmt: skip
+    assert found["loss"] == "mean_squared_error" and found["metrics"] == ["binary_accuracy"]
+    assert found["optimizer"] == {
+        "class_name": "Adam",
+        "config": {"learning_rate": 0.5, "beta_1": 0.9, "amsgrad": False},
+    }
+    with pytest.raises(ValueError, match="from_logits.*compile=False"):
+        adapt_training(
+            {"loss": {"class_name": "BinaryCrossentropy", "config": {"from_logits": True}}}, Two
+        )
+
+    class Optimizer:
+        def get_weights(self):
+            return [np.zeros(())] + [np.zeros(n) for n in (1, 2, 1, 2, 7)]
+
+    names = [
+        "iteration:0",
+        "Adam/m/a/k:0",
+        "Adam/v/a/k:0",
+        "Adam/m/b/k:0",
+        "Adam/v/b/k:0",
+    ]
+    arrays = [np.array(5), np.ones(1), np.full(1, 2), np.full(2, 3), np.full(2, 4)]
+    state = adapt_optimizer_state(Optimizer(), list(zip(names, arrays, strict=True)))
+    assert [x.tolist() for x in state[:5]] == [5, [1], [3, 3], [2], [4, 4]] and len(state) == 6
+
+
+def test_graph_of_the_file_does_not_matter(tmp_path):
+    branched().save(tmp_path / "m.zip")
+    with tf.Graph().as_default():
+        load_model(tmp_path / "m.zip")
+        assert tf.global_variables()
