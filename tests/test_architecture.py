@@ -41,6 +41,7 @@ ROWS = [
     "contrib",
     "view profile datasets debug",
     "training_loop saved_model",
+    "feature_column estimator",
     "historic",
     "compat",
     "cli __main__",
