@@ -15,6 +15,7 @@ from flowgraph.graph.apply import apply_op, call
 from flowgraph.graph.default import control_dependencies, name_scope
 from flowgraph.graph.export import export
 from flowgraph.graph.opdef import (
+    HOST,
     REQUIRED,
     Attr,
     Call,
@@ -52,6 +53,7 @@ define(
         error_sample(ValueError, "must be a scalar", i32([3]), limit=4),
         error_sample(OutOfRangeError, "reached the limit of 4", i32(4), limit=4, stage="run"),
     ),
+    effect=HOST,  # it must run, and fail, also where its value is not used
     doc="The variable's value, which must be below attr limit; adding 1 is another operation.",
 )
 

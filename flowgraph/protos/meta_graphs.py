@@ -12,6 +12,15 @@ from flowgraph.protos.graphs import GraphDef, OpList
 from flowgraph.protos.message import Message, declare
 from flowgraph.protos.tensors import TensorShapeProto
 
+ENUMS["Code"] = {
+    name: number
+    for number, name in enumerate(
+        ("OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND",
+         "ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION",
+         "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS",
+         "UNAUTHENTICATED")
+    )
+}  # fmt: skip
 ENUMS["CheckpointFormatVersion"] = {"LEGACY": 0, "V1": 1, "V2": 2}
 
 #: What the messages here hold.
@@ -44,6 +53,18 @@ class VariableDef(Message):
         snapshot_name      3 string
         is_resource        5 bool
         trainable          7 bool
+        """)
+
+
+class QueueRunnerDef(Message):
+    """The operations of a QueueRunner, by name, and the codes of errors that mean the end."""
+
+    FIELDS = declare("""
+        queue_name                   1 string
+        enqueue_op_name              2 repeated string
+        close_op_name                3 string
+        cancel_op_name               4 string
+        queue_closed_exception_types 5 repeated enum:Code
         """)
 
 

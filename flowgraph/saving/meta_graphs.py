@@ -89,7 +89,7 @@ def export_meta_graph(
         meta.graph_def.node.extend(given.node)
     keys = graph.get_all_collection_keys() if collection_list is None else collection_list
     for key in keys:
-        found = _collection(graph.get_collection(key))
+        found = _collection(key, graph.get_collection(key))
         if found is not None:
             meta.collection_def[key].CopyFrom(found)
     if saver_def is not None:
@@ -114,10 +114,13 @@ def of_saver(graph: Graph, saver_def: SaverDef, variables: Mapping[str, Any]) ->
     return meta
 
 
-def _collection(items: list[Any]) -> CollectionDef | None:
+def _collection(key: str, items: list[Any]) -> CollectionDef | None:
     """A collection as a message; None where its items have no such form."""
     if all(isinstance(item, Variable) for item in items):
         values = [_variable_def(item).SerializeToString() for item in items]
+        return CollectionDef(bytes_list={"value": values})
+    if key == GraphKeys.QUEUE_RUNNERS and items:
+        values = [item.to_proto().SerializeToString() for item in items]
         return CollectionDef(bytes_list={"value": values})
     if all(isinstance(item, (Tensor, Operation)) for item in items):
         return CollectionDef(node_list={"value": [item.name for item in items]})

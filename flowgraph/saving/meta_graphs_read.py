@@ -10,10 +10,10 @@ from typing import Any
 
 from flowgraph.graph.core import Graph
 from flowgraph.graph.default import GraphKeys, get_default_graph
-from flowgraph.graph.export import export
+from flowgraph.graph.export import EXPORTS, export
 from flowgraph.ops.variables import Variable
 from flowgraph.protos.importing import import_graph_def
-from flowgraph.protos.meta_graphs import MetaGraphDef, VariableDef
+from flowgraph.protos.meta_graphs import MetaGraphDef, QueueRunnerDef, VariableDef
 from flowgraph.protos.reading import read_message
 from flowgraph.saving.saver import Saver
 
@@ -24,7 +24,7 @@ _OF_VARIABLES = {
     GraphKeys.METRIC_VARIABLES,
 }  # fmt: skip
 #: Collections whose bytes are objects that are not made again.
-_LEFT_OUT = {"cond_context", "while_context", "queue_runners", "savers"}
+_LEFT_OUT = {"cond_context", "while_context", "savers"}
 
 
 @export("train.import_meta_graph")
@@ -105,6 +105,10 @@ def _import_collections(graph: Graph, meta: MetaGraphDef, prefix: str) -> None:
                 if said.variable_name not in made:
                     made[said.variable_name] = _variable(graph, said, prefix)
                 item = made[said.variable_name]
+            elif kind == "bytes_list" and key == GraphKeys.QUEUE_RUNNERS:
+                runner = QueueRunnerDef.FromString(item)
+                with graph.as_default():
+                    item = EXPORTS["train.QueueRunner"].from_proto(runner, prefix.rstrip("/"))
             graph.add_to_collection(key, item)
 
 
