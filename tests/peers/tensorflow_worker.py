@@ -39,8 +39,10 @@ def shape_of(tensor):
 def as_attr(value):
     if isinstance(value, list):
         return [as_attr(v) for v in value]
-    return tf.as_dtype(value) if isinstance(value, np.dtype) and not value.hasobject else (
-        tf.string if isinstance(value, np.dtype) else value
+    return (
+        tf.as_dtype(value)
+        if isinstance(value, np.dtype) and not value.hasobject
+        else (tf.string if isinstance(value, np.dtype) else value)
     )
 
 

@@ -61,8 +61,12 @@ def unbiased(case: Any, arrays: list[Any], name: str, value: Any, start: Any) ->
     n = arrays[0].size // arrays[0].shape[axis]
     factor = n / (n - 1.0 - case.kwargs.get("epsilon", 1e-3))
     fused = arrays[0].ndim == 4
-    return start + (value - start) if not fused and factor == 1 else _moved(
-        value, start, case.kwargs.get("momentum", 0.99), factor / (n / (n - 1) if fused else 1)
+    return (
+        start + (value - start)
+        if not fused and factor == 1
+        else _moved(
+            value, start, case.kwargs.get("momentum", 0.99), factor / (n / (n - 1) if fused else 1)
+        )
     )
 
 

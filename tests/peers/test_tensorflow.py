@@ -79,9 +79,11 @@ DIFFERENT: dict[tuple[str, str], str] = {
     ("Conv2DBackpropFilter", "error"): "channels may be in groups, or none",
     ("Conv2DBackpropInput", "error"): "no channels give zeros",
     **dict.fromkeys(
-        (("DepthwiseConv2dNative", "gradients"),
-         ("DepthwiseConv2dNativeBackpropFilter", "values"),
-         ("DepthwiseConv2dNativeBackpropInput", "gradients")),
+        (
+            ("DepthwiseConv2dNative", "gradients"),
+            ("DepthwiseConv2dNativeBackpropFilter", "values"),
+            ("DepthwiseConv2dNativeBackpropInput", "gradients"),
+        ),
         "TensorFlow does not set the filter's gradient of an empty batch",
     ),
     **{

@@ -230,6 +230,7 @@ CORE = [
     Case("Highway", {"activation": "tanh"}, peer=False),
 ]  # fmt: skip
 
+
 def _recurrent() -> list[Case]:
     cases = []
     mask = [[0, 1, 1, 0, 1], [1, 1, 0, 0, 0], [1, 1, 1, 1, 1]]
