@@ -22,6 +22,7 @@ from flowgraph import config
 from flowgraph.errors import UnimplementedError
 from flowgraph.fetching import COMPOSITES, Leaf, check_feed_shape, feed_converter
 from flowgraph.graph.node import Operation, Tensor
+from flowgraph.lower.lowering import KEEPS_RESULTS
 from flowgraph.optimize.frozen import HOST, RANDOM, VARIABLE, WRITE, FrozenGraph
 from flowgraph.optimize.specialize import Staged, continue_with
 from flowgraph.plan.plan import Plan
@@ -68,6 +69,11 @@ class Stage:
         if is_initialization(staged.first, plan):
             target = "reference"
         self.executable = Executable(plan, session._state, target, converts)
+        #: Where what follows only hands on results: the place of each fetch among them.
+        self.handed_on = _handed_on(staged)
+        if staged.rest is not None and self.handed_on is None:
+            kept = [v.node.type in KEEPS_RESULTS for v in staged.boundary]
+            self.executable.keep_results(kept)
         self.followers: dict[tuple, tuple[Stage, list[int]]] = {}
         self.busy = False
 
@@ -81,11 +87,15 @@ class Stage:
         results = execute(self.executable)
         if self.staged.rest is None:
             return results
+        if self.handed_on is not None:
+            return [results[place] for place in self.handed_on]
         arrays = [
             np.asarray(r, v.dtype.np) for r, v in zip(results, self.staged.boundary, strict=True)
         ]
         follower, fed = self.follower(arrays)
-        follower.executable.load([arrays[i] for i in fed])
+        given = [arrays[i] for i in fed]
+        del results, arrays  # so that what they hold may be given away
+        follower.executable.hand_over(given)
         return follower.run(execute)
 
     def follower(self, arrays: list[np.ndarray]) -> tuple[Stage, list[int]]:
@@ -103,6 +113,17 @@ class Stage:
             converts = [np.asarray] * len(fed)
             found = self.followers[key] = Stage(self.session, staged, converts, self.dump), fed
         return found
+
+
+def _handed_on(staged: Staged) -> list[int] | None:
+    """The places of the last fetches among the first part's results, if nothing is left to do."""
+    if staged.rest is None or any(n.type != "Const" for n in staged.rest.nodes):
+        return None
+    if any(value not in staged.boundary for value in staged.rest.fetches):
+        return None
+    places = [staged.boundary.index(value) for value in staged.rest.fetches]
+    # Equal tensors are fetched as different arrays.
+    return places if len(set(places)) == len(places) else None
 
 
 def is_initialization(graph: FrozenGraph, plan: Plan) -> bool:

@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
+import numpy as np
+
 from flowgraph.data.functions import BoundFunction, Function
 from flowgraph.data.node import Element, Env, Node, Rows, bad
 from flowgraph.data.steps import Map
@@ -26,6 +28,8 @@ from flowgraph.data.structure import Component
 AUTOTUNE = -1
 #: How many elements AUTOTUNE prepares.
 _SOME = 2
+#: Parts of arrays from so many bytes on are copied in the background.
+_LARGE = 1 << 14
 
 
 class Prefetch(Node):
@@ -51,6 +55,15 @@ class Prefetch(Node):
         return None
 
 
+def cores() -> int:
+    """The processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _is_large_part(value: Any) -> bool:
+    return isinstance(value, np.ndarray) and not value.flags.owndata and value.nbytes >= _LARGE
+
+
 class Ahead:
     """Iterator over what a thread prepares."""
 
@@ -58,6 +71,7 @@ class Ahead:
         self._ready: deque[tuple[bool, Any]] = deque()
         self._changed = threading.Condition()
         self._size, self._closed = size, False
+        self._copies = cores() > 1
         self._source: Iterator[Element] | None = source
         self._thread: threading.Thread | None = None
 
@@ -70,7 +84,7 @@ class Ahead:
                 if self._closed:
                     return
             try:
-                item: tuple[bool, Any] = True, next(source)
+                item: tuple[bool, Any] = True, self._prepared(next(source))
             except StopIteration:
                 item = False, None
                 source = None
@@ -79,6 +93,12 @@ class Ahead:
             with self._changed:
                 self._ready.append(item)
                 self._changed.notify_all()
+
+    def _prepared(self, element: Element) -> Element:
+        """Copies of what are parts of larger arrays: they would have to be copied later."""
+        if not self._copies:
+            return element
+        return tuple([a.copy() if _is_large_part(a) else a for a in element])
 
     def __iter__(self) -> Ahead:
         return self
@@ -124,8 +144,7 @@ class ParallelMap(Map):
         calls = env.number(self.arguments[0])
         if calls < 1 and calls != AUTOTUNE:
             raise bad(f"map: num_parallel_calls must be greater than zero, not {calls}")
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-        workers = min(cores or 1, calls if calls > 0 else 8)
+        workers = min(cores(), calls if calls > 0 else 8)
         source = self.inputs[0].iterate(env)
         if not self.function.is_pure or workers == 1:
             # NB: effects happen in the order of the elements.

@@ -81,9 +81,7 @@ class Dataset:
         )
 
     def __repr__(self) -> str:
-        return (
-            f"<{type(self).__name__} shapes: {self.output_shapes}, types: {self.output_types}>"
-        )
+        return f"<{type(self).__name__} shapes: {self.output_shapes}, types: {self.output_types}>"
 
     def __iter__(self) -> EagerIterator:
         if not get_default_graph().executes:

@@ -58,7 +58,6 @@ def _check_arguments(name: str, python: Callable[..., Any], count: int) -> None:
         raise TypeError(call_message(text, [("function", python)], fix=fix)) from None
 
 
-
 class NoVariable(EagerVariable):
     """What tf.Variable makes in a function of a dataset: an error."""
 
@@ -228,9 +227,7 @@ class BoundFunction:
         ]
         self._dtypes = [t.dtype.np for t in function._fetches]
         self._is_plain = len(function._arguments) == len(function._inputs)
-        self._is_direct = self._is_plain and function._leaves == list(
-            range(len(function._fetches))
-        )
+        self._is_direct = self._is_plain and function._leaves == list(range(len(function._fetches)))
 
     def __call__(self, element: Element) -> Element:
         """The flat result for a flat element."""

@@ -20,9 +20,9 @@ import numpy as np
 
 from flowgraph.data.node import Element, Env, Node, Shared
 from flowgraph.data.structure import (
-    Leaf,
     Nested,
     compatible,
+    fits,
     flatten,
     map_leaves,
     of_types,
@@ -124,11 +124,11 @@ def _get_next(call_: Call, handle: Any) -> Element:
             "run the initializer operation for this iterator before getting the next element.",
         )  # fmt: skip
     element = running.next()
+    attrs = call_.attrs
     for array, dtype, dims in zip(
-        element, call_.attrs["output_types"], call_.attrs["output_shapes"], strict=True
+        element, attrs["output_types"], attrs["output_shapes"], strict=True
     ):
-        leaf = Leaf(dtype, dims)
-        if array.dtype != dtype.np or not leaf.fits(array):
+        if (array.dtype is not dtype.np and array.dtype != dtype.np) or not fits(dims, array.shape):
             raise FailedPreconditionError(
                 None, None,
                 f"the dataset gave {array.dtype}{list(array.shape)} where {dtype.name}"

@@ -334,5 +334,3 @@ class IgnoreErrors(Node):
             except Exception:  # noqa: BLE001, S112 - that is what it is for
                 continue
             yield element
-
-

@@ -45,10 +45,19 @@ class Leaf:
 
     def fits(self, array: Array) -> bool:
         """True when ``array`` has the static shape."""
-        return self.dims is None or (
-            len(self.dims) == array.ndim
-            and all(d is None or d == n for d, n in zip(self.dims, array.shape, strict=True))
-        )
+        return fits(self.dims, array.shape)
+
+
+def fits(dims: Dims, shape: tuple[int, ...]) -> bool:
+    """True when an array of ``shape`` has the static shape ``dims``."""
+    if dims is None:
+        return True
+    if len(dims) != len(shape):
+        return False
+    for wanted, size in zip(dims, shape, strict=True):
+        if wanted is not None and wanted != size:
+            return False
+    return True
 
 
 @dataclass(frozen=True)

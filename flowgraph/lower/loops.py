@@ -101,9 +101,7 @@ def build_kernel(
     return kernel, tuple(extents), tuple(words)
 
 
-def _beside(
-    accesses: Sequence[Access], strides_of: Sequence[tuple[int, ...]], number: int
-) -> int:
+def _beside(accesses: Sequence[Access], strides_of: Sequence[tuple[int, ...]], number: int) -> int:
     """The access one element in front of access ``number`` that walks with it, or -1."""
     this = accesses[number]
     for other in range(number):

@@ -38,6 +38,7 @@ from flowgraph.optimize.frozen import (
 from flowgraph.optimize.fuse import CUSTOM, FLOW, LOOPS, Region, external_outputs
 from flowgraph.optimize.strides import contiguous_strides
 from flowgraph.optimize.views import inputs_read, is_view
+from flowgraph.plan.memory import DIRECT_NBYTES
 from flowgraph.plan.plan import (
     ARENA,
     CONST,
@@ -51,6 +52,9 @@ from flowgraph.plan.plan import (
 )
 from flowgraph.plan.plan import FEED as FEED_SLOT
 from flowgraph.plan.plan import VARIABLE as VARIABLE_SLOT
+
+#: Host operations whose results are new arrays, or parts of some that stay as they are.
+KEEPS_RESULTS = frozenset({"IteratorGetNext"})
 
 
 class Lowering:
@@ -283,6 +287,15 @@ class Lowering:
         inputs = [self.operand(v) for v in node.inputs]
         CUSTOM_LOWERINGS[rule.name](self, node, inputs)  # type: ignore[union-attr]
 
+    def _is_kept(self, value: Value) -> bool:
+        """True for a large result that lies where its operation made it, and that nobody changes.
+
+        NB: in a loop, an iteration's result may become a variable of the next one.
+        """
+        if value.node.type not in KEEPS_RESULTS or self.outer is not None:
+            return False
+        return value.size * value.dtype.np.itemsize >= DIRECT_NBYTES
+
     def lower_host(self, node: Node) -> None:
         """A host instruction: the reference runs on arrays that view the operands."""
         inputs = {v: self.operand(v) for v in node.inputs}
@@ -293,6 +306,10 @@ class Lowering:
             known = value.shape is not None and None not in value.shape
             known = known and not node.attrs.get(RESIZES)
             if known and not value.dtype.np.hasobject:
+                if self._is_kept(value):
+                    self.operands[value] = self.new_operand(value, FEED_SLOT, node.name)
+                    outputs[value] = self.operands[value]
+                    continue
                 outputs[value] = self.output(value)
             else:
                 slot = self.new_slot(OBJECT, 0, node.name)

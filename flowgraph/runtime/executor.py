@@ -10,6 +10,7 @@ Read next: native.py (the table walk), state.py (variables), reference.py (the N
 
 from __future__ import annotations
 
+import functools
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -36,9 +37,9 @@ from flowgraph.plan.plan import (
     Pointer,
     Slot,
 )
-from flowgraph.runtime import blas, faults, native
+from flowgraph.runtime import blas, faults, host, native
 from flowgraph.runtime.intake import DECLINED, FeedRecord, Intake
-from flowgraph.runtime.reference import run_host, run_instr
+from flowgraph.runtime.reference import run_instr
 from flowgraph.runtime.scalars import scalar_type
 from flowgraph.runtime.state import State, aligned_empty
 
@@ -69,6 +70,10 @@ class Executable:
         self.objects: dict[Slot, np.ndarray] = {}
         #: Late-bound slots: block words to fill, and bytes to add to the address.
         self.late: dict[Slot, list[tuple[int, int]]] = {}
+        #: Host instructions that ran, by row.
+        self.host_rows: dict[int, host.Bound] = {}
+        #: Arrays that results of host instructions lie in, by their slots.
+        self.adopted: dict[Slot, np.ndarray] = {}
         #: True while a host instruction runs: it may call the session again.
         self.in_host = False
         #: Variables whose initialisation is not yet known to have happened.
@@ -254,6 +259,26 @@ class Executable:
             for word, nbytes in self.late[slot]:
                 self.blocks[word] = address + nbytes
 
+    def adopt(self, slot: Slot, array: np.ndarray) -> None:
+        """Let a slot be the memory of a result that nobody changes."""
+        self._point_at(slot, array)
+        self.adopted[slot] = array
+
+    def hand_over(self, values: list[np.ndarray]) -> None:
+        """``load`` with arrays of a plan that ran before; the list is emptied."""
+        self.load(values)
+        for view, _, _, slot, _ in reversed(self.feeders):
+            value = values.pop()
+            if view is None and slot.kind == FEED:
+                self.adopted[slot] = value
+            del value  # so that ``adopted`` is the only one that holds it
+
+    def keep_results(self, kept: Sequence[bool]) -> None:
+        """Do not copy the fetches marked in ``kept``: another plan is going to read them."""
+        for place, (operand, is_kept) in enumerate(zip(self.plan.fetches, kept, strict=True)):
+            if is_kept and operand.slot.kind == OBJECT:
+                self.fetchers[place] = functools.partial(self.objects.pop, operand.slot)
+
     def attempt(self, values: tuple) -> list[Any] | None:
         """``load`` and ``run`` in one native call; None when that cannot be (nothing ran)."""
         intake = self.intake
@@ -275,9 +300,14 @@ class Executable:
 
     def _walk(self, row: int) -> None:
         """Run the table from ``row`` to its end, host instructions included."""
-        code = native.execute(self.table_address, row)
-        while code != -1:
-            code = native.execute(self.table_address, self._stopped_at(code) + 1)
+        while True:
+            while row in self.host_rows:  # one behind the other, without a native call in between
+                self._run_host_row(row)
+                row += 1
+            code = native.execute(self.table_address, row)
+            if code == -1:
+                return
+            row = self._stopped_at(code) + 1
 
     def run(self) -> list[Any]:
         """Run with the loaded feeds; the fetched values."""
@@ -386,18 +416,19 @@ class Executable:
         return ""
 
     def _run_host_row(self, row: int) -> None:
-        instr = self.plan.instrs[row]
+        run = self.host_rows.get(row)
+        if run is None:
+            run = self.host_rows[row] = host.bind(self.plan.instrs[row], self)
         waits = self.state.waits
         self.in_host = True
         try:
-            results = run_host(instr, self.window, self.state)
+            run()
         except Exception as error:
             raise faults.host_error(self.plan, row, error) from error
         finally:
             self.in_host = False
         if self.state.waits != waits and self.state.generation != self.generation:
             self._check_variables(row)
-        self._deliver(instr, results)
 
     def _check_variables(self, row: int) -> None:
         """After a wait in which other runs changed the size of variables: not those used here."""
@@ -426,10 +457,11 @@ class Executable:
             results = run_instr(instr, self.window)
         except Exception as error:
             raise faults.host_error(self.plan, row, error) from error
-        self._deliver(instr, results)
+        self.deliver(instr, results)
         return row + 1
 
-    def _deliver(self, instr: Instr, results: dict) -> None:
+    def deliver(self, instr: Instr, results: dict) -> None:
+        """Put the results of an instruction where they belong."""
         for value, operand in instr.outputs.items():
             array = results[value]
             if operand.slot.kind == OBJECT:
@@ -491,9 +523,20 @@ def _scalar_fetch(view: np.ndarray) -> Callable[[], Any]:
 
 
 def _late_fetch(executable: Executable, operand: Operand) -> Callable[[], Any]:
+    slot = operand.slot
+    is_whole = operand.is_contiguous() and not operand.offset
+    if slot.kind == OBJECT and slot.array is None:
+        held, more = executable.objects, 0
+    else:
+        held, more = executable.adopted, 1  # ``memory`` has a view of it
+
     def fetch() -> Any:
+        own = host.given_away(held, slot, more)
+        if own is not None and is_whole and own.shape == (operand.shape or own.shape):
+            return own
+        own = None
         array = executable.window(operand)
-        if operand.slot.kind == FETCH:
+        if slot.kind == FETCH:
             return array
         if array.ndim:
             return array.copy()

@@ -98,8 +98,13 @@ def run_host(instr: Instr, window: Window, state: State) -> dict[Value, np.ndarr
         for value, operand in instr.outputs.items():
             shape = results[value.index].shape
             if operand.slot.kind != OBJECT and shape != operand.shape:
-                raise ValueError(f"the result has shape {shape}, not {operand.shape} as expected")
+                raise wrong_shape(results[value.index], operand)
     return dict(zip(node.outputs, results, strict=True))
+
+
+def wrong_shape(array: np.ndarray, operand: Operand) -> ValueError:
+    """The error of a result that is not as large as was said."""
+    return ValueError(f"the result has shape {array.shape}, not {operand.shape} as expected")
 
 
 def _host_input(instr: Instr, value: Value, read: bool, window: Window) -> np.ndarray:

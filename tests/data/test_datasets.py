@@ -496,8 +496,9 @@ def test_one_shot_iterators_refuse_what_may_change():
 def test_iterators_must_be_initialized():
     iterator = Dataset.range(3).make_initializable_iterator()
     value = iterator.get_next()
-    with tf.Session() as sess, pytest.raises(
-        tf.errors.FailedPreconditionError, match="has not been initialized"
+    with (
+        tf.Session() as sess,
+        pytest.raises(tf.errors.FailedPreconditionError, match="has not been initialized"),
     ):
         sess.run(value)
 
@@ -685,8 +686,6 @@ def test_eager_iteration():
         assert windows == [[0, 1], [2, 3]]
         total = tf.data.Dataset.range(5).reduce(np.int64(0), lambda s, x: s + x)
         assert int(total) == 10
-
-
 
 
 def test_iteration_in_python_needs_eager_execution():
