@@ -54,9 +54,10 @@ class InputSpec:
         """What is wrong with ``x``; empty when nothing is known to be."""
         if self.dtype is not None and x.dtype.base_dtype.name != self.dtype:
             return f"dtype {self.dtype}, not {x.dtype.base_dtype.name}"
-        dims = x.dims
-        if dims is None:
+        shape = x.shape  # NB: a SparseTensor has one, too
+        if shape.ndims is None:
             return ""
+        dims = shape.as_list()
         rank = len(dims)
         if self.ndim is not None and rank != self.ndim:
             return f"rank {self.ndim}, not {rank}"

@@ -123,7 +123,7 @@ class Trainer(Compiled):
                 "fit: steps_per_epoch is for data that are made batch by batch; arrays have "
                 "batch_size"
             )
-        elif not len(arrays[0]) if hasattr(arrays[0], "__len__") else not arrays[0].shape[0]:
+        elif not arrays[0].shape[0]:
             raise ValueError("fit: the data have no samples")
         validation = None
         if validation_data is not None:

@@ -41,6 +41,7 @@ class Compiled:
     _compile_arguments: Any = None
     _objective_: Objective | None = None
     _steps: Any = None
+    _known_inputs: Any = None
 
     # ----------------------------------------------------------------------------------- compile
 
@@ -219,11 +220,19 @@ class Compiled:
 
     def _standardize_inputs(self, x: Any) -> list[Any]:
         self._find_inputs(x)
-        names = self._feed_input_names  # type: ignore[attr-defined]
-        shapes = self._feed_input_shapes  # type: ignore[attr-defined]
+        names, shapes = self._fed()
         arrays = data.standardize(x, names, shapes, "input")
         data.check_lengths(arrays, [], [], names)
         return arrays
+
+    def _fed(self) -> tuple[list[str], list[Any]]:
+        """Names and shapes of the inputs that data are fed to."""
+        inputs, names, shapes = self._known_inputs or (None, [], [])
+        if inputs is not self.inputs:
+            names = self._feed_input_names  # type: ignore[attr-defined]
+            shapes = self._feed_input_shapes  # type: ignore[attr-defined]
+            self._known_inputs = self.inputs, names, shapes
+        return names, shapes
 
     def _find_inputs(self, x: Any) -> None:
         """Let a model that is not built learn its inputs from the first data."""
@@ -278,11 +287,9 @@ class Compiled:
             if output.temporal and len(np.shape(like)) < 2:
                 raise ValueError(f"target {output.name!r} has no axis of time")
             weights.append(data.weights_of(like, weight, of_classes, output.temporal, output.name))
-        check_names = [*self._feed_input_names, *names, *(f"weights of {n}" for n in all_names)]  # type: ignore[attr-defined]
+        check_names = [*self._fed()[0], *names, *(f"weights of {n}" for n in all_names)]
         data.check_lengths(inputs, targets, weights, check_names)
-        data.check_targets(
-            targets, [o.function for o in fed], [K.int_shape(o.tensor) for o in fed], names
-        )
+        data.check_targets(targets, [o.function for o in fed], [o.shape for o in fed], names)
         if batch_size and self.stateful and inputs and inputs[0].shape[0] % batch_size:  # type: ignore[attr-defined]
             raise ValueError(
                 "a stateful model takes batches of one size: the number of samples, "
@@ -293,7 +300,7 @@ class Compiled:
     def _batch_size_of(self, batch_size: int | None) -> int:
         """``batch_size``, or what the model was made for, or 32."""
         if batch_size is None:
-            shapes = [s for s in self._feed_input_shapes if s]  # type: ignore[attr-defined]
+            shapes = [shape for shape in self._fed()[1] if shape]
             return next((s[0] for s in shapes if s[0]), _BATCH)
         if isinstance(batch_size, bool) or not isinstance(batch_size, (int, np.integer)):
             raise TypeError(f"batch_size must be an integer, got {batch_size!r}")

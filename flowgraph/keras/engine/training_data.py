@@ -338,7 +338,7 @@ def split(arrays: Sequence[Any], share: float) -> tuple[list[Any], list[Any]]:
     Raises:
         ValueError: one part has no rows.
     """
-    count = next(len(x) for x in arrays if x is not None)
+    count = next(x.shape[0] for x in arrays if x is not None)
     first = int(count * (1.0 - share))
     if not 0 < first < count:
         raise ValueError(

@@ -134,7 +134,7 @@ def fit_arrays(
     native = can_run_natively(arrays)
     one_by_one = course.listed.want_every_batch()
     until_invalid = any(isinstance(c, TerminateOnNaN) for c in course.listed)
-    samples = len(arrays[0]) if arrays[0].shape[0] is None else arrays[0].shape[0]
+    samples = arrays[0].shape[0]
     pace = Pace(moves_every() if course.verbose == 1 else None)
     for epoch in range(course.initial_epoch, course.epochs):
         course.epoch_begins(epoch)

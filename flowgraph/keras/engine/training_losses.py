@@ -34,6 +34,7 @@ class Output:
         weights: placeholder of the samples' weights.
         fed: whether targets are fed.
         target_shape: what targets are checked against; None for any.
+        shape: of the tensor.
     """
 
     name: str
@@ -45,6 +46,10 @@ class Output:
     weights: Any = None
     fed: bool = False
     target_shape: Shape | None = None
+    shape: Shape | None = None
+
+    def __post_init__(self) -> None:
+        self.shape = K.int_shape(self.tensor)
 
 
 @dataclass

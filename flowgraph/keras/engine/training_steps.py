@@ -247,8 +247,9 @@ class Batches:
             values = self.step.once([rows_of(x, ids) for x in self.arrays], self.session)
             results = [np.asarray(value)[None] for value in values]
         count = len(results[0]) if results else count
-        sizes = np.array([self.size(k) for k in (first, first + count - 1)], np.float64)
-        return np.r_[np.full(count - 1, sizes[0]), sizes[1]], results
+        sizes = np.full(count, self.size(first), np.float64)
+        sizes[-1] = self.size(first + count - 1)
+        return sizes, results
 
 
 class Pace:
