@@ -6,12 +6,14 @@ Each has a function of the same name in lower case: ``add([x, y])`` is ``Add()([
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import flowgraph as tf
 from flowgraph.keras import backend as K  # noqa: N812  the name everybody knows
 from flowgraph.keras.layers.common import Configured, Shape
+from flowgraph.keras.layers.convolutional import Spatial
 
 
 class _Merge(Configured):
@@ -181,7 +183,23 @@ class Concatenate(_Merge):
 
     def call(self, inputs: Any) -> Any:
         """The operations of the layer."""
+        self._warn_of_places(inputs)
         return K.concatenate(inputs, axis=self.axis)
+
+    def _warn_of_places(self, inputs: Any) -> None:
+        """Say when the outputs of convolutions are joined along their height or width."""
+        makers: list[Any] = [getattr(x, "_keras_history", (None,))[0] for x in inputs]
+        if not all(isinstance(maker, Spatial) for maker in makers) or K.ndim(inputs[0]) != 4:
+            return
+        places, axis = list(makers[0]._places), self.axis % 4
+        if axis in places and all(K.int_shape(x) == K.int_shape(inputs[0]) for x in inputs):
+            what = ("height", "width")[places.index(axis)]
+            channels = makers[0]._channel_axis
+            warnings.warn(
+                f"{self._word} joins images along axis {self.axis}, their {what} "
+                f"({makers[0].data_format}); if channels are meant, give axis={channels}",
+                stacklevel=2,
+            )
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """The masks one behind the other; inputs without one count everywhere."""
