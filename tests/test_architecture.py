@@ -72,6 +72,7 @@ LATE_IMPORTS = {
     ("keras/engine/hdf5.py", "h5py"): "optional, and only HDF5 files need it",
     ("keras/utils/vis_utils.py", "flowgraph.view.render"): "only pictures of models need it",
     ("view/digraph.py", "graphviz"): "only drawing needs it",
+    ("view/plots.py", "matplotlib.figure"): "optional, and only plots need it",
     ("view/render.py", "graphviz.backend"): "only drawing needs it",
 }
 

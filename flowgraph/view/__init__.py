@@ -3,7 +3,9 @@
     Graph -> roles, fold, scopes -> picture.py: boxes and edges -> digraph.py: DOT -> render.py
 
 ``tf.view.dot(graph)`` returns a ``graphviz.Digraph``, ``tf.view.save("graph.svg", graph)`` writes a
-file, and a Graph at the end of a notebook cell shows itself.
+file, and a Graph at the end of a notebook cell shows itself.  ``tf.view.html`` writes a page to
+look into (model.py, page.py); ``optimized`` and ``plan`` show what the compiler made (compiled.py),
+``units`` a small dense network unit by unit (units.py), ``plot_...`` curves (plots.py).
 """
 
 from __future__ import annotations
@@ -14,17 +16,29 @@ from typing import TYPE_CHECKING, Any
 
 from flowgraph.graph.core import Graph
 from flowgraph.view.colours import make_colouring
+from flowgraph.view.compiled import optimized, plan
 from flowgraph.view.digraph import to_digraph
 from flowgraph.view.model import make_model
 from flowgraph.view.page import to_html
 from flowgraph.view.picture import make_picture
+from flowgraph.view.plots import (
+    activation_curves,
+    plot_activations,
+    plot_decision_boundary,
+    plot_history,
+)
 from flowgraph.view.recording import Recording, record
 from flowgraph.view.render import RendererNotFoundError, draw, use_in_graphviz_package
+from flowgraph.view.units import units
 
 if TYPE_CHECKING:
     from graphviz import Digraph
 
-__all__ = ["Recording", "RendererNotFoundError", "dot", "html", "mime_bundle", "record", "save"]
+__all__ = [
+    "Recording", "RendererNotFoundError", "activation_curves", "dot", "html", "mime_bundle",
+    "optimized", "plan", "plot_activations", "plot_decision_boundary", "plot_history", "record",
+    "save", "units",
+]  # fmt: skip
 
 #: What a notebook cell shows is smaller than what a file holds.
 NOTEBOOK_MAX_NODES = 80
@@ -109,7 +123,7 @@ def save(
     Args:
         path: ends in ``.svg`` (scales, has tooltips), ``.png``, ``.dot``, or ``.pdf`` where a
             system Graphviz is installed.
-        graph_or_fetches, depth, options: as of ``dot``.
+        graph_or_fetches, depth, options: as of ``dot``; or a Digraph alone.
 
     Returns:
         The path.
@@ -123,11 +137,13 @@ def save(
     file_format = path.suffix.removeprefix(".").lower()
     if not file_format:
         raise ValueError(f"the ending of {str(path)!r} must say the format: .svg, .png or .dot")
-    source = dot(graph_or_fetches, depth, **options).source
+    made = getattr(graph_or_fetches, "source", None)  # a Digraph, of tf.view.plan and the like
+    if not isinstance(made, str):
+        made = dot(graph_or_fetches, depth, **options).source
     if file_format in ("dot", "gv"):
-        path.write_text(source, encoding="utf-8")
+        path.write_text(made, encoding="utf-8")
     else:
-        path.write_bytes(draw(source, file_format))
+        path.write_bytes(draw(made, file_format))
     return path
 
 

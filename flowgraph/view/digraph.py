@@ -79,22 +79,32 @@ def to_digraph(
         recording: values and gradients to write on the edges.
     """
     style = _Style(direction, colouring or Colouring(), recording)
+    graph = new_digraph(direction, _heading(picture, title, style))
+    _add_scope(graph, picture, picture.top, style)
+    for edge in picture.edges:
+        attributes = _edge_attributes(edge, style)
+        graph.edge(quoted(edge.tail.name), quoted(edge.head.name), **attributes)
+    return graph
+
+
+def new_digraph(direction: str, heading: str) -> Digraph:
+    """An empty Digraph with the fonts and widths of all pictures.
+
+    Args:
+        direction: as of to_digraph.   heading: text, or HTML in ``<>``.
+    """
     import graphviz
 
     graph = graphviz.Digraph("flowgraph")
     graph.attr(
         rankdir=direction, fontname=_FONT, bgcolor="white", nodesep="0.25", ranksep="0.4",
-        label=_heading(picture, title, style), labelloc="t", fontsize="14", pad="0.2", tooltip=" ",
+        label=heading, labelloc="t", fontsize="14", pad="0.2", tooltip=" ",
     )  # fmt: skip
     graph.attr("node", fontname=_FONT, fontsize="11", height="0.3", margin="0.12,0.06")
     graph.attr(
         "edge", fontname=_FONT, fontsize="8", fontcolor=_MUTED,
         arrowsize="0.6", penwidth="0.9",
     )  # fmt: skip
-    _add_scope(graph, picture, picture.top, style)
-    for edge in picture.edges:
-        attributes = _edge_attributes(edge, style)
-        graph.edge(_quoted(edge.tail.name), _quoted(edge.head.name), **attributes)
     return graph
 
 
@@ -109,7 +119,7 @@ class _Style:
 
 def _add_scope(graph: Digraph, picture: Picture, scope: Scope, style: _Style) -> None:
     for box in picture.boxes[scope]:
-        graph.node(_quoted(box.name), **_node_attributes(box, style))
+        graph.node(quoted(box.name), **_node_attributes(box, style))
     for inner in scope.scopes.values():
         if inner.is_open:
             with graph.subgraph(name=f"cluster_{inner.name}/") as frame:
@@ -117,7 +127,8 @@ def _add_scope(graph: Digraph, picture: Picture, scope: Scope, style: _Style) ->
                 _add_scope(frame, picture, inner, style)
 
 
-def _quoted(name: str) -> str:
+def quoted(name: str) -> str:
+    """``name`` as the graphviz package wants it."""
     # NB: the graphviz package reads a colon as a port and "<...>" as HTML; names have neither, but
     # may hold backslashes, which DOT reads as escapes.
     return name.replace("\\", "\\\\")
@@ -196,7 +207,7 @@ def _node_attributes(box: Box, style: _Style) -> dict[str, str]:
         "label": label,
         "fillcolor": "white" if box.kind == CONSTANT and by_role else fill,
         "color": line,
-        "tooltip": _plain("\n".join(box_lines(box))),
+        "tooltip": plain("\n".join(box_lines(box))),
     }
 
 
@@ -208,12 +219,12 @@ def _frame_attributes(scope: Scope, direction: str) -> dict[str, str]:
         "label": _label(title, notes, bold=True), "labeljust": "l", "fontsize": "11",
         "style": "rounded,filled", "fillcolor": fill, "color": "#B5BCC9", "margin": "10",
         "labelloc": "b" if direction == "BT" else "t",
-        "tooltip": _plain(f"{scope.name}/  {len(scope.all_ops())} nodes"),
+        "tooltip": plain(f"{scope.name}/  {len(scope.all_ops())} nodes"),
     }  # fmt: skip
 
 
 def _edge_attributes(edge: Edge, style: _Style) -> dict[str, str]:
-    attributes = {"tooltip": _plain(_edge_tooltip(edge)), "color": _EDGE_COLOURS[edge.head.role]}
+    attributes = {"tooltip": plain(_edge_tooltip(edge)), "color": _EDGE_COLOURS[edge.head.role]}
     if edge.tail.role == edge.head.role == FORWARD:
         attributes["weight"] = _FORWARD_WEIGHT
     leaves_forward = edge.tail.role == FORWARD and edge.head.role in (GRADIENT, UPDATE)
@@ -280,7 +291,7 @@ def _recorded(
     return lines
 
 
-def _plain(text: str) -> Any:
+def plain(text: str) -> Any:
     """``text`` as DOT text: backslashes stand for themselves, line ends for line ends."""
     from graphviz import escape, nohtml
 

@@ -2,8 +2,8 @@
 
     assets/viewer.html   the frame and its style
     assets/dagre.min.js  layered layout (MIT, see assets/dagre.LICENSE)
-    page/*.js          the viewer
-    model.py           the graph, as JSON in a script element
+    assets/*.js          the viewer
+    model.py             the graph, as JSON in a script element
 
 The page loads nothing: its content security policy forbids it.  Names, source lines and values are
 the user's text: they stand in JSON whose ``<`` is escaped, and reach the page as text nodes only.

@@ -1,0 +1,251 @@
+"""Plots through matplotlib (an extra): activation curves, learning curves, decision boundaries.
+
+Each function returns a ``matplotlib.figure.Figure`` and writes it where a path is given.  Figures
+are made without pyplot, so nothing is kept and no window opens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from flowgraph.graph.apply import call
+from flowgraph.graph.convert import convert_to_tensor
+from flowgraph.graph.core import Graph
+from flowgraph.graph.gradients import gradients
+from flowgraph.ops.activations import leaky_relu
+from flowgraph.session import Session
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+#: Told apart by people who see few colours as well (Okabe and Ito, 2008).
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+
+_STYLE = {
+    "svg.hashsalt": "flowgraph",  # ids in SVG files are the same in every run
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.alpha": 0.3,
+    "axes.titlesize": 10,
+}
+
+
+#: Title -> function, of activation_curves.
+_ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
+    "sigmoid": call.Sigmoid,
+    "tanh": call.Tanh,
+    "ReLU": call.Relu,
+    "leaky ReLU  max(0.1 x, x)": lambda x: leaky_relu(x, alpha=0.1),
+    "ELU": call.Elu,
+    "Maxout  max(x, -0.5 x - 1)": lambda x: call.Maximum(x, -0.5 * x - 1.0),
+}
+
+
+def activation_curves(
+    functions: Mapping[str, Callable[[Any], Any]] | None = None,
+    span: tuple[float, float] = (-5.0, 5.0),
+    points: int = 401,
+) -> dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Values and derivatives of activation functions.
+
+    Args:
+        functions: title -> function of a tensor.  Default: sigmoid, tanh, ReLU, leaky ReLU, ELU and
+            a Maxout of two lines.
+        span: from where to where.
+        points: how many, at equal distances.
+
+    Returns:
+        title -> (x, f(x), f'(x)), float64.
+
+    >>> x, y, dy = activation_curves(span=(-1.0, 1.0), points=3)["ReLU"]
+    >>> y.tolist(), dy.tolist()
+    ([0.0, 0.0, 1.0], [0.0, 0.0, 1.0])
+    """
+    x = np.linspace(*span, points)
+    found = {}
+    for title, function in (functions or _ACTIVATIONS).items():
+        with Graph().as_default(), Session() as session:
+            given = convert_to_tensor(x)
+            y = function(given)
+            (dy,) = gradients(y, given)
+            found[title] = (x, *session.run([y, dy]))
+    return found
+
+
+def plot_activations(
+    path: Any = None,
+    functions: Mapping[str, Callable[[Any], Any]] | None = None,
+    *,
+    span: tuple[float, float] = (-5.0, 5.0),
+    derivatives: bool = True,
+) -> Figure:
+    """Activation functions, a panel each, with their derivatives dashed.
+
+    Args:
+        path: the file to write (``.svg``, ``.png``, ``.pdf``), or None.
+        functions: as of ``activation_curves``; default: the six usual ones.
+        span: from where to where.
+        derivatives: draw them.
+
+    Returns:
+        The Figure.
+
+    Raises:
+        ImportError: matplotlib is not installed.
+    """
+    curves = activation_curves(functions, span)
+    columns = min(3, len(curves))
+    rows = -(-len(curves) // columns)
+    figure, axes = _figure(rows, columns, 2.6, 2.1)
+    for axis, (title, (x, y, dy)) in zip(axes, curves.items(), strict=False):
+        axis.axhline(0, color="#888888", linewidth=0.6)
+        axis.axvline(0, color="#888888", linewidth=0.6)
+        axis.plot(x, y, color=PALETTE[0], linewidth=1.8, label="f")
+        if derivatives:
+            axis.plot(x, dy, color=PALETTE[1], linewidth=1.2, linestyle="--", label="f\u2032")
+            axis.legend(frameon=False, loc="upper left")
+        axis.set_title(title)
+    for axis in axes[len(curves) :]:
+        axis.set_visible(False)
+    return _done(figure, path)
+
+
+def plot_history(path: Any = None, history: Any = None, *, title: str | None = None) -> Figure:
+    """Learning curves: a panel per metric, training solid and validation dashed.
+
+    Args:
+        path: the file to write, or None.
+        history: name -> a number per epoch; or what ``fit`` returns; or a list of losses.  A name
+            ``val_x`` goes into the panel of ``x``.
+        title: a heading.
+
+    Returns:
+        The Figure.
+
+    Raises:
+        ValueError: there is nothing to draw.
+    """
+    found = getattr(history, "history", history)
+    if isinstance(found, (Sequence, np.ndarray)):
+        found = {"loss": found}
+    if not found:
+        raise ValueError("plot_history: the history is empty")
+    panels: dict[str, dict[str, Any]] = {}
+    for name, numbers in found.items():
+        metric = name.removeprefix("val_")
+        panels.setdefault(metric, {})["validation" if name != metric else "training"] = numbers
+    columns = min(3, len(panels))
+    figure, axes = _figure(-(-len(panels) // columns), columns, 3.4, 2.5)
+    for axis, (metric, lines) in zip(axes, panels.items(), strict=False):
+        for label, numbers in lines.items():
+            style = {"color": PALETTE[1], "linestyle": "--"} if label == "validation" else {}
+            epochs = np.arange(1, len(numbers) + 1)
+            axis.plot(epochs, numbers, label=label, **{"color": PALETTE[0], **style})
+        axis.set_title(metric)
+        axis.set_xlabel("epoch")
+        if len(lines) > 1:
+            axis.legend(frameon=False)
+    for axis in axes[len(panels) :]:
+        axis.set_visible(False)
+    if title:
+        figure.suptitle(title)
+    return _done(figure, path)
+
+
+def plot_decision_boundary(
+    path: Any = None,
+    predict: Any = None,
+    x: Any = None,
+    y: Any = None,
+    *,
+    resolution: int = 160,
+    margin: float = 0.15,
+    title: str | None = None,
+) -> Figure:
+    """What a classifier of points in the plane says everywhere, and the points.
+
+    Args:
+        path: the file to write, or None.
+        predict: a function (n, 2) -> (n,) or (n, 1), the probability of class 1 (or its number), or
+            (n, classes); or a model with ``predict``.
+        x: points, (n, 2).   y: their classes, (n,) or (n, 1), or one-hot (n, classes).
+        resolution: how many points in each direction are asked for.
+        margin: how far beyond the points, as a part of their range.
+        title: a heading.
+
+    Returns:
+        The Figure.
+
+    Raises:
+        ValueError: ``x`` has other than two columns.
+    """
+    x, y = np.asarray(x, float), np.asarray(y)
+    if x.ndim != 2 or x.shape[1] != 2:
+        raise ValueError(f"plot_decision_boundary: x has shape (n, 2), got {x.shape}")
+    classes = (y.argmax(1) if y.ndim == 2 and y.shape[1] > 1 else y.reshape(-1)).astype(int)
+    low, high = x.min(0), x.max(0)
+    low, high = low - margin * (high - low), high + margin * (high - low)
+    across, up = (np.linspace(low[i], high[i], resolution) for i in (0, 1))
+    grid = np.stack([g.ravel() for g in np.meshgrid(across, up)], 1)
+    ask = getattr(predict, "predict", predict)
+    answer = np.asarray(ask(grid.astype(np.float32)), float)
+    answer = answer.reshape(len(grid), -1)
+    figure, (axis,) = _figure(1, 1, 4.0, 3.6)
+    axis.grid(visible=False)
+    if answer.shape[1] == 1:
+        shown = answer.reshape(resolution, resolution)
+        steps = np.linspace(0, 1, 11) if answer.min() >= 0 and answer.max() <= 1 else 10
+        areas = axis.contourf(across, up, shown, steps, cmap="RdBu_r", alpha=0.6)
+        figure.colorbar(areas, ax=axis, label="probability of class 1")
+        if answer.min() < 0.5 < answer.max():
+            axis.contour(across, up, shown, [0.5], colors="black", linewidths=1)
+    else:
+        best = answer.argmax(1).reshape(resolution, resolution)
+        edges = np.arange(-0.5, answer.shape[1])
+        axis.contourf(across, up, best, edges, colors=PALETTE[: answer.shape[1]], alpha=0.3)
+    for number in np.unique(classes):
+        at = x[classes == number]
+        colour = ("#2166AC", "#B2182B")[number] if answer.shape[1] == 1 else PALETTE[number % 7]
+        axis.scatter(
+            *at.T, s=14, color=colour, edgecolors="white", linewidths=0.5, label=str(number)
+        )
+    axis.legend(title="class", frameon=True, loc="upper right")
+    if title:
+        axis.set_title(title)
+    return _done(figure, path)
+
+
+# ----------------------------------------------------------------------------------------- figures
+
+
+def _matplotlib() -> Any:
+    try:
+        import matplotlib.figure
+    except ImportError:
+        raise ImportError("plots need matplotlib\n  fix: pip install 'flowgraph[plot]'") from None
+    return matplotlib
+
+
+def _figure(rows: int, columns: int, width: float, height: float) -> tuple[Any, list[Any]]:
+    matplotlib = _matplotlib()
+    with matplotlib.rc_context(_STYLE):
+        figure = matplotlib.figure.Figure(
+            figsize=(columns * width, rows * height), layout="constrained"
+        )
+        return figure, list(figure.subplots(rows, columns, squeeze=False).ravel())
+
+
+def _done(figure: Any, path: Any) -> Any:
+    if path is not None:
+        path = Path(path)
+        # Without the date a picture of the same data is the same file.
+        metadata = {"Date": None} if path.suffix == ".svg" else None
+        with _matplotlib().rc_context(_STYLE):
+            figure.savefig(path, metadata=metadata, dpi=120)
+    return figure
