@@ -109,6 +109,10 @@ _TABLE = [
         "Draws pictures: a Graphviz dot; by default the system's, else the graphviz-pure wheel's.",
     ),
     Knob(
+        "CHECK_NUMERICS", False, _flag, "0 or 1",
+        "Stop a run that gives NaN or inf, and name the operation that made the first.",
+    ),
+    Knob(
         "PROFILE", False, _flag, "0 or 1",
         "Time every kernel of every run and print a table when the process ends.",
     ),
@@ -158,6 +162,13 @@ def check_environment() -> None:
         if variable.startswith(PREFIX) and variable.removeprefix(PREFIX) not in KNOBS:
             known = [PREFIX + name for name in KNOBS]
             raise ValueError(f"there is no setting {variable}{did_you_mean(variable, known)}")
+
+
+def set_value(name: str, value: Any) -> None:
+    """Set the knob ``name`` from now on."""
+    if name not in KNOBS:
+        raise KeyError(f"there is no knob {name!r}{did_you_mean(name, KNOBS)}")
+    _values[name] = value
 
 
 @contextmanager

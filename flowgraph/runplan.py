@@ -11,7 +11,7 @@ Read next: compile.py (the stages of compilation), runtime/executor.py.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
@@ -157,7 +157,12 @@ class RunPlan:
         self.places = [unique[x] if isinstance(x, Tensor) else -1 for x in leaves]
         self.in_order = self.places == list(range(len(unique)))
         self.dump = compiler.Dump()
-        self.graph = self.prepare([*unique, *operations])
+        self.fetched: list[Tensor | Operation] = [*unique, *operations]
+        #: Watches for NaN and inf, where that was asked for.
+        self.guard = session._find_guard()
+        #: With a guard: the last fetch is its flag.
+        self.flagged = False
+        self.graph = self.prepare(self.fetched)
         self.sizeless = tuple(
             n.attrs["variable"]
             for n in self.graph.nodes
@@ -176,10 +181,26 @@ class RunPlan:
 
     def prepare(self, fetches: Sequence[Tensor | Operation]) -> FrozenGraph:
         """The optimised graph."""
-        return compiler.prepare(fetches, self.feeds, self.dump)
+        around = None if self.guard is None else self.guard.around(self, None)
+        return compiler.prepare(fetches, self.feeds, self.dump, around)
+
+    def plain_runs(self, values: Sequence[Any]) -> Iterator[tuple[FrozenGraph, list[Any], str]]:
+        """What the run does, as written, not optimised: (graph, feeds, which step it is)."""
+        feeds = [convert(value) for convert, value in zip(self.converts, values, strict=True)]
+        yield compiler.freeze(self.fetched, self.feeds), feeds, ""
+
+    def stacks(self, results: Sequence[Any]) -> list[Any]:
+        """Arrays among the results that no flag covers."""
+        return []
 
     def run(self, values: tuple, execute: Execute | None = None) -> list[Any]:
         """One result per leaf; ``execute`` runs an executable whose feeds are loaded."""
+        if self.guard is not None:
+            return self.place(self.guard.run(self, values, execute or self.execute))
+        return self.place(self.run_unguarded(values, execute or self.execute))
+
+    def run_unguarded(self, values: tuple, execute: Execute) -> list[Any]:
+        """What the plan fetches, in its order."""
         stage = self.current
         if (
             stage is None
@@ -190,7 +211,7 @@ class RunPlan:
             stage = self.find(values)
         stage.busy = True
         try:
-            return self.place(stage.run(execute or self.execute))
+            return stage.run(execute)
         finally:
             stage.busy = False
 
@@ -208,7 +229,7 @@ class RunPlan:
         stage = self.current
         if stage is None or stage.staged.rest is not None or stage.executable.intake is None:
             return None
-        if self.execute is not Executable.run:
+        if self.execute is not Executable.run or self.guard is not None:
             return None
         executable = stage.executable
         attempt, place = executable.attempt, self.place

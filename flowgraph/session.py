@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from flowgraph import config as settings
 from flowgraph.errors import FailedPreconditionError
 from flowgraph.fetching import Leaf, expand_feeds, flatten_fetches, resolve_feed_key
 from flowgraph.graph.core import Graph
@@ -51,6 +52,16 @@ class _DefaultSessions(threading.local):
 
 _defaults = _DefaultSessions()
 
+#: All sessions there are.
+_sessions: weakref.WeakSet[BaseSession] = weakref.WeakSet()
+
+
+def plan_anew() -> None:
+    """Settings have changed: every session forgets its plans."""
+    for session in list(_sessions):
+        session._guard = None
+        session._graph_edited()
+
 
 @export("get_default_session")
 def get_default_session() -> BaseSession | None:
@@ -84,7 +95,21 @@ class BaseSession:
         self._entries: weakref.WeakSet[Entry] = weakref.WeakSet()
         self._quick_generation = self._state.generation
         self._closed = False
+        self._guard: Any = None
+        _sessions.add(self)
         self._graph._listeners.add(self)
+
+    def _find_guard(self) -> Any:
+        """Who watches for NaN and inf, where the config or the settings ask for it."""
+        if self._guard is None:
+            wanted = getattr(self._config, "check_numerics", False)
+            if not (wanted or settings.get("CHECK_NUMERICS")):
+                return None
+            # Imported here: runs without it must not pay for it.
+            from flowgraph.debug.guard import Guard
+
+            self._guard = Guard(self)
+        return self._guard
 
     @property
     def graph(self) -> Graph:
@@ -367,6 +392,8 @@ class BaseSession:
     def _set_variables(self, values: Mapping[str, Any]) -> None:
         """Give variables, by the names of their operations, these arrays as values."""
         with self._lock:
+            if self._guard is not None:
+                self._guard.forget()
             for name, value in values.items():
                 self._state.replace(name, value)
             self._state.initialized.update(values)

@@ -5,7 +5,7 @@ Read next: optimize/repeat.py (the loop), runplan.py.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -51,13 +51,31 @@ class StepsPlan(RunPlan):
                 given.append(_placeholder(tensor.dtype.base_dtype, dims))
         super().__init__(session, leaves, given)
 
+    def loop(self, step: FrozenGraph) -> FrozenGraph:
+        """The graph that runs ``step`` many times."""
+        return repeat(step, self.batched, self.room, every=self.every, until=self.until)
+
+    def plain_runs(self, values: Sequence[Any]) -> Iterator[tuple[FrozenGraph, list[Any], str]]:
+        """The steps one by one, not optimised."""
+        arrays = [convert(value) for convert, value in zip(self.converts, values, strict=True)]
+        steps, order, *given = arrays
+        graph = compiler.freeze(self.fetched, self.step_feeds)
+        for i in range(int(steps)):
+            feeds = [
+                array[order[i]] if rows else array
+                for array, rows in zip(given, self.batched, strict=True)
+            ]
+            yield graph, feeds, f"step {i} of run_steps"
+
+    def stacks(self, results: Sequence[Any]) -> list[Any]:
+        """The rows that were written."""
+        count, *stacks = results
+        return [np.asarray(stack)[: int(count)] for stack in stacks]
+
     def prepare(self, fetches: Sequence[Tensor | Operation]) -> FrozenGraph:
         """The optimised graph of the loop."""
-
-        def loop(step: FrozenGraph) -> FrozenGraph:
-            return repeat(step, self.batched, self.room, every=self.every, until=self.until)
-
-        return compiler.prepare(fetches, self.step_feeds, self.dump, loop)
+        around = self.loop if self.guard is None else self.guard.around(self, self.loop)
+        return compiler.prepare(fetches, self.step_feeds, self.dump, around)
 
     def place(self, results: list[Any]) -> list[Any]:
         """The number of steps and the stacks, as they are."""

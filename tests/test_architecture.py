@@ -64,6 +64,7 @@ LATE_IMPORTS = {
     ("codegen/cpu.py", "flowgraph.codegen.cpu_tiles"): "the two renderers refer to each other",
     ("session.py", "flowgraph.runplan"): "the compiler is loaded by the first run, not by import",
     ("session.py", "flowgraph.steps"): "as above",
+    ("session.py", "flowgraph.debug.guard"): "runs without check_numerics must not pay for it",
     ("session.py", "flowgraph.profile.trace"): "runs without profile must not pay for it",
     ("runplan.py", "flowgraph.profile.everything"): "as above",
     ("ops/host.py", "flowgraph.session"): "py_function may build and run a graph of its own",

@@ -76,6 +76,8 @@ class Executable:
         self.adopted: dict[Slot, np.ndarray] = {}
         #: True while a host instruction runs: it may call the session again.
         self.in_host = False
+        #: Runs a bound host instruction, where a run is recorded or repeated (debug/rows.py).
+        self.host_hook: Callable[[Executable, Instr, host.Bound], None] | None = None
         #: Variables whose initialisation is not yet known to have happened.
         self.to_check = frozenset(plan.reads) | frozenset(plan.writes)
         for name, operand in plan.variables.items():
@@ -422,7 +424,10 @@ class Executable:
         waits = self.state.waits
         self.in_host = True
         try:
-            run()
+            if self.host_hook is None:
+                run()
+            else:
+                self.host_hook(self, self.plan.instrs[row], run)
         except Exception as error:
             raise faults.host_error(self.plan, row, error) from error
         finally:

@@ -42,7 +42,7 @@ def bind(instr: Instr, executable: Executable) -> Bound:
     read = set(inputs_read(node))
     arguments = [_argument(instr, v, v in read, executable) for v in node.inputs]
     outputs = [
-        (value.dtype.np, _receiver(instr.outputs[value], executable), instr.outputs[value])
+        (value.dtype.np, receiver(instr.outputs[value], executable), instr.outputs[value])
         for value in node.outputs
     ]
 
@@ -92,7 +92,7 @@ def _argument(
     return lambda: array
 
 
-def _receiver(operand: Operand, executable: Executable) -> Callable[[np.ndarray], None]:
+def receiver(operand: Operand, executable: Executable) -> Callable[[np.ndarray], None]:
     """What takes one result."""
     slot = operand.slot
     if slot.kind == OBJECT:

@@ -11,6 +11,7 @@ Read next: optimize/bodies.py (who decides), reference.py.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -50,12 +51,16 @@ def _run(graph: FrozenGraph, feeds: Sequence[np.ndarray], state: State) -> list[
             if node.bodies:
                 results = run_flow(node, arrays, state)
             else:
-                results = _run_node(node, arrays, state)
+                results = evaluate(node, arrays, state)
             known.update(zip(node.outputs, results, strict=True))
     return [known[v] for v in graph.fetches]
 
 
-def _run_node(node: Node, arrays: list[np.ndarray], state: State) -> list[np.ndarray]:
+def evaluate(node: Node, arrays: list[np.ndarray], state: Any) -> list[np.ndarray]:
+    """The outputs of one operation by its reference, with the shapes that the arrays have.
+
+    state: has ``counter(name)``, the position of a random stream.
+    """
     assert node.opdef is not None
     call = Call(
         node.type,
