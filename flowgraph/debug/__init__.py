@@ -1,4 +1,5 @@
 """Debugging: why a gradient is None, where a NaN was born, what differs, and step by step.
 
-tf.why_no_gradient(loss, variable)     the path, and the operation that cuts it (causes.py)
+- ``tf.why_no_gradient(loss, variable)``: the path, and the operation that cuts it (causes.py)
+- ``tf.ConfigProto(check_numerics=True)``: the operation that made the first NaN (guard.py, blame.py)
 """

@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 
@@ -75,6 +75,10 @@ _TABLE = (
     ),
     Library("numpy", "numpy", "numpy", ("numpy",), peer=False),
     Library(
+        "flowgraph-unchecked", "unchecked", "flowgraph", ("flowgraph",),
+        caches={"FLOWGRAPH_CACHE_DIR": "{}"}, peer=False,
+    ),
+    Library(
         "openblas", "openblas", "scipy_openblas32", ("scipy-openblas32",), peer=False,
     ),
 )  # fmt: skip
@@ -98,6 +102,10 @@ class Loaded:
     jit: Callable[[Callable], Callable]
     session: Callable[[], Any]
 
+    def with_session(self, session: Callable[[], Any]) -> Loaded:
+        """The same with another way to make a Session."""
+        return replace(self, session=session)
+
 
 def load(name: str) -> Loaded:
     """Import the library ``name`` and set it to as many threads as the process has cores."""
@@ -118,7 +126,7 @@ def load(name: str) -> Loaded:
         threading = importlib.import_module("tensorflow").config.threading
         threading.set_intra_op_parallelism_threads(threads)
         threading.set_inter_op_parallelism_threads(threads)
-    if library.name == "flowgraph":
+    if library.module == "flowgraph":
         session = module.Session
     if library.module == "torch":
         module.set_num_threads(threads)
