@@ -15,9 +15,12 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from flowgraph.keras.engine import archive, hdf5
 from flowgraph.keras.engine.newer import adapt_model, adapt_optimizer_state, adapt_training
@@ -93,7 +96,7 @@ def load_model(
     else:
         data, stored, state = archive.read_archive(content, source)
         named = None if state is None else [("", array) for array in state]
-    with CustomObjectScope(custom_objects or {}):
+    with CustomObjectScope(custom_objects or {}), _numpy_as_it_is():
         model = deserialize(adapt_model(data))
         if not model.built and any(arrays for _, arrays in stored):
             raise ValueError(
@@ -199,6 +202,16 @@ def _compile(model: Any, training: Mapping[str, Any], named: Any, source: str) -
             f"the optimizer of {source} starts anew, since its state does not fit: {error}",
             stacklevel=3,
         )
+
+
+@contextmanager
+def _numpy_as_it_is() -> Iterator[None]:
+    """Leave NumPy's generator alone: first values that nobody sees are drawn by it."""
+    before = np.random.get_state()  # noqa: NPY002  which initializers take their seeds from
+    try:
+        yield
+    finally:
+        np.random.set_state(before)  # noqa: NPY002
 
 
 # ------------------------------------------------------------------------------------------- files

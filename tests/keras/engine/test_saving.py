@@ -367,3 +367,81 @@ def test_graph_of_the_file_does_not_matter(tmp_path):
     with tf.Graph().as_default():
         load_model(tmp_path / "m.zip")
         assert tf.global_variables()
+
+
+# ------------------------------------------------------------------------------- training goes on
+
+
+def trained(optimizer="adam"):
+    np.random.seed(3)
+    model = Sequential([Dense(8, "tanh", input_dim=4), BatchNormalization(), Dense(3, "softmax")])
+    model.compile(optimizer, "categorical_crossentropy", metrics=["acc"])
+    return model
+
+
+def data():
+    rng = np.random.default_rng(0)
+    return rng.random((50, 4)), np.eye(3)[rng.integers(0, 3, 50)]
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize("name", ["sgd", "adam"])
+def test_5_and_5_epochs_are_10_K18(tmp_path, ending, name):
+    made = {"sgd": {"momentum": 0.9, "decay": 1e-3}, "adam": {"lr": 0.01, "amsgrad": True}}
+    optimizers = {"sgd": keras.optimizers.SGD, "adam": keras.optimizers.Adam}
+    x, y = data()
+    path = tmp_path / f"m{ending}"
+    model = trained(optimizers[name](**made[name]))
+    model.fit(x, y, epochs=10, verbose=0, batch_size=16)
+    wanted = model.get_weights()
+    K.clear_session()
+    model = trained(optimizers[name](**made[name]))
+    model.fit(x, y, epochs=5, verbose=0, batch_size=16)
+    model.save(path)
+    K.clear_session()
+    again = load_model(path)
+    assert again.metrics_names == ["loss", "acc"]
+    assert again.optimizer.get_config() == optimizers[name](**made[name]).get_config()
+    again.fit(x, y, epochs=10, initial_epoch=5, verbose=0, batch_size=16)
+    for a, b in zip(wanted, again.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_compiling_is_a_choice(tmp_path):
+    x, y = data()
+    model = trained()
+    model.fit(x, y, epochs=1, verbose=0)
+    model.save(tmp_path / "m.zip")
+    assert not load_model(tmp_path / "m.zip", compile=False)._is_compiled
+    model.save(tmp_path / "m.zip", include_optimizer=False)
+    assert not load_model(tmp_path / "m.zip")._is_compiled
+    model.compile(tf.train.AdamOptimizer(), "mse")
+    with pytest.warns(UserWarning, match=r"an optimizer of tf\.train is not stored"):
+        model.save(tmp_path / "m.zip")
+
+
+def own_loss(y_true, y_pred):
+    return K.mean(K.abs(y_true - y_pred) ** 3, axis=-1)
+
+
+def own_metric(y_true, y_pred):
+    return K.max(K.abs(y_true - y_pred))
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_losses_of_several_outputs_and_of_one_s_own_K19(tmp_path, ending):
+    model = branched()
+    x = [np.ones((6, 4)), np.zeros((6, 4))]
+    y = [np.ones((6, 1)), np.ones((6, 2))]
+    losses = {model.output_names[0]: own_loss, model.output_names[1]: "mae"}
+    model.compile("rmsprop", losses, {model.output_names[0]: own_metric}, loss_weights=[1.0, 0.25])
+    model.fit(x, y, epochs=2, verbose=0)
+    path = tmp_path / f"m{ending}"
+    wanted = model.evaluate(x, y, verbose=0)
+    model.save(path)
+    own = {"own_loss": own_loss, "own_metric": own_metric}
+    again = load_model(path, custom_objects=own)
+    np.testing.assert_allclose(again.evaluate(x, y, verbose=0), wanted, rtol=1e-6)
+    assert again.loss_weights == [1.0, 0.25]
+    with pytest.raises(ValueError, match="own_loss"):
+        load_model(path)
