@@ -100,8 +100,18 @@ def reset_uids() -> None:
 
 
 def learning_phase() -> Any:
-    """The learning phase of the default graph: a bool tensor, or 0 or 1 if it was fixed."""
-    kept = tf.get_default_graph().get_collection_ref(_PHASE)
+    """The learning phase of the default graph: a bool tensor, or 0 or 1 if it was fixed.
+
+    With eager execution it is 0 unless it was fixed: what trains says so (``training=True``).
+    """
+    graph = tf.get_default_graph()
+    kept = graph.get_collection_ref(_PHASE)
+    if kept and isinstance(kept[0], int):
+        return kept[0]
+    if tf.executing_eagerly():
+        return 0
+    if kept and kept[0].graph is not graph:  # of another function that is traced
+        kept.clear()
     if not kept:
         with tf.name_scope(None), tf.control_dependencies(None):
             kept.append(tf.placeholder_with_default(False, (), "keras_learning_phase"))

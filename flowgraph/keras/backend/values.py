@@ -274,6 +274,8 @@ def moving_average_update(x: Any, value: Any, momentum: Any) -> Any:
 
 def eval(x: Any) -> Any:
     """The value of a tensor or variable, in Keras's session."""
+    if tf.executing_eagerly():
+        return to_dense(x).numpy()
     return get_session().run(to_dense(x))
 
 
@@ -285,6 +287,8 @@ def get_value(x: Any) -> Any:
 def batch_get_value(ops: Iterable[Any]) -> list[Any]:
     """The values of variables, read at once."""
     variables = list(ops)
+    if tf.executing_eagerly():
+        return [x.numpy() for x in variables]
     return get_session().run(variables) if variables else []
 
 
@@ -303,7 +307,7 @@ def batch_set_value(tuples: Iterable[tuple[Any, Any]]) -> None:
     for x, value in pairs:
         if not x.shape.is_compatible_with(value.shape):
             raise ValueError(f"variable {x.name!r} has shape {x.shape}, the value {value.shape}")
-    session = get_session()
+    session = None if tf.executing_eagerly() else get_session()
     for x, value in pairs:
         x.load(value, session)
 

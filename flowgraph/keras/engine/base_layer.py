@@ -265,8 +265,8 @@ class Layer(Connected):
         """
         inputs = as_tensors(inputs, self.name)
         tensors = listed(inputs)
-        eager = tf.executing_eagerly()
-        graph = tf.get_default_graph() if eager or not tensors else tensors[0].graph
+        symbolic = [x for x in tensors if not x.graph.executes]
+        graph = symbolic[0].graph if symbolic else tf.get_default_graph()
         kwargs.update(zip(self._call_arguments()[1:], args, strict=False))
         with graph.as_default(), K.name_scope(self.name):
             try:
@@ -282,7 +282,7 @@ class Layer(Connected):
                     f"shape {shapes}"
                 )
                 raise
-            if not eager:
+            if not graph.executes:
                 self._add_inbound_node(inputs, outputs, masks, out_masks, kwargs)
         return outputs
 
@@ -433,7 +433,7 @@ class Layer(Connected):
         return weight
 
     def _regularize(self, regularizer: Callable[[Any], Any], weight: Any) -> None:
-        if tf.executing_eagerly():
+        if _is_done_at_once():
             self.add_loss(lambda: regularizer(weight))
         else:
             with K.name_scope("weight_regularizer"):
@@ -557,7 +557,7 @@ class Layer(Connected):
         new = updates if isinstance(updates, list) else [updates]
         for update in new:
             done = tf.assign(*update) if isinstance(update, tuple) else update
-            if not tf.executing_eagerly():  # else it was done just now
+            if not _is_done_at_once():
                 self._updates.append((done, listed(inputs)))
 
     def _all_losses(self) -> list[tuple[Any, list[Any]]]:
@@ -590,6 +590,12 @@ class Layer(Connected):
 
     def __repr__(self) -> str:
         return f"<{type(self).__module__}.{type(self).__qualname__} {self.name!r}>"
+
+
+def _is_done_at_once() -> bool:
+    """Whether operations are executed, or are a function's, which has its own order of effects."""
+    graph = tf.get_default_graph()
+    return graph.executes or getattr(graph, "building_function", False)
 
 
 def count_params(weights: Iterable[Any]) -> int:

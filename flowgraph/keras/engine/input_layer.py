@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import flowgraph as tf
+from flowgraph.eager.func_graph import FuncGraph
 from flowgraph.keras import backend as K  # noqa: N812  the name everybody knows
 from flowgraph.keras.engine.base_layer import Layer
 from flowgraph.keras.engine.node import Node
@@ -63,9 +64,10 @@ class InputLayer(Layer):
         self.built, self.sparse, self.supports_masking = True, sparse, True
         self.is_placeholder = input_tensor is None
         if input_tensor is None:
-            input_tensor = K.placeholder(
-                self.batch_input_shape, dtype=self.dtype, sparse=sparse, name=name
-            )
+            with _graph_of_inputs().as_default():
+                input_tensor = K.placeholder(
+                    self.batch_input_shape, dtype=self.dtype, sparse=sparse, name=name
+                )
         elif hasattr(input_tensor, "_keras_history"):  # it has come out of another layer
             input_tensor = tf.identity(input_tensor)
         input_tensor._keras_history = (self, 0, 0)
@@ -117,6 +119,21 @@ def Input(
         batch_input_shape=batch_shape, name=name, dtype=dtype, sparse=sparse, input_tensor=tensor
     )
     return unpack_singleton(layer._inbound_nodes[0].output_tensors)
+
+
+#: Where the graph of Inputs is kept with the graph that executes; no string equals it.
+_SYMBOLIC = ("graph of keras inputs",)
+
+
+def _graph_of_inputs() -> Any:
+    """The default graph; with eager execution one beside it, which uses eager variables."""
+    graph = tf.get_default_graph()
+    if not tf.executing_eagerly():
+        return graph
+    kept = graph.get_collection_ref(_SYMBOLIC)
+    if not kept:
+        kept.append(FuncGraph("keras", graph))
+    return kept[0]
 
 
 def input_layer_of(x: Any, name: str | None = None) -> Any:
