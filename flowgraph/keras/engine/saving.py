@@ -13,6 +13,7 @@ Read next: stored_weights.py, newer.py.
 
 from __future__ import annotations
 
+import json
 import os
 import warnings
 from collections.abc import Iterator, Mapping
@@ -28,7 +29,16 @@ from flowgraph.keras.engine.serialization import deserialize, wrapped
 from flowgraph.keras.engine.stored_weights import Stored, collect, restore
 from flowgraph.keras.utils.generic_utils import CustomObjectScope, serialize_keras_object
 
-__all__ = ["Saved", "load_model", "load_weights", "save_model", "save_weights"]
+__all__ = [
+    "Saved",
+    "load_model",
+    "load_weights",
+    "model_from_config",
+    "model_from_json",
+    "model_from_yaml",
+    "save_model",
+    "save_weights",
+]
 
 _HDF5_ENDINGS = (".h5", ".hdf5", ".hdf")
 _HDF5_BEGINNING, _ZIP_BEGINNING = b"\x89HDF\r\n\x1a\n", b"PK"
@@ -256,6 +266,61 @@ def _read(filepath: Any) -> bytes | None:
                 return None
             content = beginning + file.read()
     return content
+
+
+# ---------------------------------------------------------------------------------- from plain data
+
+
+def model_from_config(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
+    """The model of plain data, with new weights.
+
+    Args:
+        config: ``{"class_name": ..., "config": ...}``.
+        custom_objects: name -> class or function, for those of one's own.
+
+    Raises:
+        TypeError: it is the config of a Sequential model alone, without its class.
+        ValueError: a class is not known.
+    """
+    if not isinstance(config, Mapping):
+        raise TypeError(
+            "model_from_config takes {'class_name': ..., 'config': ...}; for what get_config() of "
+            "a model gives, use from_config of its class"
+        )
+    return deserialize(config, custom_objects)
+
+
+def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None = None) -> Any:
+    """The model of a JSON text, as ``to_json`` makes it, with new weights.
+
+    Args:
+        json_string: the text.
+        custom_objects: name -> class or function, for those of one's own.
+    """
+    return model_from_config(json.loads(json_string), custom_objects)
+
+
+def model_from_yaml(yaml_string: str, custom_objects: Mapping[str, Any] | None = None) -> Any:
+    """The model of what ``to_yaml`` makes here: JSON, which is YAML.
+
+    Args:
+        yaml_string: the text.
+        custom_objects: name -> class or function, for those of one's own.
+
+    Raises:
+        ValueError: the text is YAML, but not JSON.
+    """
+    try:
+        config = json.loads(yaml_string)
+    except ValueError:
+        raise ValueError(
+            "model_from_yaml reads YAML that is JSON too, as to_yaml writes it; for other files "
+            "use model_from_config(yaml.safe_load(text)), with the package PyYAML"
+        ) from None
+    return model_from_config(config, custom_objects)
+
+
+# ----------------------------------------------------------------------------------- of a model
 
 
 class Saved:

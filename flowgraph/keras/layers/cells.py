@@ -92,9 +92,7 @@ class Cell(Configured):
                 for _ in range(each)
             ]
 
-        return Masks(
-            made(self.dropout, self._input_size), made(self.recurrent_dropout, self.units)
-        )
+        return Masks(made(self.dropout, self._input_size), made(self.recurrent_dropout, self.units))
 
     def prepare(self, x: Any, masks: Masks) -> Prepared:
         """What needs no states, and what is left to each step.

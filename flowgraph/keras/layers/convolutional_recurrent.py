@@ -242,13 +242,15 @@ _OLD.pop("output_dim")
 
 @keras1(**_OLD)
 class ConvLSTM2D(ConvRNN2D):
-    __doc__ = (ConvLSTM2DCell.__doc__ or "").replace(
-        "One step of ConvLSTM2D.", "An LSTM over sequences of images, with convolutions."
-    ).replace(
-        "        kwargs: of",
-        "        activity_regularizer: what the output adds to the loss.\n"
-        "        return_sequences, return_state, go_backwards, stateful: as of RNN.\n"
-        "        kwargs: of",
+    __doc__ = (
+        (ConvLSTM2DCell.__doc__ or "")
+        .replace("One step of ConvLSTM2D.", "An LSTM over sequences of images, with convolutions.")
+        .replace(
+            "        kwargs: of",
+            "        activity_regularizer: what the output adds to the loss.\n"
+            "        return_sequences, return_state, go_backwards, stateful: as of RNN.\n"
+            "        kwargs: of",
+        )
     )
 
     def __init__(

@@ -14,7 +14,11 @@ from flowgraph.keras.utils.generic_utils import (
     get_custom_objects,
     serialize_keras_object,
 )
-from flowgraph.keras.utils.layer_utils import print_summary
+from flowgraph.keras.utils.layer_utils import (
+    convert_all_kernels_in_model,
+    get_source_inputs,
+    print_summary,
+)
 from flowgraph.keras.utils.np_utils import normalize, to_categorical
 from flowgraph.keras.utils.progress import Progbar
 from flowgraph.keras.utils.vis_utils import model_to_dot, plot_model
@@ -26,12 +30,14 @@ __all__ = [
     "Progbar",
     "Sequence",
     "SequenceEnqueuer",
+    "convert_all_kernels_in_model",
     "custom_object_scope",
     "data_utils",
     "deserialize_keras_object",
     "generic_utils",
     "get_custom_objects",
     "get_file",
+    "get_source_inputs",
     "layer_utils",
     "model_to_dot",
     "normalize",

@@ -11,7 +11,13 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["count_params", "get_source_inputs", "print_summary"]
+__all__ = [
+    "convert_all_kernels_in_model",
+    "convert_kernel",
+    "count_params",
+    "get_source_inputs",
+    "print_summary",
+]
 
 _Layout = tuple[int, tuple[float, ...], tuple[str, ...]]
 #: Line length, where each column ends, its heading.

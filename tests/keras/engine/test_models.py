@@ -10,6 +10,7 @@ import pytest
 import flowgraph as tf
 from flowgraph import keras
 from flowgraph.keras import backend as K
+from flowgraph.keras import layers
 from flowgraph.keras.engine import InputLayer, InputSpec, Layer
 from flowgraph.keras.models import (
     Model,
@@ -553,3 +554,73 @@ def test_pictures(tmp_path):
     assert '"affine_6" -> "affine_7";' in keras.utils.model_to_dot(built).source
     with pytest.raises(ValueError, match="rankdir"):
         keras.utils.model_to_dot(model, rankdir="up")
+
+
+# ---------------------------------------------------------------------- models of the notes
+
+
+def test_two_inputs_two_outputs_K12():
+    first = keras.Input((100,), dtype="int32", name="main_input")
+    x = layers.Embedding(output_dim=512, input_dim=10000, input_length=100)(first)
+    read = layers.LSTM(32)(x)
+    aux = layers.Dense(1, activation="sigmoid", name="aux_output")(read)
+    second = keras.Input((5,), name="aux_input")
+    x = layers.concatenate([read, second])
+    for _ in range(3):
+        x = layers.Dense(64, activation="relu")(x)
+    main = layers.Dense(1, activation="sigmoid", name="main_output")(x)
+    model = Model(inputs=[first, second], outputs=[main, aux])
+    counts = {layer.name: layer.count_params() for layer in model.layers if layer.weights}
+    assert counts == {
+        "embedding_1": 5120000, "lstm_1": 69760, "dense_1": 2432, "dense_2": 4160,
+        "dense_3": 4160, "main_output": 65, "aux_output": 33,
+    }  # fmt: skip
+    lines = lines_of(model)
+    assert "Total params: 5,200,610" in lines
+    # the table that Keras 2.2.4 prints of this model
+    at = next(i for i, line in enumerate(lines) if line.startswith("concat"))
+    assert lines[at] == (
+        "concatenate_1 (Concatenate)     (None, 37)           0           lstm_1[0][0]            "
+        "         "
+    )
+    assert lines[at + 1].split() == ["aux_input[0][0]"]
+
+
+@pytest.mark.parametrize(
+    ("axis", "shape"), [(1, (None, 768, 256, 64)), (-1, (None, 256, 256, 192))]
+)
+@pytest.mark.filterwarnings("ignore")
+def test_inception_module_K14(axis, shape):
+    def conv(x, size):
+        return layers.Conv2D(64, (size, size), padding="same", activation="relu")(x)
+
+    image = keras.Input((256, 256, 3))
+    pooled = layers.MaxPooling2D((3, 3), strides=(1, 1), padding="same")(image)
+    towers = [conv(conv(image, 1), 3), conv(conv(image, 1), 5), conv(pooled, 1)]
+    model = Model(image, layers.concatenate(towers, axis=axis))
+    counts = sorted(layer.count_params() for layer in model.layers if layer.weights)
+    assert counts == [256, 256, 256, 36928, 102464] and model.count_params() == 140160
+    assert model.output_shape == shape
+
+
+def test_programs_find_things_where_keras_has_them():
+    from flowgraph.keras.backend import tensorflow_backend as KTF
+    from flowgraph.keras.engine import saving, topology, training
+
+    assert KTF.get_session is K.get_session and KTF.tf is tf and tf.keras is keras
+    assert topology.Layer is Layer and training.Model is Model
+    assert saving.load_model is keras.models.load_model
+    assert topology.get_source_inputs(branched().outputs[0])[1].op.name == "b"
+
+
+def test_models_with_a_call_are_trained():
+    model = Own(3)
+    model.compile("sgd", "mse", metrics=["mae"])
+    history = model.fit(np.ones((8, 4)), np.zeros((8, 2)), epochs=3, verbose=0)
+    assert history.history["loss"][-1] < history.history["loss"][0]
+    assert model.predict(np.ones((5, 4))).shape == (5, 2)
+    assert "Total params: 23" in lines_of(model)
+    late = Sequential([Affine(3), Affine(2)])
+    late.compile("sgd", "mse")
+    late.fit(np.ones((8, 4)), np.zeros((8, 2)), verbose=0)
+    assert late.count_params() == 23 and late.predict_classes(np.ones((3, 4))).shape == (3,)
