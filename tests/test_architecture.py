@@ -36,7 +36,7 @@ ROWS = [
     "compile fetching client_config runplan steps session",
     "eager",
     "distributions layers linear_operators rnn losses metrics saving summary train testing data",
-    "queues",
+    "queues tables",
     "keras",
     "contrib",
     "view profile datasets debug",

@@ -33,7 +33,8 @@ V = TypeVar("V")
 FAMILIES = (
     "contrib", "data", "debug", "distributions", "eager", "estimator", "formats", "historic",
     "image", "layers", "linear_operators", "losses", "metrics", "ops", "platform", "protos",
-    "queues", "rnn", "saved_model", "saving", "summary", "testing", "train", "training_loop",
+    "queues", "rnn", "saved_model", "saving", "summary", "tables", "testing", "train",
+    "training_loop",
 )  # fmt: skip
 
 
