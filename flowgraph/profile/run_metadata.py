@@ -67,6 +67,12 @@ class NodeOutput(Message):
     FIELDS = {"slot": 0, "tensor_description": TensorDescription}
 
 
+class AllocatorMemoryUsed(Message):
+    """What a kernel needs for its results."""
+
+    FIELDS = {"allocator_name": "", "total_bytes": 0, "peak_bytes": 0, "live_bytes": 0}
+
+
 class NodeExecStats(Message):
     """One run of one kernel; times relative to ``all_start`` except that one.
 
@@ -151,6 +157,14 @@ def _step_stats(trace: Trace) -> StepStats:
     return StepStats(dev_stats=[DeviceStepStats(device=CPU_DEVICE, node_stats=stats)])
 
 
+def _memory(instr: Any) -> AllocatorMemoryUsed:
+    """Sizes of the results; they lie in the arena, so nothing is allocated while running."""
+    sizes = [operand.size * value.dtype.size for value, operand in instr.outputs.items()]
+    return AllocatorMemoryUsed(
+        allocator_name="cpu", total_bytes=sum(sizes), peak_bytes=sum(sizes), live_bytes=sum(sizes)
+    )
+
+
 def _node_stats(instr: Any, start: int, end: int) -> NodeExecStats:
     last = instr.nodes[-1]
     made = {node.name for node in instr.nodes}
@@ -171,6 +185,7 @@ def _node_stats(instr: Any, start: int, end: int) -> NodeExecStats:
         op_end_rel_nanos=end - start,
         all_end_rel_nanos=end - start,
         scheduled_nanos=start,
+        memory=[_memory(instr)],
         output=[
             NodeOutput(
                 slot=slot,

@@ -62,6 +62,17 @@ class NodeOutput(Message):
         """)
 
 
+class AllocatorMemoryUsed(Message):
+    """What a kernel needs for its results."""
+
+    FIELDS = declare("""
+        allocator_name 1 string
+        total_bytes    2 int64
+        peak_bytes     3 int64
+        live_bytes     4 int64
+        """)
+
+
 class NodeExecStats(Message):
     """One run of one kernel."""
 
@@ -71,6 +82,7 @@ class NodeExecStats(Message):
         op_start_rel_micros  3 int64
         op_end_rel_micros    4 int64
         all_end_rel_micros   5 int64
+        memory               6 repeated AllocatorMemoryUsed
         output               7 repeated NodeOutput
         timeline_label       8 string
         scheduled_micros     9 int64
