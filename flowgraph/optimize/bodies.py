@@ -71,8 +71,20 @@ def specialize_bodies(
         condition = inputs.pop(written).node.const
         if condition is not None:
             name = "then_branch" if bool(condition) else "else_branch"
-            if not any(v.node.type == ABSENT for v in node.bodies[name].fetches):
-                return _inline(node.bodies[name], inputs, out)
+            taken = node.bodies[name]
+            if not any(v.node.type == ABSENT for v in taken.fetches):
+                known = all(is_fully_known(v.shape) for v in inputs)
+                try:
+                    # NB: inlined nodes are visited no more: their sizes must be known before
+                    if known:
+                        taken = _specialized(
+                            _with_constants(taken, inputs, carried),
+                            [v.sizes for v in inputs],
+                            specialize,
+                        )
+                    return _inline(taken, inputs, out)
+                except _Varies:
+                    pass  # it runs as a host instruction, below
     else:
         carried = carried_count(node)
     bodies = {k: _with_constants(g, inputs, carried) for k, g in node.bodies.items()}

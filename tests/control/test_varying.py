@@ -116,3 +116,16 @@ def test_the_gradient_of_a_growing_list_is_refused_at_its_line(target: str) -> N
     )
     with pytest.raises(tf.errors.OpError, match="elements? of"):
         run(tf.gradients(y, x), {x: [1.0]})
+
+
+def test_a_branch_that_a_default_decides_has_known_sizes(target: str) -> None:
+    """The condition folds when it is run, not before; what its branch makes has sizes then."""
+    x = tf.placeholder(tf.float32, [None, 5])
+    p = tf.placeholder_with_default(False, ())
+    square = x * x
+    y = tf.cond(p, lambda: tf.identity(square), lambda: x * 2.0)
+    (dy,) = tf.gradients(tf.reduce_sum(tf.sin(y)), x)
+    data = np.arange(10, dtype=np.float32).reshape(2, 5)
+    np.testing.assert_allclose(run(dy, {x: data}), 2 * np.cos(2 * data), rtol=1e-5)
+    found = run(dy, {x: data, p: True})
+    np.testing.assert_allclose(found, 2 * data * np.cos(data**2), rtol=1e-4, atol=1e-5)

@@ -229,7 +229,8 @@ class ConvRNN2D(CellRNN):
         """
         # of the places of the first step's convolution, which are known when it is run
         first, cell = inputs[:, 0], self.cell
-        zeros = tf.zeros([*cell.kernel_size, int(first.shape[cell._channel_axis]), cell.filters])
+        channels = int(first.shape[cell._channel_axis])
+        zeros = tf.zeros([*cell.kernel_size, channels, cell.filters], inputs.dtype)
         state = tf.zeros_like(
             K.conv2d(first, zeros, cell.strides, cell.padding, cell.data_format, cell.dilation_rate)
         )
