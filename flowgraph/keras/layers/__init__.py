@@ -6,6 +6,7 @@ Read next: common.py, core.py.
 from flowgraph.keras.engine.base_layer import LAYERS, InputSpec, Layer
 from flowgraph.keras.engine.input_layer import Input, InputLayer
 from flowgraph.keras.engine.serialization import deserialize, serialize
+from flowgraph.keras.layers import convolutional, recurrent
 from flowgraph.keras.layers.advanced_activations import (
     ELU,
     LeakyReLU,
@@ -15,7 +16,8 @@ from flowgraph.keras.layers.advanced_activations import (
     ThresholdedReLU,
 )
 from flowgraph.keras.layers.cells import GRUCell, LSTMCell, SimpleRNNCell, StackedRNNCells
-from flowgraph.keras.layers.convolutional import (
+from flowgraph.keras.layers.convolutional_recurrent import ConvLSTM2D, ConvLSTM2DCell, ConvRNN2D
+from flowgraph.keras.layers.convolutions import (
     AtrousConv1D,
     AtrousConv2D,
     AtrousConvolution1D,
@@ -40,7 +42,6 @@ from flowgraph.keras.layers.convolutional import (
     SeparableConvolution1D,
     SeparableConvolution2D,
 )
-from flowgraph.keras.layers.convolutional_recurrent import ConvLSTM2D, ConvLSTM2DCell, ConvRNN2D
 from flowgraph.keras.layers.core import (
     Activation,
     ActivityRegularization,
@@ -106,7 +107,7 @@ from flowgraph.keras.layers.pooling import (
     MaxPooling2D,
     MaxPooling3D,
 )
-from flowgraph.keras.layers.recurrent import RNN
+from flowgraph.keras.layers.recurrence import RNN
 from flowgraph.keras.layers.recurrent_layers import GRU, LSTM, SimpleRNN
 from flowgraph.keras.layers.resizing import (
     Cropping1D,
@@ -242,11 +243,13 @@ __all__ = [
     "add",
     "average",
     "concatenate",
+    "convolutional",
     "deserialize",
     "dot",
     "maximum",
     "minimum",
     "multiply",
+    "recurrent",
     "serialize",
     "subtract",
 ]

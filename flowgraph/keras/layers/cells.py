@@ -9,7 +9,7 @@ same ones (Gal and Ghahramani 2016).
 
 A cell of one's own has ``state_size`` (an integer or a list of them), ``build`` and ``call``.
 
-Read next: recurrent.py.
+Read next: recurrence.py.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """ConvLSTM2D: an LSTM over sequences of images, with convolutions for products (Shi et al. 2015).
 
-Read next: recurrent.py, cells.py.
+Read next: recurrence.py, cells.py.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from flowgraph.keras import backend as K  # noqa: N812  the name everybody knows
 from flowgraph.keras.engine.base_layer import InputSpec
 from flowgraph.keras.layers.cells import Cell, Masks, add_gate_bias, gated
 from flowgraph.keras.layers.common import Shape
-from flowgraph.keras.layers.convolutional import Spatial
+from flowgraph.keras.layers.convolutions import Spatial
 from flowgraph.keras.layers.keras1 import CONVOLUTION, RECURRENT, keras1
-from flowgraph.keras.layers.recurrent import CellRNN
+from flowgraph.keras.layers.recurrence import CellRNN
 from flowgraph.keras.layers.recurrent_layers import apart
 from flowgraph.layers.base import one_of
 from flowgraph.layers.convolutional import window_size

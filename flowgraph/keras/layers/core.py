@@ -14,6 +14,7 @@ from flowgraph.keras import backend as K  # noqa: N812  the name everybody knows
 from flowgraph.keras import regularizers
 from flowgraph.keras.engine.base_layer import InputSpec
 from flowgraph.keras.layers.common import Configured, Shape, static, with_shape
+from flowgraph.keras.layers.dense1 import Highway, MaxoutDense  # noqa: F401  Keras 1's place
 from flowgraph.keras.layers.functions import function_of_name, name_of_function
 from flowgraph.keras.layers.keras1 import WEIGHTS, keras1
 from flowgraph.keras.utils.generic_utils import has_arg

@@ -13,7 +13,7 @@ from typing import Any
 
 import flowgraph as tf
 from flowgraph.keras.layers.cells import GRUCell, LSTMCell, Masks, add_gate_bias, product
-from flowgraph.keras.layers.recurrent import CellRNN
+from flowgraph.keras.layers.recurrence import CellRNN
 from flowgraph.rnn.cells import Prepared
 
 #: Settings of the plain cells that CuDNN fixes.

@@ -1,6 +1,6 @@
 """Convolutions with another kernel at every place: LocallyConnected1D, LocallyConnected2D.
 
-Read next: convolutional.py.
+Read next: convolutions.py.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 from flowgraph.keras import backend as K  # noqa: N812  the name everybody knows
 from flowgraph.keras.engine.base_layer import InputSpec
 from flowgraph.keras.layers.common import Shape
-from flowgraph.keras.layers.convolutional import Spatial
+from flowgraph.keras.layers.convolutions import Spatial
 from flowgraph.keras.layers.keras1 import CONVOLUTION, keras1
 from flowgraph.layers.convolutional import window_size
 

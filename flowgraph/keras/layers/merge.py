@@ -13,7 +13,7 @@ from typing import Any
 import flowgraph as tf
 from flowgraph.keras import backend as K  # noqa: N812  the name everybody knows
 from flowgraph.keras.layers.common import Configured, Shape
-from flowgraph.keras.layers.convolutional import Spatial
+from flowgraph.keras.layers.convolutions import Spatial
 
 
 class _Merge(Configured):

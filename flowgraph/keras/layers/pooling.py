@@ -1,6 +1,6 @@
 """The largest element, or the mean, of every window of places, or of all.
 
-Read next: convolutional.py.
+Read next: convolutions.py.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import flowgraph as tf
 from flowgraph.keras import backend as K  # noqa: N812  the name everybody knows
 from flowgraph.keras.engine.base_layer import InputSpec
 from flowgraph.keras.layers.common import Shape
-from flowgraph.keras.layers.convolutional import Spatial
+from flowgraph.keras.layers.convolutions import Spatial
 from flowgraph.keras.layers.keras1 import keras1
 from flowgraph.layers.base import one_of
 from flowgraph.layers.convolutional import window_size

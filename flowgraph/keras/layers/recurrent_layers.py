@@ -1,6 +1,6 @@
 """SimpleRNN, GRU, LSTM: RNN with the cell of that kind.
 
-Read next: recurrent.py, cells.py (the formulas).
+Read next: recurrence.py, cells.py (the formulas).
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from typing import Any
 
 from flowgraph.keras.layers.cells import GRUCell, LSTMCell, SimpleRNNCell
 from flowgraph.keras.layers.keras1 import RECURRENT, keras1
-from flowgraph.keras.layers.recurrent import CellRNN
+from flowgraph.keras.layers.recurrence import CellRNN
 
 _OF_LAYER = (
     "return_sequences", "return_state", "go_backwards", "stateful", "unroll",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import warnings
 
@@ -459,3 +460,20 @@ def test_old_class_names_in_files():
     assert type(layer) is layers.Conv2D is layers.Convolution2D
     for name in layers.__all__:
         assert hasattr(layers, name)
+
+
+def test_modules_that_programs_import_from():
+    for module, names in {
+        "core": "Dense Dropout Activation Flatten Lambda Masking MaxoutDense SpatialDropout2D",
+        "convolutional": "Conv2D Convolution2D MaxPooling2D ZeroPadding2D UpSampling2D Cropping2D",
+        "pooling": "MaxPooling1D GlobalAveragePooling2D AvgPool2D",
+        "recurrent": "RNN SimpleRNN GRU LSTM LSTMCell StackedRNNCells",
+        "convolutional_recurrent": "ConvLSTM2D", "cudnn_recurrent": "CuDNNGRU CuDNNLSTM",
+        "wrappers": "TimeDistributed Bidirectional Wrapper", "local": "LocallyConnected2D",
+        "normalization": "BatchNormalization", "embeddings": "Embedding",
+        "merge": "Add concatenate", "advanced_activations": "LeakyReLU PReLU",
+        "noise": "GaussianNoise AlphaDropout",
+    }.items():  # fmt: skip
+        found = importlib.import_module(f"flowgraph.keras.layers.{module}")
+        for name in names.split():
+            assert hasattr(found, name), f"{module}.{name}"
