@@ -38,7 +38,7 @@ ROWS = [
     "distributions layers linear_operators rnn losses metrics saving summary train testing data",
     "queues tables",
     "keras",
-    "contrib",
+    "learn contrib",
     "view profile datasets debug",
     "training_loop saved_model",
     "feature_column estimator",

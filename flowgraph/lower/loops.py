@@ -13,7 +13,7 @@ Read next: regions.py and copies.py, its two callers.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from flowgraph.kernel.ir import (
     BROADCAST,
@@ -88,6 +88,7 @@ def build_kernel(
         beside = _beside(accesses, strides_of, len(buffers)) if PAIRED in classes else -1
         buffers.append(Buffer(access.operand.dtype.name, access.mode, classes, beside))
     kernel = Kernel(tuple(axes), tuple(buffers), _with_kernel_axes(body, groups))
+    kernel = _with_stores_inside(kernel)
     verify_kernel(kernel)
     words: list[Word] = []
     for kind, first, axis in kernel.block_layout():
@@ -99,6 +100,25 @@ def build_kernel(
         else:
             words.append(strides_of[first][axis])
     return kernel, tuple(extents), tuple(words)
+
+
+def _with_stores_inside(kernel: Kernel) -> Kernel:
+    """The kernel with a stride along reduced axes where a value of every element is stored.
+
+    Such a buffer has stride 0 there only when the axis has one element, and then any stride will
+    do; as a BROADCAST one it would be stored behind the loop, like the value of a whole row.
+    """
+    full = kernel.domains()
+    buffers = list(kernel.buffers)
+    for stmt in kernel.body:
+        if stmt.op == "store" and full[stmt.args[0]]:
+            buffer = buffers[stmt.place]
+            strides = tuple(
+                STRIDED if stride == BROADCAST and kind == REDUCE else stride
+                for stride, kind in zip(buffer.strides, kernel.axes, strict=True)
+            )
+            buffers[stmt.place] = replace(buffer, strides=strides)
+    return replace(kernel, buffers=tuple(buffers))
 
 
 def _beside(accesses: Sequence[Access], strides_of: Sequence[tuple[int, ...]], number: int) -> int:

@@ -329,6 +329,7 @@ define(
     samples=(
         sample(f32(4, 5), i32([0, 4, 2, 2])),
         sample(f32(1, 3), np.array([1], np.int64)),
+        sample(f32(3, 1), i32([0, 0, 0])),
         sample(f32(0, 3), i32([])),
         sample(np.array([[1e4, 0, -1e4]], np.float32), i32([2]), differentiable=()),
     ),

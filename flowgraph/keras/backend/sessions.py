@@ -36,20 +36,23 @@ __all__ = [
 name_scope = tf.name_scope
 control_dependencies = tf.control_dependencies
 
-#: "session": the session; "given": whether the user has set it; "manual": see below.
-_STATE: dict[str, Any] = {"session": None, "given": False, "manual": False}
+#: "session": that of ``set_session``; "manual": see below.
+_STATE: dict[str, Any] = {"session": None, "manual": False}
 #: Names of what is kept with a graph; no string equals them.
-_PHASE, _UIDS = ("keras learning phase",), ("keras uids",)
+_PHASE, _UIDS, _SESSION = ("keras learning phase",), ("keras uids",), ("keras session",)
 
 
 def get_session() -> Any:
     """The session: the default one, that of ``set_session``, or Keras's own of this graph."""
     session = tf.get_default_session()
     if session is None:
-        session, graph = _STATE["session"], tf.get_default_graph()
-        if session is None or not (_STATE["given"] or session.graph is graph):
-            session = _STATE["session"] = tf.Session(graph=graph)
-            _STATE["given"] = False
+        session = _STATE["session"]
+    if session is None:
+        graph = tf.get_default_graph()
+        kept = graph.get_collection_ref(_SESSION)
+        if not kept or kept[0]._closed:
+            kept[:] = [tf.Session(graph=graph)]
+        session = kept[0]
     if not _STATE["manual"]:
         _initialize(session)
     return session
@@ -68,13 +71,13 @@ def _initialize(session: Any) -> None:
 
 def set_session(session: Any) -> None:
     """Let Keras run in ``session``."""
-    _STATE.update(session=session, given=session is not None)
+    _STATE["session"] = session
 
 
 def clear_session() -> None:
     """Forget the graph, the session and the learning phase; a new default graph begins."""
     tf.reset_default_graph()
-    _STATE.update(session=None, given=False)
+    _STATE["session"] = None
 
 
 def manual_variable_initialization(value: bool) -> None:

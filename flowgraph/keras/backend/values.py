@@ -273,10 +273,18 @@ def moving_average_update(x: Any, value: Any, momentum: Any) -> Any:
 
 
 def eval(x: Any) -> Any:
-    """The value of a tensor or variable, in Keras's session."""
+    """The value of a tensor or variable, in Keras's session of its graph."""
     if tf.executing_eagerly():
         return to_dense(x).numpy()
-    return get_session().run(to_dense(x))
+    return _session_of(x).run(to_dense(x))
+
+
+def _session_of(x: Any) -> Any:
+    graph = getattr(x, "graph", None)
+    if graph is None:
+        return get_session()
+    with graph.as_default():
+        return get_session()
 
 
 def get_value(x: Any) -> Any:
@@ -289,7 +297,7 @@ def batch_get_value(ops: Iterable[Any]) -> list[Any]:
     variables = list(ops)
     if tf.executing_eagerly():
         return [x.numpy() for x in variables]
-    return get_session().run(variables) if variables else []
+    return _session_of(variables[0]).run(variables) if variables else []
 
 
 def set_value(x: Any, value: Any) -> None:
@@ -307,7 +315,9 @@ def batch_set_value(tuples: Iterable[tuple[Any, Any]]) -> None:
     for x, value in pairs:
         if not x.shape.is_compatible_with(value.shape):
             raise ValueError(f"variable {x.name!r} has shape {x.shape}, the value {value.shape}")
-    session = None if tf.executing_eagerly() else get_session()
+    session = None
+    if pairs and not tf.executing_eagerly():
+        session = _session_of(pairs[0][0])
     for x, value in pairs:
         x.load(value, session)
 
