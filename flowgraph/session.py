@@ -390,12 +390,17 @@ class BaseSession:
             yield self._state.variables
 
     def _set_variables(self, values: Mapping[str, Any]) -> None:
-        """Give variables, by the names of their operations, these arrays as values."""
+        """Give variables, by the names of their operations, these values: arrays, or what gives
+        one to a State (``give_to``).
+        """
         with self._lock:
             if self._guard is not None:
                 self._guard.forget()
             for name, value in values.items():
-                self._state.replace(name, value)
+                if hasattr(value, "give_to"):
+                    value.give_to(self._state, name)
+                else:
+                    self._state.replace(name, value)
             self._state.initialized.update(values)
 
     def _variable_shapes(self) -> dict[str, tuple[int, ...]]:

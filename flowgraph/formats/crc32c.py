@@ -120,6 +120,14 @@ def _applied(operator: np.ndarray[Any, Any], registers: np.ndarray[Any, Any]) ->
     return np.bitwise_xor.reduce(np.where(bits, operator[None, :], np.uint32(0)), axis=1)
 
 
+@cache
+def _zeros_tables(count: int) -> list[list[int]]:
+    """What ``count`` zero bytes do to each byte of the register: four tables, to be xor-ed."""
+    places = np.arange(256, dtype=np.uint32)
+    operator = _zeros_operator(count)
+    return [_applied(operator, places << np.uint32(8 * byte)).tolist() for byte in range(4)]
+
+
 def crc32c(data: Any, value: int = 0) -> int:
     """The checksum of ``data``.
 
@@ -134,21 +142,38 @@ def crc32c(data: Any, value: int = 0) -> int:
     """
     array = np.frombuffer(data, np.uint8) if memoryview(data).nbytes else np.zeros(0, np.uint8)
     register = (value & _ALL) ^ _ALL
-    size = array.size
-    if size >= _SHORT:
-        parts = 4 if size >= _LONG else 1
-        piece = size // (16 * parts) * 16
-        block = np.array(
-            [array.ctypes.data, _tables().ctypes.data, piece // 8, register, 0, 0, 0], np.int64
+    address, start, size = array.ctypes.data, 0, array.size
+    while size - start >= _LONG:
+        # NB: powers of two, so that there are few tables of what so many zero bytes do.
+        piece = 1 << ((size - start).bit_length() - 3)
+        register = _joined(_parts(4, address + start, piece, register), piece)
+        start += 4 * piece
+    if size - start >= _SHORT:
+        piece = (size - start) // 16 * 16
+        (register,) = _parts(1, address + start, piece, register)
+        start += piece
+    return _in_python(register, array[start:]) ^ _ALL
+
+
+def _parts(parts: int, address: int, piece: int, register: int) -> list[int]:
+    """The registers after pieces of so many bytes each: the first one goes on, others begin."""
+    block = np.array([address, _tables().ctypes.data, piece // 8, register, 0, 0, 0], np.int64)
+    _function(parts)(block.ctypes.data, 0, 1)
+    return [number & _ALL for number in block[3 : 3 + parts].tolist()]
+
+
+def _joined(registers: list[int], piece: int) -> int:
+    """The register after pieces that lie one behind the other."""
+    first, second, third, fourth = _zeros_tables(piece)
+    register = 0
+    for number in registers:
+        register = number ^ (
+            first[register & 255]
+            ^ second[register >> 8 & 255]
+            ^ third[register >> 16 & 255]
+            ^ fourth[register >> 24]
         )
-        _function(parts)(block.ctypes.data, 0, 1)
-        found = [int(number) & _ALL for number in block[3 : 3 + parts]]
-        register = found[0]
-        for number in found[1:]:
-            moved = _applied(_zeros_operator(piece), np.array([register], np.uint32))
-            register = int(moved[0]) ^ number
-        array = array[piece * parts :]
-    return _in_python(register, array) ^ _ALL
+    return register
 
 
 def masked(checksum: int) -> int:

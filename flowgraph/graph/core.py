@@ -97,6 +97,8 @@ class Graph:
         self._scopes = _Scopes()
         self._lock = threading.RLock()
         self._finalized = False
+        #: How often it was changed otherwise than by new operations.
+        self._edits = 0
         #: Who must know when an operation gets another control input: sessions, for their plans.
         self._listeners: weakref.WeakSet[Any] = weakref.WeakSet()
         self._unfeedable: set[Tensor] = set()
@@ -540,6 +542,7 @@ class Graph:
 
     def _edited(self) -> None:
         """Tell sessions of a change other than a new operation: their plans are out of date."""
+        self._edits += 1
         for listener in list(self._listeners):
             listener._graph_edited()
 

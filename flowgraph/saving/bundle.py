@@ -17,9 +17,12 @@ import glob
 import os
 import re
 import struct
+import sys
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from io import FileIO
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,11 +30,26 @@ from flowgraph.dtypes import DType, as_dtype
 from flowgraph.errors import DataLossError, NotFoundError, UnimplementedError
 from flowgraph.formats.crc32c import crc32c, masked
 from flowgraph.formats.leveldb_table import read_table, table_bytes
+from flowgraph.platform.file_io import file_errors
 from flowgraph.protos.graphs import VersionDef
 from flowgraph.protos.message import Message, declare
 from flowgraph.protos.tensors import dims_of, shape_proto
 from flowgraph.protos.wire import DecodeError, read_varint, varint
-from flowgraph.saving.files import chunks, read_part, read_whole, write_together
+from flowgraph.saving.files import (
+    Slabs,
+    checksum_of_part,
+    chunks,
+    read_into,
+    read_part,
+    read_whole,
+    write_together,
+)
+
+if TYPE_CHECKING:
+    from flowgraph.runtime.state import State
+
+#: Checksums of so many bytes and more are computed beside the writing.
+_LARGE = 1 << 23
 
 
 class BundleHeaderProto(Message):
@@ -98,23 +116,25 @@ def write(prefix: str, tensors: Mapping[str, np.ndarray[Any, Any]]) -> None:
     names = sorted(tensors, key=str.encode)
     entries: dict[str, BundleEntryProto] = {}
 
-    def pieces() -> Iterator[Any]:
+    def pieces(sums: Checksums) -> Iterator[Any]:
         offset = 0
         for name in names:
             array = tensors[name]
             dtype = as_dtype(array.dtype)
-            size = checksum = 0
+            size = 0
             is_text = array.dtype.hasobject
-            for piece in _string_bytes(array) if is_text else chunks(little_endian(array)):
+            for piece in _string_bytes(array) if is_text else sums.summed(name, array):
                 size += len(piece)
-                checksum = 0 if is_text else crc32c(piece, checksum)
                 yield piece
-            checksum = _string_checksum(array) if is_text else checksum
             entries[name] = BundleEntryProto(
                 dtype=dtype.as_datatype_enum, shape=shape_proto(array.shape), shard_id=count - 1,
-                offset=offset, size=size, crc32c=masked(checksum),
+                offset=offset, size=size,
             )  # fmt: skip
             offset += size
+        for name in names:
+            array = tensors[name]
+            found = _string_checksum(array) if array.dtype.hasobject else sums.of(name)
+            entries[name].crc32c = masked(found)
 
     def index() -> Iterator[bytes]:
         header = BundleHeaderProto(num_shards=count, version=VersionDef(producer=1))
@@ -124,7 +144,8 @@ def write(prefix: str, tensors: Mapping[str, np.ndarray[Any, Any]]) -> None:
 
     data_file = _shard(prefix, count - 1, count)
     try:
-        write_together([(data_file, pieces()), (f"{prefix}.index", index())])
+        with Checksums({n: a for n, a in tensors.items() if not a.dtype.hasobject}) as sums:
+            write_together([(data_file, pieces(sums)), (f"{prefix}.index", index())])
     except BaseException:
         with contextlib.suppress(OSError):
             os.remove(data_file)
@@ -132,6 +153,55 @@ def write(prefix: str, tensors: Mapping[str, np.ndarray[Any, Any]]) -> None:
     for path in old:
         with contextlib.suppress(OSError):
             os.remove(path)
+
+
+class Checksums:
+    """The checksums of arrays that are being written: on another processor, where there is one.
+
+    Args:
+        arrays: by name, in the order of writing.
+    """
+
+    def __init__(self, arrays: Mapping[str, np.ndarray[Any, Any]]) -> None:
+        self._found: dict[str, int] = {}
+        self._thread: threading.Thread | None = None
+        self._failed: BaseException | None = None
+        several = hasattr(os, "sched_getaffinity") and len(os.sched_getaffinity(0)) > 1
+        if several and sum(array.nbytes for array in arrays.values()) >= _LARGE:
+            self._thread = threading.Thread(target=self._work, args=(dict(arrays),), daemon=True)
+            self._thread.start()
+
+    def _work(self, arrays: dict[str, np.ndarray[Any, Any]]) -> None:
+        try:
+            for name, array in arrays.items():
+                self._found[name] = crc32c(little_endian(array))
+        except BaseException as error:  # noqa: BLE001 - raised where the checksum is asked for
+            self._failed = error
+
+    def __enter__(self) -> Checksums:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        if self._thread is not None:
+            self._thread.join()
+
+    def summed(self, name: str, array: np.ndarray[Any, Any]) -> Iterator[Any]:
+        """The bytes of an array, in pieces to be written."""
+        if self._thread is not None:
+            yield little_endian(array).reshape(-1).view(np.uint8)
+            return
+        self._found[name] = 0
+        for piece in chunks(little_endian(array)):
+            self._found[name] = crc32c(piece, self._found[name])
+            yield piece
+
+    def of(self, name: str) -> int:
+        """The checksum of an array that was written."""
+        if self._thread is not None:
+            self._thread.join()
+        if self._failed is not None:
+            raise self._failed
+        return self._found[name]
 
 
 def _shard(prefix: str, number: int, count: int) -> str:
@@ -176,6 +246,76 @@ def _string_checksum(array: np.ndarray[Any, Any]) -> int:
 def exists(prefix: str) -> bool:
     """Whether there is an index of this name."""
     return os.path.isfile(f"{prefix}.index")
+
+
+def _damaged(path: str, name: str) -> DataLossError:
+    return DataLossError(
+        None, None, f"{path}: the checksum of {name!r} is wrong: the file is damaged"
+    )
+
+
+class Opened:
+    """Files that stay open, and so the same, from when they are checked to when they are read."""
+
+    def __init__(self) -> None:
+        self._files: dict[str, FileIO] = {}
+
+    def file(self, path: str) -> FileIO:
+        """The file, opened at the first call."""
+        if path not in self._files:
+            with file_errors(path):
+                self._files[path] = open(path, "rb", buffering=0)  # noqa: SIM115  closed by close
+        return self._files[path]
+
+    def __enter__(self) -> Opened:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        for file in self._files.values():
+            file.close()
+
+
+class Stored:
+    """A tensor in a data file, on its way into a variable.
+
+    ``check`` reads it and keeps nothing: where the variable has memory, that is filled by
+    ``give_to`` when all tensors of a checkpoint were checked.  ``load`` reads it into new memory,
+    which becomes the variable's.
+    """
+
+    def __init__(self, name: str, entry: Entry, file: FileIO) -> None:
+        self._name, self._entry, self._file = name, entry, file
+        self._loaded: np.ndarray[Any, Any] | None = None
+
+    def suits(self, buffer: np.ndarray[Any, Any]) -> bool:
+        """Whether ``buffer`` is such a tensor."""
+        return buffer.dtype == self._entry.dtype.np and buffer.shape == self._entry.shape
+
+    def check(self) -> None:
+        """DataLossError for a truncated file or a wrong checksum."""
+        entry = self._entry
+        self._compare(checksum_of_part(self._file, entry.offset, entry.size))
+
+    def load(self, slabs: Slabs) -> None:
+        """Read it; DataLossError for a truncated file or a wrong checksum."""
+        data = slabs.take(self._entry.size)
+        self._compare(read_into(self._file, self._entry.offset, data))
+        self._loaded = data.view(self._entry.dtype.np).reshape(self._entry.shape)
+
+    def _compare(self, found: int) -> None:
+        if masked(found) != self._entry.checksum:
+            raise _damaged(str(self._file.name), self._name)
+
+    def give_to(self, state: State, name: str) -> None:
+        """Make it the value of the variable ``name``."""
+        entry = self._entry
+        if self._loaded is None:
+            array = state.variable(name, entry.dtype.np, entry.shape)
+            self._compare(read_into(self._file, entry.offset, array.reshape(-1).view(np.uint8)))
+        elif name in state.variables:
+            state.replace(name, self._loaded)
+        else:
+            state.variables[name] = self._loaded
 
 
 class Bundle:
@@ -273,6 +413,21 @@ class Bundle:
             whole[place] = self._value(name, part)
         return whole
 
+    def stored(self, name: str, opened: Opened) -> Stored | None:
+        """The tensor ``name``, not yet read; None for one that lies in parts, or is no number.
+
+        Args:
+            name: of a tensor that is there.
+            opened: keeps the files open.
+        """
+        entry = self.entries[name]
+        count = int(np.prod(entry.shape, dtype=np.int64))
+        if entry.parts or entry.dtype.np.hasobject or sys.byteorder != "little":
+            return None
+        if count * entry.dtype.np.itemsize != entry.size:
+            raise DataLossError(None, None, f"{self.prefix}.index: {name!r} has a wrong size")
+        return Stored(name, entry, opened.file(_shard(self.prefix, entry.shard, self._count)))
+
     def _value(self, name: str, entry: Entry) -> np.ndarray[Any, Any]:
         path = _shard(self.prefix, entry.shard, self._count)
         count = int(np.prod(entry.shape, dtype=np.int64))
@@ -286,9 +441,7 @@ class Bundle:
         else:
             value = data.view(entry.dtype.np.newbyteorder("<")).astype(entry.dtype.np, copy=False)
         if masked(found) != entry.checksum:
-            raise DataLossError(
-                None, None, f"{path}: the checksum of {name!r} is wrong: the file is damaged"
-            )
+            raise _damaged(path, name)
         return value.reshape(entry.shape)
 
     def _texts(self, name: str, entry: Entry, count: int, data: bytes) -> np.ndarray[Any, Any]:

@@ -20,11 +20,14 @@ import numpy as np
 from flowgraph.errors import DataLossError
 from flowgraph.formats.crc32c import crc32c
 from flowgraph.platform.file_io import file_errors
+from flowgraph.runtime.state import ALIGNMENT, aligned_empty
 
 _MARK = ".tempstate"
 
 #: Bytes to read or write, and to check, at a time.
 _CHUNK = 1 << 19
+#: Bytes that Slabs asks for at a time.
+_SLAB = 1 << 25
 
 
 def write_whole(path: str, pieces: Iterable[Any], head: Callable[[], bytes] | None = None) -> None:
@@ -111,18 +114,63 @@ def read_part(path: str, start: int, size: int) -> tuple[np.ndarray[Any, Any], i
         DataLossError: the file ends before.
     """
     data = np.empty(size, np.uint8)
-    checksum = 0
     with file_errors(path), open(path, "rb", buffering=0) as file:
-        file.seek(start)
-        rest = memoryview(data)  # type: ignore[arg-type]
-        while rest:
-            count = file.readinto(rest[:_CHUNK])
-            if not count:
-                raise DataLossError(
-                    None, None,
-                    f"{path} is truncated: it ends {len(rest)} bytes before byte "
-                    f"{start + size}",
-                )  # fmt: skip
-            checksum = crc32c(rest[:count], checksum)  # while the cache holds it
-            rest = rest[count:]
-    return data, checksum
+        return data, read_into(file, start, data)
+
+
+def read_into(file: FileIO, start: int, data: np.ndarray[Any, Any]) -> int:
+    """Fill ``data`` (uint8) with the bytes from ``start`` on; their CRC-32C.
+
+    Raises:
+        DataLossError: the file ends before.
+    """
+    checksum = 0
+    file.seek(start)
+    rest = memoryview(data)  # type: ignore[arg-type]
+    while rest:
+        count = file.readinto(rest[:_CHUNK])
+        if not count:
+            raise _truncated(file, len(rest), start + data.size)
+        checksum = crc32c(rest[:count], checksum)  # while the cache holds it
+        rest = rest[count:]
+    return checksum
+
+
+def checksum_of_part(file: FileIO, start: int, size: int) -> int:
+    """The CRC-32C of ``size`` bytes from ``start`` on, which are not kept.
+
+    Raises:
+        DataLossError: the file ends before.
+    """
+    checksum, rest = 0, size
+    scratch = memoryview(np.empty(min(size, _CHUNK), np.uint8))  # type: ignore[arg-type]
+    file.seek(start)
+    while rest:
+        count = file.readinto(scratch[: min(rest, _CHUNK)])
+        if not count:
+            raise _truncated(file, rest, start + size)
+        checksum = crc32c(scratch[:count], checksum)
+        rest -= count
+    return checksum
+
+
+def _truncated(file: FileIO, missing: int, end: int) -> DataLossError:
+    text = f"{file.name!s} is truncated: it ends {missing} bytes before byte {end}"
+    return DataLossError(None, None, text)
+
+
+class Slabs:
+    """Memory for many arrays, in few large pieces, which the system hands out faster."""
+
+    def __init__(self) -> None:
+        self._rest = np.empty(0, np.uint8)
+
+    def take(self, nbytes: int) -> np.ndarray[Any, Any]:
+        """Uninitialised uint8 memory that starts on a cache line."""
+        if nbytes > _SLAB // 8:
+            return aligned_empty(nbytes)
+        rounded = -(-nbytes // ALIGNMENT) * ALIGNMENT
+        if self._rest.size < rounded:
+            self._rest = aligned_empty(_SLAB)
+        found, self._rest = self._rest[:nbytes], self._rest[rounded:]
+        return found

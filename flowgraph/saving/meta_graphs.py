@@ -28,6 +28,9 @@ from flowgraph.protos.graphs import GraphDef, NodeDef
 from flowgraph.protos.importing import as_graph_def
 from flowgraph.protos.meta_graphs import CollectionDef, MetaGraphDef, SaverDef, VariableDef
 
+#: A longer MetaGraphDef is not kept between saves.
+_MAX_KEPT = 1 << 26
+
 
 @export("train.export_meta_graph")
 def export_meta_graph(
@@ -112,6 +115,30 @@ def of_saver(graph: Graph, saver_def: SaverDef, variables: Mapping[str, Any]) ->
     if not saver_def.restore_op_name:
         _add_saver(meta, variables)
     return meta
+
+
+class KeptMetaGraph:
+    """The bytes of ``of_saver``, made anew when something of it has changed."""
+
+    def __init__(self) -> None:
+        self._stamp: Any = None
+        self._bytes = b""
+
+    def get(self, graph: Graph, saver_def: SaverDef, variables: Mapping[str, Any]) -> bytes:
+        """The MetaGraphDef that a Saver writes, as bytes."""
+        items = {key: list(graph.get_collection(key)) for key in graph.get_all_collection_keys()}
+        stamp = (
+            graph, graph.version, graph._edits, [op.device for op in graph.get_operations()],
+            saver_def.SerializeToString(), dict(variables),
+            {key: [id(item) for item in found] for key, found in items.items()},
+        )  # fmt: skip
+        if self._stamp is not None and self._stamp[0] == stamp:
+            return self._bytes
+        found = of_saver(graph, saver_def, variables).SerializeToString()
+        # Items are kept, so that no other gets the id of one that is gone.
+        self._stamp = (stamp, items) if len(found) <= _MAX_KEPT else None
+        self._bytes = found if self._stamp else b""
+        return found
 
 
 def _collection(key: str, items: list[Any]) -> CollectionDef | None:

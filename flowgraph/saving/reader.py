@@ -14,7 +14,7 @@ from flowgraph.dtypes import DType
 from flowgraph.errors import NotFoundError
 from flowgraph.graph.export import export
 from flowgraph.platform.file_io import path_of
-from flowgraph.saving.bundle import Bundle
+from flowgraph.saving.bundle import Bundle, Opened, Stored
 from flowgraph.saving.safetensors_file import EXTENSION, SafetensorsFile
 from flowgraph.saving.state import latest_checkpoint
 
@@ -63,6 +63,10 @@ class NewCheckpointReader:
         """
         value: np.ndarray[Any, Any] = self._file.read(tensor_str)
         return value[()] if value.dtype.hasobject and not value.shape else value
+
+    def _stored(self, name: str, opened: Opened) -> Stored | None:
+        """The tensor, not yet read, where it can go straight into a variable."""
+        return self._file.stored(name, opened) if isinstance(self._file, Bundle) else None
 
     def debug_string(self) -> bytes:
         """One line for each tensor: name, dtype, shape."""

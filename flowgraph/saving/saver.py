@@ -31,8 +31,8 @@ from flowgraph.platform.file_io import path_of
 from flowgraph.protos.exporting import write_message
 from flowgraph.protos.meta_graphs import MetaGraphDef, SaverDef
 from flowgraph.saving import bundle, safetensors_file
-from flowgraph.saving.files import clean
-from flowgraph.saving.meta_graphs import of_saver
+from flowgraph.saving.files import Slabs, clean, write_whole
+from flowgraph.saving.meta_graphs import KeptMetaGraph, of_saver
 from flowgraph.saving.reader import NewCheckpointReader
 from flowgraph.saving.state import (
     checkpoint_exists,
@@ -113,6 +113,7 @@ class Saver:
         self._by_graph = bool(self.saver_def.restore_op_name)
         #: (path, when it was written), oldest first.
         self._last: list[tuple[str, float]] = []
+        self._meta_graph = KeptMetaGraph()
         self._variables: dict[str, Variable] | None = None
         self._next_to_stay = time.time() + self._every_hours * 3600
         if not defer_build:
@@ -200,6 +201,7 @@ class Saver:
         if not variables and not self._by_graph:
             return None
         clean(path_of(given).removesuffix(safetensors_file.EXTENSION))
+        clean(os.path.join(directory, latest))
         if self._by_graph:
             into = {self.saver_def.filename_tensor_name: path}
             sess.run(self.saver_def.save_tensor_name, into)
@@ -208,8 +210,8 @@ class Saver:
         is_safe = path.endswith(safetensors_file.EXTENSION)
         if write_meta_graph and not is_safe and isinstance(sess, BaseSession):
             with contextlib.suppress(NotImplementedError):
-                meta = of_saver(sess.graph, self.saver_def, variables)
-                write_message(f"{path}.{meta_graph_suffix}", meta, as_text=False)
+                meta = self._meta_graph.get(sess.graph, self.saver_def, variables)
+                write_whole(f"{path}.{meta_graph_suffix}", [meta])
         if write_state:
             self._record(directory, path, latest, meta_graph_suffix)
         return path
@@ -286,12 +288,34 @@ class Saver:
         elif variables:
             reader = NewCheckpointReader(path)
             check_fit(reader, path, variables, reshape=self._reshape)
-            sess._set_variables(
-                {
-                    variable.op.name: _shaped(reader.get_tensor(key), variable, self._reshape)
-                    for key, variable in variables.items()
-                }
-            )
+            with bundle.Opened() as opened:
+                sess._set_variables(self._read(reader, variables, sess, opened))
+
+    def _read(
+        self,
+        reader: NewCheckpointReader,
+        variables: Mapping[str, Variable],
+        sess: Any,
+        opened: bundle.Opened,
+    ) -> dict[str, Any]:
+        """Name of a variable -> its value, or what is going to give it; all is checked."""
+        values: dict[str, Any] = {}
+        slabs = Slabs()
+        for key, variable in variables.items():
+            name = variable.op.name
+            stored = None
+            if isinstance(sess, BaseSession) and not self._reshape:
+                stored = reader._stored(key, opened)
+            if stored is None:
+                values[name] = _shaped(reader.get_tensor(key), variable, self._reshape)
+                continue
+            buffer = sess._state.variables.get(name)
+            if buffer is not None and stored.suits(buffer):
+                stored.check()
+            else:
+                stored.load(slabs)
+            values[name] = stored
+        return values
 
     # ------------------------------------------------------------------------------- bookkeeping
 
