@@ -267,7 +267,8 @@ def _close(call_: Call, given: Any) -> tuple[()]:
     return ()
 
 
-def _absent(*more: Any, **attrs: Any) -> Any:
+def absent(*more: Any, **attrs: Any) -> Any:
+    """The error sample of an operation whose first input is a handle."""
     return error_sample(
         NotFoundError, "'nowhere' does not exist", NOWHERE, *more, stage="run", **attrs
     )
@@ -288,7 +289,7 @@ for _v in _VERSIONS:
             grad=NO_GRADIENT,
             reference=_run,
             samples=(),
-            errors=(_absent([i32([1, 2])]),),
+            errors=(absent([i32([1, 2])]),),
             effect=HOST,
             doc="Puts an element into a queue." if _infer is _nothing else
             "Puts the rows of the components into a queue, one element each.",
@@ -302,7 +303,7 @@ for _v in _VERSIONS:
         grad=NO_GRADIENT,
         reference=_dequeue,
         samples=(),
-        errors=(_absent(component_types=["float32"]),),
+        errors=(absent(component_types=["float32"]),),
         effect=HOST,
         doc="Takes the next element out of a queue.",
     )
@@ -320,7 +321,7 @@ for _v in _VERSIONS:
             reference=_dequeue_many,
             samples=(),
             errors=(
-                _absent(_ONE, component_types=["float32"]),
+                absent(_ONE, component_types=["float32"]),
                 error_sample(
                     ValueError, "must be >= 0", NOWHERE, np.array(-1, np.int32), const=(1,),
                     component_types=["float32"],
@@ -337,7 +338,7 @@ for _v in _VERSIONS:
         grad=NO_GRADIENT,
         reference=_close,
         samples=(),
-        errors=(_absent(),),
+        errors=(absent(),),
         effect=HOST,
         doc="Says that no more elements will come.",
     )
@@ -348,7 +349,7 @@ for _v in _VERSIONS:
         grad=NO_GRADIENT,
         reference=lambda call_, given: np.array(_queue(given).closed),
         samples=(),
-        errors=(_absent(),),
+        errors=(absent(),),
         effect=HOST,
         doc="Whether a queue is closed.",
     )
@@ -359,7 +360,7 @@ for _v in _VERSIONS:
         grad=NO_GRADIENT,
         reference=lambda call_, given: np.array(len(_queue(given)), np.int32),
         samples=(),
-        errors=(_absent(),),
+        errors=(absent(),),
         effect=HOST,
         doc="How many elements are in a queue.",
     )

@@ -18,9 +18,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from flowgraph.errors import CancelledError, DeadlineExceededError
 from flowgraph.runtime.state import current_state
+
+
+T = TypeVar("T")
 
 
 class _Limit(threading.local):
@@ -134,7 +138,7 @@ class Turns:
         else:
             self._taken = False
 
-    def take(self, act: Callable[[], object]) -> object:
+    def take(self, act: Callable[[], T]) -> T:
         """``act()`` in its turn."""
         self.enter()
         try:
