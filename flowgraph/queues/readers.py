@@ -32,7 +32,6 @@ class ReaderBase:
     """
 
     def __init__(self, reader_ref: Tensor, supports_serialize: bool = False) -> None:
-        refuse_eager(f"tf.{type(self).__name__}")
         self._reader_ref, self._supports_serialize = reader_ref, supports_serialize
 
     @property
@@ -142,6 +141,11 @@ class ReaderBase:
         return call.ReaderResetV2(self._reader_ref, name=name)
 
 
+def _made(type: str, **attrs: Any) -> Tensor:
+    refuse_eager(f"tf.{type.removesuffix('V2')}")
+    return apply_op(type, **attrs)
+
+
 def _handle(queue: Any) -> Tensor:
     return queue if isinstance(queue, Tensor) else queue.queue_ref
 
@@ -169,7 +173,7 @@ class TextLineReader(ReaderBase):
     """
 
     def __init__(self, skip_header_lines: int | None = None, name: str | None = None) -> None:
-        made = apply_op("TextLineReaderV2", skip_header_lines=skip_header_lines or 0, name=name)
+        made = _made("TextLineReaderV2", skip_header_lines=skip_header_lines or 0, name=name)
         super().__init__(made)
 
 
@@ -182,7 +186,7 @@ class WholeFileReader(ReaderBase):
     """
 
     def __init__(self, name: str | None = None) -> None:
-        super().__init__(apply_op("WholeFileReaderV2", name=name), supports_serialize=True)
+        super().__init__(_made("WholeFileReaderV2", name=name), supports_serialize=True)
 
 
 @export("IdentityReader")
@@ -194,7 +198,7 @@ class IdentityReader(ReaderBase):
     """
 
     def __init__(self, name: str | None = None) -> None:
-        super().__init__(apply_op("IdentityReaderV2", name=name), supports_serialize=True)
+        super().__init__(_made("IdentityReaderV2", name=name), supports_serialize=True)
 
 
 @export("TFRecordReader")
@@ -208,7 +212,7 @@ class TFRecordReader(ReaderBase):
 
     def __init__(self, name: str | None = None, options: Any = None) -> None:
         kind = TFRecordOptions.get_compression_type_string(options)
-        super().__init__(apply_op("TFRecordReaderV2", compression_type=kind, name=name))
+        super().__init__(_made("TFRecordReaderV2", compression_type=kind, name=name))
 
 
 @export("FixedLengthRecordReader")
@@ -238,7 +242,7 @@ class FixedLengthRecordReader(ReaderBase):
         name: str | None = None,
         encoding: str | None = None,
     ) -> None:
-        made = apply_op(
+        made = _made(
             "FixedLengthRecordReaderV2",
             record_bytes=record_bytes,
             header_bytes=header_bytes or 0,

@@ -23,7 +23,6 @@ from typing import TypeVar
 from flowgraph.errors import CancelledError, DeadlineExceededError
 from flowgraph.runtime.state import current_state
 
-
 T = TypeVar("T")
 
 
