@@ -24,6 +24,7 @@ from flowgraph.keras import (
     preprocessing,
     regularizers,
     utils,
+    wrappers,
 )
 from flowgraph.keras.engine.input_layer import Input
 from flowgraph.keras.engine.model import Model
@@ -50,4 +51,5 @@ __all__ = [
     "preprocessing",
     "regularizers",
     "utils",
+    "wrappers",
 ]

@@ -60,13 +60,18 @@ def get_session() -> Any:
 
 def _initialize(session: Any) -> None:
     """Initialize the variables that no one has."""
-    done = vars(session).setdefault("_keras_initialized", set())
+    state = vars(session)
+    variables = session.graph.get_collection_ref(tf.GraphKeys.GLOBAL_VARIABLES)
+    if state.get("_keras_count") == len(variables):
+        return
+    done = state.setdefault("_keras_initialized", set())
     with session.graph.as_default():
-        new = [v for v in tf.global_variables() if id(v) not in done]
+        new = [v for v in variables if id(v) not in done]
         if new:
             known = session.run([tf.is_variable_initialized(v) for v in new])
             session.run([v.initializer for v, is_set in zip(new, known, strict=True) if not is_set])
             done.update(map(id, new))
+    state["_keras_count"] = len(variables)
 
 
 def set_session(session: Any) -> None:

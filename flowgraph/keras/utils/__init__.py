@@ -1,5 +1,8 @@
 """keras.utils: labels as arrays, objects as plain data, local files, batches, progress."""
 
+from importlib import import_module
+from typing import Any
+
 from flowgraph.keras.utils import data_utils, generic_utils, layer_utils, np_utils, vis_utils
 from flowgraph.keras.utils.data_utils import Sequence, get_file
 from flowgraph.keras.utils.enqueuers import (
@@ -40,6 +43,7 @@ __all__ = [
     "get_source_inputs",
     "layer_utils",
     "model_to_dot",
+    "multi_gpu_model",
     "normalize",
     "np_utils",
     "plot_model",
@@ -48,3 +52,11 @@ __all__ = [
     "to_categorical",
     "vis_utils",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # What is made of layers, which are made of what is here, is loaded when it is wanted.
+    if name in ("multi_gpu_model", "multi_gpu_utils"):
+        module = import_module("flowgraph.keras.utils.multi_gpu_utils")
+        return module if name == "multi_gpu_utils" else module.multi_gpu_model
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
