@@ -1,6 +1,6 @@
 """Every layer gives what it gives in Keras: outputs, masks, gradients and a step of training.
 
-    FLOWGRAPH_TENSORFLOW=/path/to/python pytest -m peers tests/peers/test_keras_layers.py
+    FLOWGRAPH_TENSORFLOW=/path/to/python pytest -m peers tests/peers/test_layers_of_keras.py
 
 The interpreter needs the package tf_keras beside TensorFlow.  The cases are those of
 tests/support/keras_cases.py; where Keras 2.2.4 and tf_keras differ, cases say ``peer=False``.
@@ -49,30 +49,16 @@ def close(got: Any, wanted: Any, what: str) -> None:
     np.testing.assert_allclose(got, wanted, rtol=1e-5, atol=1e-5 * size, err_msg=what)
 
 
-def unbiased(case: Any, arrays: list[Any], name: str, value: Any, start: Any) -> Any:
-    """A moving variance of tf_keras, whose updates are biased in some cases, as Keras 2.2.4 has it.
+def unbiased(case: Any, x: Any, value: Any, start: Any) -> Any:
+    """A moving variance of tf_keras as Keras 2.2.4 has it.
 
-    Keras 2.2.4 adds n / (n - 1 - epsilon) times the mean square, tf_keras n / (n - 1) times it for
-    images with channels last, and once in the others.
+    Of a mean square v of n numbers, Keras 2.2.4 takes n / (n - 1 - epsilon) v into the moving
+    average, tf_keras n / (n - 1) v of images and v of others.
     """
-    if not (name.startswith("moving_variance") and case.training):
-        return value
-    axis = case.kwargs.get("axis", -1)
-    n = arrays[0].size // arrays[0].shape[axis]
-    factor = n / (n - 1.0 - case.kwargs.get("epsilon", 1e-3))
-    fused = arrays[0].ndim == 4
-    return (
-        start + (value - start)
-        if not fused and factor == 1
-        else _moved(
-            value, start, case.kwargs.get("momentum", 0.99), factor / (n / (n - 1) if fused else 1)
-        )
-    )
-
-
-def _moved(value: Any, start: Any, momentum: float, factor: float) -> Any:
-    batch = (value - momentum * start) / (1 - momentum)
-    return momentum * start + (1 - momentum) * batch * factor
+    n = x.size // x.shape[case.kwargs.get("axis", -1)]
+    factor = n / (n - 1.0 - case.kwargs.get("epsilon", 1e-3)) / (n / (n - 1) if x.ndim == 4 else 1)
+    momentum = case.kwargs.get("momentum", 0.99)
+    return momentum * start + (value - momentum * start) * factor
 
 
 @pytest.mark.skipif(not PEER, reason="FLOWGRAPH_TENSORFLOW names no interpreter")
@@ -120,7 +106,9 @@ def test_as_in_keras(case: Any) -> None:
     for (name, wanted), got, before in zip(
         there["weights"].items(), layer.get_weights(), start, strict=True
     ):
-        close(got, unbiased(case, arrays, name, wanted, before), f"{name} behind the step")
+        if name.startswith("moving_variance") and case.training:
+            wanted = unbiased(case, arrays[0], wanted, before)
+        close(got, wanted, f"{name} behind the step")
     # without the numbers that several variables of a name get
     ours = [re.sub(r"_\d+:", ":", w.name.split("/")[-1]) for w in layer.weights]
     assert ours == [name[: name.index(":") + 2] for name in there["weights"]]

@@ -12,10 +12,12 @@ __all__ = [
     "epsilon",
     "floatx",
     "image_data_format",
+    "image_dim_ordering",
     "normalize_data_format",
     "set_epsilon",
     "set_floatx",
     "set_image_data_format",
+    "set_image_dim_ordering",
 ]
 
 _SETTINGS: dict[str, Any] = {
@@ -84,6 +86,22 @@ def set_image_data_format(data_format: str) -> None:
         data_format: "channels_last" or "channels_first".
     """
     _SETTINGS["image_data_format"] = normalize_data_format(data_format)
+
+
+def image_dim_ordering() -> str:
+    """Keras 1's name of ``image_data_format()``: "tf" (channels last) or "th"."""
+    return "th" if image_data_format() == "channels_first" else "tf"
+
+
+def set_image_dim_ordering(dim_ordering: str) -> None:
+    """Keras 1's form of ``set_image_data_format``.
+
+    Args:
+        dim_ordering: "tf" (channels last) or "th" (channels first).
+    """
+    if dim_ordering not in ("tf", "th"):
+        raise ValueError(f"dim_ordering is 'tf' or 'th', got {dim_ordering!r}")
+    set_image_data_format("channels_first" if dim_ordering == "th" else "channels_last")
 
 
 def normalize_data_format(value: str | None) -> str:

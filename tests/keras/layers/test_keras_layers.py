@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 import pytest
-from keras_cases import CASES, inputs_of, make, weights_of
+from keras_cases import CASES, coefficients, inputs_of, make, weights_of
 
 import flowgraph as tf
 from flowgraph import keras
@@ -71,3 +71,49 @@ def test_every_layer(case):
     fixed = placed(arrays, len(arrays[0]))
     for one, other in zip(results, listed(called(layer, fixed, case)), strict=True):
         assert K.int_shape(other) == one.shape
+
+
+#: One case of each kind of layer, with and without a mask, and of settings that change its paths.
+ONE_OF_EACH = list({
+    (c.kind, c.mask is None, c.training, c.kwargs.get("padding"), c.kwargs.get("go_backwards"),
+     *(i.kind if not isinstance(i, list) else "cells" for i in c.inner.values())): c
+    for c in CASES
+}.values())  # fmt: skip
+
+
+@pytest.mark.parametrize("case", ONE_OF_EACH, ids=lambda c: c.label)
+def test_gradients_with_unknown_sizes(case):
+    """K5: the slope along a random direction, in float64, with the number of samples unknown."""
+    K.set_floatx("float64")
+    try:
+        arrays = [x.astype(np.float64) if x.dtype.kind == "f" else x for x in inputs_of(case)]
+        layer, inputs = make(layers, case), placed(arrays)
+        if case.training:
+            K.set_learning_phase(1)
+        outputs = listed(called(layer, inputs, case))
+        names = [w.name for w in layer.weights]
+        layer.set_weights(weights_of([K.int_shape(w) for w in layer.weights], names))
+        assert {y.dtype.base_dtype.name for y in outputs} == {"float64"}
+        session, feed = K.get_session(), dict(zip(inputs, arrays, strict=True))
+        factors = [coefficients(v.shape).astype(np.float64) for v in session.run(outputs, feed)]
+        loss = tf.add_n(
+            [tf.reduce_sum(tf.sin(y) * f) for y, f in zip(outputs, factors, strict=True)]
+        )
+        at = [x for x in inputs if x.dtype.is_floating]
+        count, at = len(at), at + layer.trainable_weights
+        start = session.run(at, feed)
+        ways = [np.random.default_rng(i).normal(size=v.shape) for i, v in enumerate(start)]
+        slopes = [g if g is None else tf.convert_to_tensor(g) for g in tf.gradients(loss, at)]
+        known = [i for i, g in enumerate(slopes) if g is not None]
+
+        def behind(distance, what):
+            moved = [v + distance * way for v, way in zip(start, ways, strict=True)]
+            K.batch_set_value(zip(at[count:], moved[count:], strict=True))
+            return session.run(what, {**feed, **dict(zip(at[:count], moved, strict=False))})
+
+        found = behind(0.0, [slopes[i] for i in known])
+        slope = sum((g * ways[i]).sum() for g, i in zip(found, known, strict=True))
+        wanted = (behind(1e-6, loss) - behind(-1e-6, loss)) / 2e-6
+        np.testing.assert_allclose(slope, wanted, rtol=1e-5, atol=1e-7)
+    finally:
+        K.set_floatx("float32")

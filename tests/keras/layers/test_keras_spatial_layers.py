@@ -173,6 +173,11 @@ def test_the_setting_of_the_data_format():
         assert layers.Conv1D(4, 3).data_format == "channels_last"
         assert layers.Flatten().data_format == "channels_last"
         assert K.int_shape(layer(keras.Input((3, 8, 9)))) == (None, 4, 6, 7)
+        assert K.image_dim_ordering() == "th"
+        K.set_image_dim_ordering("tf")
+        assert K.image_data_format() == "channels_last"
+        with pytest.raises(ValueError, match="'tf' or 'th'"):
+            K.set_image_dim_ordering("last")
     finally:
         K.set_image_data_format("channels_last")
 
