@@ -175,7 +175,7 @@ class _Optimized:
             for node in nodes:
                 self._node(self.graph, node, [note], heat, fetched=node in ends)
             return
-        with self.graph.subgraph(name=f"cluster_{id(part)}_{row}") as frame:
+        with self.graph.subgraph(name=f"cluster_{self.parts.index(part)}_{row}") as frame:
             label = f"<<B>{html.escape(note)}</B>>"
             frame.attr(label=label, fontsize="10", labeljust="l", margin="8", **_FRAME)
             if heat:

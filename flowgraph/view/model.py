@@ -201,10 +201,8 @@ def _nodes(
         }
         for key, value in row.items():
             fields[key].append(value)
-    lines = [
-        [format_site(s), source_line(s)[:_MAX_TEXT], s[0]] if s[0] else ["", "", ""]
-        for s in sites.items()
-    ]
+    # NB: no whole paths: a page is for others to look at as well.
+    lines = [[format_site(s), source_line(s)[:_MAX_TEXT] if s[0] else ""] for s in sites.items()]
     tables = {
         "kinds": kinds, "roles": roles, "types": types, "devices": devices, "specs": specs,
         "texts": texts,

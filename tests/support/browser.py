@@ -13,6 +13,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 from types import TracebackType
@@ -24,6 +25,13 @@ _FLAGS = (
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
     "--disable-dev-shm-usage", "--hide-scrollbars", "--remote-debugging-pipe",
 )  # fmt: skip
+
+
+#: Chromium reads commands from 3 and answers on 4.
+_CONNECT = (
+    "import os, sys; os.dup2(int(sys.argv[1]), 3); os.dup2(int(sys.argv[2]), 4); "
+    "os.execv(sys.argv[3], sys.argv[3:])"
+)
 
 
 def find_browser() -> str | None:
@@ -48,15 +56,12 @@ class Browser:
         down_read, self._write = os.pipe()
         self._read, up_write = os.pipe()
         ends = [fcntl.fcntl(end, fcntl.F_DUPFD, 20) for end in (down_read, up_write)]
-
-        def connect() -> None:  # Chromium reads commands from 3 and answers on 4
-            os.dup2(ends[0], 3)
-            os.dup2(ends[1], 4)
-
         self._process = subprocess.Popen(
-            [program, *_FLAGS, f"--user-data-dir={folder}", f"--window-size={width},{height}"],
-            preexec_fn=connect,  # noqa: PLW1509  the tests have no threads here
-            pass_fds=(3, 4),
+            [
+                *(sys.executable, "-c", _CONNECT, str(ends[0]), str(ends[1])),
+                *(program, *_FLAGS, f"--user-data-dir={folder}", f"--window-size={width},{height}"),
+            ],
+            pass_fds=ends,
             stderr=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
         )

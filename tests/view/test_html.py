@@ -91,7 +91,7 @@ def test_the_model_holds_every_operation_and_every_line():
     assert nodes["kinds"][nodes["kind"][w]] == "variable"
     assert nodes["roles"][nodes["role"][w]] == "forward"
     assert nodes["specs"][nodes["outputs"][matmul][0]] == "float32[?, 2]"
-    place, code, _ = nodes["sites"][nodes["site"][matmul]]
+    place, code = nodes["sites"][nodes["site"][matmul]]
     assert place.startswith("test_html.py:") and "tf.matmul(x, w)" in code
     (line,) = [e for e in model["edges"] if e[:2] == [w, matmul]]
     tensor = model["tensors"][line[2][0]]

@@ -98,7 +98,7 @@ function showDetails() {
     return;
   }
   panel.append(tableOf(mainRows(item)));
-  if (item.site[1]) panel.append(html("pre", {title: item.site[2]}, html("code", {}, item.site[1])));
+  if (item.site[1]) panel.append(html("pre", {}, html("code", {}, item.site[1])));
   if (item.notes || item.attrs) {
     panel.append(html("h2", {}, "Attributes"), html("pre", {}, html("code", {}, [item.notes, item.attrs].filter(Boolean).join("\n"))));
   }
