@@ -31,9 +31,9 @@ V = TypeVar("V")
 
 #: Packages whose files register op types and public names when they are imported.
 FAMILIES = (
-    "contrib", "data", "debug", "distributions", "eager", "estimator", "formats", "historic",
-    "image", "layers", "linear_operators", "losses", "metrics", "ops", "platform", "protos",
-    "queues", "rnn", "saved_model", "saving", "summary", "tables", "testing", "train",
+    "contrib", "data", "debug", "distributions", "eager", "estimator", "feature_column", "formats",
+    "historic", "image", "layers", "linear_operators", "losses", "metrics", "ops", "platform",
+    "protos", "queues", "rnn", "saved_model", "saving", "summary", "tables", "testing", "train",
     "training_loop",
 )  # fmt: skip
 
