@@ -54,7 +54,9 @@ from flowgraph.plan.plan import FEED as FEED_SLOT
 from flowgraph.plan.plan import VARIABLE as VARIABLE_SLOT
 
 #: Host operations whose results are new arrays, or parts of some that stay as they are.
-KEEPS_RESULTS = frozenset({"IteratorGetNext"})
+KEEPS_RESULTS = frozenset(
+    {"IteratorGetNext", "QueueDequeueV2", "QueueDequeueManyV2", "QueueDequeueUpToV2"}
+)
 
 
 class Lowering:

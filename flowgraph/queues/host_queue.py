@@ -22,7 +22,7 @@ from flowgraph.errors import CancelledError, OutOfRangeError
 from flowgraph.ops.rules import invalid
 from flowgraph.ops.texts import filled
 from flowgraph.queues.stores import Element, Store
-from flowgraph.runtime.waiting import Waiter
+from flowgraph.runtime.waiting import Waiter, give_way
 from flowgraph.shapes import Dims, is_compatible
 
 
@@ -246,8 +246,13 @@ class HostQueue:
     # ---------------------------------------------------------------------------- how it is done
 
     def _do(self, attempt: _Attempt, line: deque[_Attempt]) -> None:
-        line.append(attempt)
-        self._advance()
+        give_way()
+        if not line:  # nobody comes first
+            attempt.step()
+        if not attempt.done:
+            line.append(attempt)
+        if self._enqueuing or self._dequeuing:
+            self._advance()
         try:
             attempt.wait()
         except BaseException:

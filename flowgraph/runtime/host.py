@@ -26,7 +26,11 @@ if TYPE_CHECKING:
     from flowgraph.runtime.executor import Executable
 
 #: Operations that only move data: no arithmetic, whose warnings would have to be held back.
-_MOVES = frozenset({"IteratorGetNext", "OneShotIterator"})
+_MOVES = frozenset(
+    {"IteratorGetNext", "OneShotIterator", "FIFOQueueV2", "PaddingFIFOQueueV2"}
+    | {"RandomShuffleQueueV2", "PriorityQueueV2", "QueueEnqueueV2", "QueueEnqueueManyV2"}
+    | {"QueueDequeueV2", "QueueDequeueManyV2", "QueueDequeueUpToV2"}
+)
 
 #: A host instruction, bound: runs it and puts the results where they belong.
 Bound = Callable[[], None]

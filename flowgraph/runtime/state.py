@@ -32,6 +32,7 @@ class State:
         lock: the session's: held while anything of it runs, let go while a run waits (waiting.py).
         timeout: seconds that a run may wait; None: for ever.
         waiters: who waits now.   waits: how often a run has waited.
+        woken: how many need not wait any more and have not gone on yet; ``calm``: none is left.
         closed: the session was closed.
         generation: grows whenever a buffer is replaced by one of another size; plans made for an
             older generation must be bound again.
@@ -42,6 +43,8 @@ class State:
         self.timeout = timeout
         self.waiters: set[Any] = set()
         self.waits = 0
+        self.woken = 0
+        self.calm = threading.Condition(self.lock)
         self.closed = False
         self.variables: dict[str, np.ndarray] = {}
         self.initialized: set[str] = set()

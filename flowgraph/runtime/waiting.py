@@ -65,6 +65,7 @@ class Waiter:
         if not self.done:
             self.done, self._error = True, error
             if self._condition is not None:
+                self._state.woken += 1
                 self._condition.notify()
 
     def cancel(self) -> None:
@@ -105,6 +106,22 @@ class Waiter:
                 self._condition.wait(left)
         finally:
             state.waiters.discard(self)
+            if self.done:
+                state.woken -= 1
+                if not state.woken:
+                    state.calm.notify_all()
+
+
+def give_way() -> None:
+    """Let those go on first who were woken: a lock is not fair.
+
+    Else a thread that fills a queue takes the lock again and again until the queue is full, while
+    the one that waited for its first element goes on waiting.
+    """
+    state = current_state()
+    while state.woken:
+        state.waits += 1
+        state.calm.wait()
 
 
 class Turns:

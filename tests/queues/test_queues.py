@@ -596,3 +596,20 @@ def test_random_operations_beside_waiting_runs(sess):
     with tf.Session() as other:
         expected = [other.run(noise) for _ in range(4)]
     np.testing.assert_allclose(sorted(drawn), sorted(expected), atol=1e-6)
+
+
+def test_who_was_woken_comes_first(sess):
+    """A thread that only fills does not take the session again before the one it has served."""
+    q = tf.FIFOQueue(100_000, tf.int32, [[]])
+    put, size = q.enqueue(1), q.size()
+    one = q.dequeue()
+    with tf.control_dependencies([one]):
+        left = q.size()
+    for _ in range(20):
+        taker = Thread(lambda: sess.run(left))
+        until_waiting(sess)
+        for _ in range(50):
+            sess.run(put)
+        assert taker.outcome() == 0
+        while sess.run(size):
+            sess.run(one)
