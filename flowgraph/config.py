@@ -62,6 +62,30 @@ def _names(text: str) -> frozenset[str]:
     return frozenset(name.strip() for name in text.split(",") if name.strip())
 
 
+#: Names of the lints (debug/lints.py).
+LINTS = (
+    "broadcast", "softmax-twice", "batch-twice", "concat-axis", "masked-nan", "unreached-variable",
+    "integer-division", "dropout-always-on", "growing-graph",
+)  # fmt: skip
+
+
+def parse_lints(text: str) -> frozenset[str]:
+    """Which lints a text switches on: all, none, names, or names with a minus to leave out."""
+    names = _names(text)
+    if names in ({"all"}, {"1"}):
+        return frozenset(LINTS)
+    if not names or names in ({"none"}, {"0"}):
+        return frozenset()
+    for name in names:
+        plain = name.removeprefix("-")
+        if plain not in LINTS:
+            raise ValueError(f"there is no lint {plain!r}{did_you_mean(plain, LINTS)}")
+    left_out = {name.removeprefix("-") for name in names if name.startswith("-")}
+    if len(left_out) == len(names):
+        return frozenset(LINTS) - left_out
+    return frozenset(names) - left_out
+
+
 def _threads() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
@@ -107,6 +131,10 @@ _TABLE = [
     Knob(
         "DOT", "", str, "a program",
         "Draws pictures: a Graphviz dot; by default the system's, else the graphviz-pure wheel's.",
+    ),
+    Knob(
+        "LINTS", frozenset(LINTS), parse_lints, "all, none, names, or -names to leave out",
+        "Warn of programs that run but seldom do what is meant; docs/debugging.md has the names.",
     ),
     Knob(
         "CHECK_NUMERICS", False, _flag, "0 or 1",

@@ -145,7 +145,11 @@ class RunPlan:
     """Everything that is known about one (fetches, feed keys) pair."""
 
     def __init__(
-        self, session: BaseSession, leaves: Sequence[Leaf], feeds: Sequence[Tensor]
+        self,
+        session: BaseSession,
+        leaves: Sequence[Leaf],
+        feeds: Sequence[Tensor],
+        guard: Any = None,
     ) -> None:
         self.session, self.feeds = session, list(feeds)
         tensors = [leaf for leaf in leaves if isinstance(leaf, Tensor)]
@@ -158,8 +162,8 @@ class RunPlan:
         self.in_order = self.places == list(range(len(unique)))
         self.dump = compiler.Dump()
         self.fetched: list[Tensor | Operation] = [*unique, *operations]
-        #: Watches for NaN and inf, where that was asked for.
-        self.guard = session._find_guard()
+        #: Watches for NaN and inf, where that was asked for: debug/guard.py.
+        self.guard = guard
         #: With a guard: the last fetch is its flag.
         self.flagged = False
         self.graph = self.prepare(self.fetched)

@@ -224,7 +224,12 @@ class BaseSession:
         from flowgraph.runplan import Entry, RunPlan, quick_rebuild
 
         if plan is None:
-            plan = RunPlan(self, leaves, feeds)
+            plan = RunPlan(self, leaves, feeds, self._find_guard())
+            if settings.get("LINTS"):
+                # Imported here: programs that switch lints off must not pay for them.
+                from flowgraph.debug.lints import check
+
+                check(plan)
         entry = Entry(plan, quick_rebuild(fetches, rebuild))
         self._entries.add(entry)
         return entry

@@ -49,7 +49,7 @@ class StepsPlan(RunPlan):
                 if rows and dims is not None:
                     dims = (None, *dims[1:])
                 given.append(_placeholder(tensor.dtype.base_dtype, dims))
-        super().__init__(session, leaves, given)
+        super().__init__(session, leaves, given, session._find_guard())
 
     def loop(self, step: FrozenGraph) -> FrozenGraph:
         """The graph that runs ``step`` many times."""

@@ -65,6 +65,7 @@ LATE_IMPORTS = {
     ("session.py", "flowgraph.runplan"): "the compiler is loaded by the first run, not by import",
     ("session.py", "flowgraph.steps"): "as above",
     ("session.py", "flowgraph.debug.guard"): "runs without check_numerics must not pay for it",
+    ("session.py", "flowgraph.debug.lints"): "programs without lints must not pay for them",
     ("session.py", "flowgraph.profile.trace"): "runs without profile must not pay for it",
     ("runplan.py", "flowgraph.profile.everything"): "as above",
     ("ops/host.py", "flowgraph.session"): "py_function may build and run a graph of its own",

@@ -30,10 +30,36 @@ from flowgraph.data.structure import (
 from flowgraph.dtypes import bool_, string
 from flowgraph.graph.default import get_default_graph
 from flowgraph.graph.export import export, export_value
+from flowgraph.graph.lint import warn
 from flowgraph.graph.node import Tensor
+from flowgraph.graph.site import find_site, format_site
 from flowgraph.ops.random_seeds import get_seed, seeds_of
+from flowgraph.shapes import format_dims
 
 export_value(AUTOTUNE, "data.experimental.AUTOTUNE", "data.AUTOTUNE", "contrib.data.AUTOTUNE")
+
+#: Steps after which the elements are still batches, and nobody has looked at them.
+_KEEPING = (order.Shuffle, order.Repeat, order.Part, order.Cache, Prefetch)
+
+
+def _warn_of_batches(node: Node) -> None:
+    """A lint: batching what is batched already."""
+    while isinstance(node, _KEEPING):
+        node = node.inputs[0]
+    if isinstance(node, steps.Batch):
+        leaf = flatten(node.structure)[0]
+        shape = format_dims(getattr(leaf, "dims", None))
+        site = find_site()
+        warn(
+            "batch-twice",
+            f"Dataset.batch: the elements are batches already, of shape {shape}: these become "
+            "batches of batches",
+            [],
+            ("", format_site(site)),
+            "leave one of the two out; dataset.unbatch() takes batches apart",
+            site,
+        )
+
 
 
 def counted(value: Any, what: str, default: int = -1) -> Component:
@@ -344,6 +370,7 @@ class Dataset:
             InvalidArgumentError: the shapes differ (when run).
         """
         size = count_argument(batch_size, "batch_size")
+        _warn_of_batches(self._node)
         return Dataset(steps.Batch(self._node, size, _flag(drop_remainder)))
 
     def padded_batch(

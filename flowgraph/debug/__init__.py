@@ -1,5 +1,6 @@
 """Debugging: why a gradient is None, where a NaN was born, what differs, and step by step.
 
 - ``tf.why_no_gradient(loss, variable)``: the path, and the operation that cuts it (causes.py)
-- ``tf.ConfigProto(check_numerics=True)``: the operation that made the first NaN (guard.py, blame.py)
+- ``tf.ConfigProto(check_numerics=True)``: what made the first NaN (guard.py, blame.py)
+- warnings about programs that run, but seldom do what is meant (lints.py)
 """

@@ -91,6 +91,8 @@ class Graph:
 
     def __init__(self) -> None:
         self._operations: list[Operation] = []
+        #: (loss, variable) that ``minimize`` found no gradient for; see debug/lints.py.
+        self._without_gradient: list[tuple[Any, Any]] = []
         self._by_name: dict[str, Operation] = {}
         self._names_in_use: dict[str, int] = {}  # lower-case name -> next number to try
         self._collections: dict[Hashable, list[Any]] = {}

@@ -185,6 +185,9 @@ class Optimizer:
             grads = tuple_(grads)
         found = list(zip(grads, variables, strict=True))
         self._assert_valid_dtypes([v for g, v in found if g is not None])
+        if var_list is None:
+            pairs = [(loss, v) for g, v in found if g is None]
+            getattr(get_default_graph(), "_without_gradient", []).extend(pairs)
         return found
 
     def _gradients_on_tape(self, loss: Any, var_list: Any, grad_loss: Any) -> list[GradAndVar]:
