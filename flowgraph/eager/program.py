@@ -145,6 +145,9 @@ class _Host:
     def _variable_shapes(self) -> dict[str, tuple[int, ...]]:
         return {name: a.shape for name, a in self._state.variables.items()}
 
+    def _find_guard(self) -> None:
+        """Nobody watches for NaN."""
+
 
 class _Elsewhere(State):
     """A State whose variables lie elsewhere."""

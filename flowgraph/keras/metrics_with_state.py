@@ -10,6 +10,7 @@ Read next: metrics.py (metrics as functions).
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ import numpy as np
 
 import flowgraph as tf
 from flowgraph.keras import backend as K  # noqa: N812  the name everybody knows
+from flowgraph.keras.backend.values import made_outside
 from flowgraph.layers.base import snake_case
 
 __all__ = [
@@ -104,9 +106,9 @@ class Metric:
         new = {}
         for name, term in terms.items():
             if name not in self.sums:
-                with tf.control_dependencies(None):
-                    zeros: Any = np.zeros(tuple(term.shape.as_list()), self.dtype)
-                    self.sums[name] = tf.Variable(zeros, trainable=False, name=name)
+                zeros: Any = np.zeros(tuple(term.shape.as_list()), self.dtype)
+                make = functools.partial(tf.Variable, zeros, trainable=False, name=name)
+                self.sums[name] = made_outside(make)
             new[name] = self.sums[name] + term
         value = self.result(**new)
         self.updates = [*self.updates, *(tf.assign(self.sums[name], new[name]) for name in new)]

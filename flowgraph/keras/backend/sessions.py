@@ -118,6 +118,7 @@ def learning_phase() -> Any:
         return kept[0]
     if tf.executing_eagerly():
         return 0
+    kept = getattr(graph, "_keras_phase", kept)
     if kept and kept[0].graph is not graph:  # of another function that is traced
         kept.clear()
     if not kept:

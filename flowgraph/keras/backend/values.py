@@ -53,6 +53,18 @@ __all__ = [
 ]
 
 
+def made_outside(make: Any) -> Any:
+    """What ``make`` makes, a variable, outside of control dependencies and functions.
+
+    With eager execution it is an eager variable, also where a graph is built meanwhile.
+    """
+    if tf.get_default_graph().building_function:
+        with tf.init_scope():
+            return make()
+    with tf.control_dependencies(None):
+        return make()
+
+
 def variable(value: Any, dtype: Any = None, name: str | None = None, constraint: Any = None) -> Any:
     """A variable with the first value ``value``, of ``floatx()`` by default."""
     return tf.Variable(value, dtype=dtype or floatx(), name=name, constraint=constraint)

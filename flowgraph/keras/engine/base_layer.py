@@ -557,7 +557,8 @@ class Layer(Connected):
         new = updates if isinstance(updates, list) else [updates]
         for update in new:
             done = tf.assign(*update) if isinstance(update, tuple) else update
-            if not _is_done_at_once():
+            # The graph of Inputs is a function's, too, but training runs what it needs of it.
+            if not _is_done_at_once() or hasattr(tf.get_default_graph(), "_keras_phase"):
                 self._updates.append((done, listed(inputs)))
 
     def _all_losses(self) -> list[tuple[Any, list[Any]]]:
@@ -565,7 +566,7 @@ class Layer(Connected):
         return own + [pair for layer in self._sublayers() for pair in layer._all_losses()]
 
     def _all_updates(self) -> list[tuple[Any, list[Any]]]:
-        if not (self.trainable or self.stateful):
+        if not (self.trainable or self.stateful) or tf.executing_eagerly():
             return []
         inner = [pair for layer in self._sublayers() for pair in layer._all_updates()]
         return self._updates + inner

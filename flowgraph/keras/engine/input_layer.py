@@ -133,6 +133,7 @@ def _graph_of_inputs() -> Any:
     kept = graph.get_collection_ref(_SYMBOLIC)
     if not kept:
         kept.append(FuncGraph("keras", graph))
+        kept[0]._keras_phase = []  # its own learning phase, not that of functions
     return kept[0]
 
 

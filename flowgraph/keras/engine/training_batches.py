@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 import flowgraph as tf
-from flowgraph.keras.engine.training_data import is_symbolic
+from flowgraph.keras.engine import training_data as data
 from flowgraph.keras.engine.training_loops import Course, Means
 from flowgraph.keras.utils.data_utils import Sequence
 from flowgraph.keras.utils.enqueuers import GeneratorEnqueuer, OrderedEnqueuer
@@ -112,7 +112,7 @@ class OfDataset(Source):
 
     Args:
         model: the model; its graph gets the iterator.
-        data: a Dataset, an Iterator, or tensors.
+        given: a Dataset, an Iterator, or tensors.
         steps: of an epoch; None for as many as a Dataset has.
         where: name of the method, for messages.
     """
@@ -120,27 +120,30 @@ class OfDataset(Source):
     kind = "data set"
     forgiving = True
 
-    def __init__(self, model: Any, data: Any, steps: int | None, where: str) -> None:
+    def __init__(self, model: Any, given: Any, steps: int | None, where: str) -> None:
         self.steps = steps
         self._start: Any = None
         self._model = model
+        self._running: Iterator[Any] | None = None
+        if tf.executing_eagerly():
+            self._next, self._start = given, True if is_dataset(given) else None
+            return
         with model._training_graph().as_default():
-            if is_dataset(data):
+            if is_dataset(given):
                 kept = vars(model).setdefault("_iterators", {})
                 # NB: the data set is kept too, so that no other gets its id
-                if id(data) not in kept:
-                    iterator = tf.data.make_initializable_iterator(data)
-                    kept[id(data)] = data, iterator, iterator.get_next()
-                _, iterator, self._next = kept[id(data)]
+                if id(given) not in kept:
+                    iterator = tf.data.make_initializable_iterator(given)
+                    kept[id(given)] = given, iterator, iterator.get_next()
+                _, iterator, self._next = kept[id(given)]
                 self._start = iterator.initializer
             else:
-                self._next = data.get_next() if isinstance(data, tf.data.Iterator) else data
+                self._next = given.get_next() if isinstance(given, tf.data.Iterator) else given
                 if steps is None:
                     raise ValueError(
-                        f"{where}: {self.kind if data is not self._next else 'tensors'} without a "
+                        f"{where}: {self.kind if given is not self._next else 'tensors'} without a "
                         "known end: give the number of batches"
                     )
-        self._running: Iterator[Any] | None = None
 
     def epoch(self) -> Iterator[Any]:
         """The batches from here on: from the first one, where an epoch is the whole data set."""
@@ -149,6 +152,9 @@ class OfDataset(Source):
         return self._running
 
     def _batches(self) -> Iterator[Any]:
+        if tf.executing_eagerly():
+            yield from self._batches_at_once()
+            return
         session = self._model._session()
         if self._start is not None:
             session.run(self._start)
@@ -158,6 +164,10 @@ class OfDataset(Source):
             except tf.errors.OutOfRangeError:
                 return
             yield batch
+
+    def _batches_at_once(self) -> Iterator[Any]:
+        for batch in self._next:
+            yield tuple(map(data.of_tensors, batch)) if isinstance(batch, tuple) else batch
 
 
 def is_dataset(x: Any) -> bool:
@@ -169,30 +179,30 @@ def makes_batches(x: Any) -> bool:
     """Whether ``x`` gives batches: a data set, iterator, generator, Sequence or tensors."""
     if isinstance(x, (Sequence, tf.data.Dataset, tf.data.Iterator)) or hasattr(x, "__next__"):
         return True
-    return is_symbolic(x)
+    return data.is_symbolic(x)
 
 
 def source_of(
     model: Any,
-    data: Any,
+    given: Any,
     steps: int | None,
     where: str,
     workers: int = 1,
     max_queue_size: int = 10,
     shuffle: bool = False,
 ) -> Source:
-    """The Source of ``data``.
+    """The Source of ``given``.
 
     Args:
         model: the model.
-        data: what ``makes_batches``.
+        given: what ``makes_batches``.
         steps: of an epoch.
         where: name of the method, for messages.
         workers, max_queue_size, shuffle: as of Made.
     """
-    if isinstance(data, (tf.data.Dataset, tf.data.Iterator)) or is_symbolic(data):
-        return OfDataset(model, data, steps, where)
-    return Made(data, steps, workers, max_queue_size, shuffle, where)
+    if isinstance(given, (tf.data.Dataset, tf.data.Iterator)) or data.is_symbolic(given):
+        return OfDataset(model, given, steps, where)
+    return Made(given, steps, workers, max_queue_size, shuffle, where)
 
 
 def parts_of(batch: Any, kind: str) -> tuple[Any, Any, Any]:

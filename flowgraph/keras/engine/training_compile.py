@@ -72,13 +72,7 @@ class Compiled:
 
         Raises:
             ValueError: a name means nothing, or the numbers of outputs do not agree.
-            RuntimeError: operations are executed at once.
         """
-        if tf.executing_eagerly():
-            raise RuntimeError(
-                "models are trained in graphs: make model and data without eager execution (this "
-                "program has called tf.enable_eager_execution)"
-            )
         self.optimizer = optimizers.get(optimizer)
         self.loss = [] if loss is None else loss
         self.metrics, self.loss_weights = metrics or [], loss_weights

@@ -33,7 +33,16 @@ def is_symbolic(x: Any) -> bool:
         return any(map(is_symbolic, x.values()))
     if isinstance(x, (list, tuple)):
         return any(is_symbolic(item) for item in x)
-    return isinstance(x, (tf.Tensor, tf.Variable))
+    return isinstance(x, (tf.Tensor, tf.Variable)) and not hasattr(x, "numpy")
+
+
+def of_tensors(x: Any) -> Any:
+    """``x`` with arrays in place of tensors that have values, also in lists and dicts."""
+    if isinstance(x, Mapping):
+        return {key: of_tensors(value) for key, value in x.items()}
+    if isinstance(x, (list, tuple)):
+        return type(x)(map(of_tensors, x)) if any(hasattr(i, "numpy") for i in x) else x
+    return x.numpy() if hasattr(x, "numpy") else x
 
 
 def as_arrays(data: Any, names: Sequence[str], kind: str) -> list[Any]:
@@ -53,6 +62,7 @@ def as_arrays(data: Any, names: Sequence[str], kind: str) -> list[Any]:
         return []
     if data is None:
         return [None] * len(names)
+    data = of_tensors(data)
     if isinstance(data, Mapping):
         missing = [name for name in names if name not in data]
         if missing:

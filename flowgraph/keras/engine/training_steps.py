@@ -20,6 +20,7 @@ import numpy as np
 
 import flowgraph as tf
 from flowgraph.keras import backend as K  # noqa: N812  the name everybody knows
+from flowgraph.keras.engine.training_at_once import AtOnce
 from flowgraph.keras.engine.training_data import feedable, rows_of
 from flowgraph.steps import StepsPlan
 
@@ -61,10 +62,15 @@ class Step:
         self._sparse = any(not isinstance(x, tf.Tensor) for x in self.feeds)
         #: Whether many steps can run in one native call, as far as is known.
         self.native = not self._sparse
+        self._at_once: AtOnce | None = None
+        if graph.building_function:
+            self.native, self._at_once = False, AtOnce(graph)
         self._prepared: tuple[Any, Any] = (None, None)
 
     def session(self) -> Any:
-        """The session, with all variables initialized."""
+        """The session, with all variables initialized; what stands for it in eager mode."""
+        if self._at_once is not None:
+            return self._at_once
         with self.graph.as_default():
             session = K.get_session()
         if session.graph is not self.graph:

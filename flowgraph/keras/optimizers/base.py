@@ -12,6 +12,7 @@ import numpy as np
 
 import flowgraph as tf
 from flowgraph.keras import backend as K  # noqa: N812  the name everybody knows
+from flowgraph.keras.backend.values import made_outside
 
 
 def clip_norm(g: Any, c: float, n: Any) -> Any:
@@ -215,9 +216,13 @@ def variable(value: Any, dtype: Any, name: str) -> Any:
 
 def slot(p: Any, name: str, shape: Any = None) -> Any:
     shape = p.shape.as_list() if shape is None else shape
-    with tf.control_dependencies(None):
-        start = tf.zeros(shape, p.dtype.base_dtype)
-        return tf.Variable(start, trainable=False, name=f"{p.op.name}/{name}")
+    return made_outside(
+        lambda: tf.Variable(
+            tf.zeros(shape, p.dtype.base_dtype),
+            trainable=False,
+            name=f"{p.name.split(':')[0]}/{name}",
+        )
+    )
 
 
 class StepperWithEpsilon(Stepper):
