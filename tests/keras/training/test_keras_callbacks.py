@@ -376,3 +376,25 @@ def test_a_rate_set_between_batches():
     other = linear()
     other.train_on_batch(X[:20], Y[:20])
     assert np.array_equal(model.get_weights()[0], other.get_weights()[0])
+
+
+@pytest.mark.parametrize("suffix", ["zip", "h5"])
+def test_going_on_from_a_checkpoint(tmp_path, suffix):  # K18: 3 + 3 epochs are 6, bit by bit
+    if suffix == "h5":
+        pytest.importorskip("h5py")
+
+    def fresh():
+        K.clear_session()
+        np.random.seed(4)
+        hidden = keras.layers.Dense(4, activation="tanh", input_shape=(3,))
+        model = keras.Sequential([hidden, keras.layers.Dense(1)])
+        model.compile(keras.optimizers.Adam(0.02, decay=0.1), "mse", metrics=["mae"])
+        return model
+
+    wanted = fit(fresh(), epochs=6).history["loss"]
+    path = str(tmp_path / ("m-{epoch}." + suffix))
+    first = fit(fresh(), callbacks.ModelCheckpoint(path)).history["loss"]
+    K.clear_session()
+    again = keras.models.load_model(path.format(epoch=3))
+    rest = fit(again, epochs=6, initial_epoch=3).history["loss"]
+    assert first + rest == wanted
