@@ -4,6 +4,7 @@
 folder holds
 
     graph.svg, graph.png   the graph; in the SVG, point at a node to see the line that made it
+    graph.html             the same to look into with a browser, coloured by measured time
     profile.txt            where the time of a training step went, by kernel, scope and line
     trace.json             the same on a time axis, for https://ui.perfetto.dev
 
@@ -110,8 +111,8 @@ def train(sess: Any, model: Classifier, epochs: int) -> float:
     return accuracy
 
 
-def profile(sess: Any, model: Classifier, out: Path) -> None:
-    """Trace some training steps and write profile.txt and trace.json."""
+def profile(sess: Any, model: Classifier, out: Path) -> list[Any]:
+    """Trace some training steps, write profile.txt and trace.json, and return the traces."""
     (images, labels), _ = tf.datasets.digits.load_data()
     feed = model.feed(images[:BATCH_SIZE], labels[:BATCH_SIZE])
     options = tf.RunOptions(trace_level=tf.RunOptions.FULL_TRACE)
@@ -127,6 +128,7 @@ def profile(sess: Any, model: Classifier, out: Path) -> None:
     (out / "profile.txt").write_text("\n".join(tables))
     timeline = tf.profile.Timeline(traced[-1].step_stats)
     (out / "trace.json").write_text(timeline.generate_chrome_trace_format())
+    return traced
 
 
 def main(arguments: list[str] | None = None) -> float:
@@ -150,11 +152,13 @@ def main(arguments: list[str] | None = None) -> float:
         accuracy = train(sess, model, epochs)
         print(f"trained in {time.perf_counter() - start:.1f} s, compiling included")
 
-        profile(sess, model, options.out)
+        traced = profile(sess, model, options.out)
+        page = options.out / "graph.html"
+        tf.view.html(page, graph, run_metadata=traced, title="Digits: a training step")
         for name in ("graph.svg", "graph.png"):
             tf.view.save(options.out / name, graph, overview=True, title="Digits: the whole graph")
     print(f"test accuracy {accuracy:.4f}")
-    print(f"wrote graph.svg, graph.png, profile.txt and trace.json to {options.out}/")
+    print(f"wrote graph.svg, .png, .html, profile.txt and trace.json to {options.out}/")
     return accuracy
 
 

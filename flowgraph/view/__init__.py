@@ -19,7 +19,7 @@ from flowgraph.view.colours import make_colouring
 from flowgraph.view.compiled import optimized, plan
 from flowgraph.view.digraph import to_digraph
 from flowgraph.view.model import make_model
-from flowgraph.view.page import to_html
+from flowgraph.view.page import Page, to_html
 from flowgraph.view.picture import make_picture
 from flowgraph.view.plots import (
     activation_curves,
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from graphviz import Digraph
 
 __all__ = [
-    "Recording", "RendererNotFoundError", "activation_curves", "dot", "html", "mime_bundle",
+    "Page", "Recording", "RendererNotFoundError", "activation_curves", "dot", "html", "mime_bundle",
     "optimized", "plan", "plot_activations", "plot_decision_boundary", "plot_history", "record",
     "save", "units",
 ]  # fmt: skip
@@ -69,8 +69,8 @@ def dot(
     Tooltips (in SVG) tell the user's line.
 
     Args:
-        graph_or_fetches: a Graph, a Session, or tensors, operations and variables (also nested), of
-            which only what they need is drawn.  Default: the default graph.
+        graph_or_fetches: a Graph, a Session, or tensors, operations, variables and Keras models
+            (also nested), of which only what they need is drawn.  Default: the default graph.
         depth: how many levels of scopes are open: 0 none, ``math.inf`` all.  Default: as many as
             keep the picture below ``max_nodes``.
         opened, closed: full names of scopes to open or close besides.
@@ -121,8 +121,8 @@ def save(
     """Write the picture of a graph to a file; its ending says the format.
 
     Args:
-        path: ends in ``.svg`` (scales, has tooltips), ``.png``, ``.dot``, or ``.pdf`` where a
-            system Graphviz is installed.
+        path: ends in ``.svg`` (scales, has tooltips), ``.png``, ``.dot``, ``.html`` (the page of
+            ``tf.view.html``), or ``.pdf`` where a system Graphviz is installed.
         graph_or_fetches, depth, options: as of ``dot``; or a Digraph alone.
 
     Returns:
@@ -137,6 +137,9 @@ def save(
     file_format = path.suffix.removeprefix(".").lower()
     if not file_format:
         raise ValueError(f"the ending of {str(path)!r} must say the format: .svg, .png or .dot")
+    if file_format in ("html", "htm"):
+        html(path, graph_or_fetches, **options)
+        return path
     made = getattr(graph_or_fetches, "source", None)  # a Digraph, of tf.view.plan and the like
     if not isinstance(made, str):
         made = dot(graph_or_fetches, depth, **options).source
@@ -148,21 +151,21 @@ def save(
 
 
 def html(
-    path: Any,
+    path: Any = None,
     graph_or_fetches: Any = None,
     *,
     run_metadata: Any = None,
     values: Recording | None = None,
     title: str | None = None,
-) -> Path:
-    """Write the graph as one HTML file to look into with a browser; it needs no network.
+) -> Page:
+    """The graph as one HTML page to look into with a browser; it needs no network.
 
     Scopes open and close; pointing at a node tells its shape, dtype, time, bytes and the user's
     line; names, types and lines can be searched; operations can be stepped through in the order in
     which they run.
 
     Args:
-        path: of the file, usually ending in ``.html``.
+        path: of the file to write, usually ending in ``.html``; None writes none.
         graph_or_fetches: as of ``dot``.
         run_metadata: of a traced ``Session.run``, or several: gives a heat map by time, flops or
             bytes, and the list of the slowest operations.
@@ -171,15 +174,21 @@ def html(
         title: what the page is called.
 
     Returns:
-        The path.
+        A Page: ``str(page)`` is its text, and at the end of a notebook cell it shows itself.
 
     Raises:
         TypeError, ValueError: nothing that can be drawn; a RunMetadata without a trace.
+
+    >>> with tf.Graph().as_default() as graph:
+    ...     _ = tf.constant(1.0) + 2.0
+    >>> str(tf.view.html(None, graph)).startswith("<!DOCTYPE html>")
+    True
     """
     model = make_model(graph_or_fetches, title=title, run_metadata=run_metadata, values=values)
-    path = Path(path)
-    path.write_text(to_html(model), encoding="utf-8")
-    return path
+    page = Page(to_html(model), model["title"])
+    if path is not None:
+        page.save(path)
+    return page
 
 
 def mime_bundle(graph: Graph) -> dict[str, str]:

@@ -25,6 +25,37 @@ _SCRIPTS = ("graph.js", "layout.js", "draw.js", "panels.js", "start.js")
 _ESCAPED = "<>&\u2028\u2029"
 
 
+class Page:
+    """The text of a page; notebooks show it in a frame of its own.
+
+    Attributes:
+        text: the HTML.   title: what it is called.
+    """
+
+    def __init__(self, text: str, title: str) -> None:
+        self.text, self.title = text, title
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __repr__(self) -> str:
+        return f"<Page {self.title!r} of {len(self.text) // 1000} kB>"
+
+    def save(self, path: Any) -> Path:
+        """Write it to a file; returns the path."""
+        path = Path(path)
+        path.write_text(self.text, encoding="utf-8")
+        return path
+
+    def _repr_html_(self) -> str:
+        # In a frame without the notebook's rights: its scripts see nothing but the page itself.
+        return (
+            f'<iframe srcdoc="{html.escape(self.text)}" sandbox="allow-scripts" '
+            'style="width: 100%; height: 640px; border: 1px solid #ccc; border-radius: 8px" '
+            f'title="{html.escape(self.title)}"></iframe>'
+        )
+
+
 def as_json(model: dict[str, Any]) -> str:
     """``model`` as JSON that may stand in a script element."""
     text = json.dumps(model, ensure_ascii=False, separators=(",", ":"), allow_nan=False)

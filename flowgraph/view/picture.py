@@ -137,7 +137,8 @@ def operations_of(what: Any) -> list[Operation]:
 
     Args:
         what: a Graph, or anything with a ``graph`` (a Session); None is the default graph; or a
-            tensor, operation, variable, or a nesting of lists, tuples and dicts of them.
+            tensor, operation, variable, Keras model, or a nesting of lists, tuples and dicts of
+            them.
 
     Raises:
         TypeError: nothing of the kind.   ValueError: elements of different graphs.
@@ -204,6 +205,9 @@ def _roots(item: Any) -> list[Operation]:
     graph = getattr(item, "graph", None)
     if isinstance(graph, Graph):
         return graph.get_operations()
+    outputs = getattr(item, "outputs", None)  # a Keras model's
+    if isinstance(outputs, (list, tuple)) and outputs:
+        return [operation for output in outputs for operation in _roots(output)]
     raise TypeError(
         f"cannot draw {item!r}: give a Graph, a Session, or tensors and operations of one"
     )

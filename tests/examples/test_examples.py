@@ -42,6 +42,7 @@ def test_digits_reach_their_accuracy(tmp_path, capsys):
     assert "test accuracy" in capsys.readouterr().out
     assert (tmp_path / "graph.svg").read_text().count("<svg") == 1
     assert (tmp_path / "graph.png").read_bytes().startswith(b"\x89PNG")
+    assert "hidden1" in (tmp_path / "graph.html").read_text(encoding="utf-8")
     profile = (tmp_path / "profile.txt").read_text()
     assert "hidden1/MatMul" in profile
     assert "digits_mlp.py:" in profile

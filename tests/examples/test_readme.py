@@ -59,12 +59,19 @@ import flowgraph as tf
 w = tf.Variable([1.0, 2.0], name="w")
 loss = tf.reduce_sum(w * w)
 train, feed, graph = tf.train.AdamOptimizer().minimize(loss), None, tf.get_default_graph()
+W1, b1, W2, b2 = [[1.0, 2.0, 3.0]] * 2, [0.0] * 3, [[1.0]] * 3, [0.0]
+y = tf.matmul(tf.placeholder(tf.float32, [None, 2]), tf.Variable(W1)) + tf.Variable(b1)
 sess = tf.Session()
 sess.run(tf.global_variables_initializer())
+metadata = tf.RunMetadata()
+sess.run(train, options=tf.RunOptions(trace_level=3), run_metadata=metadata)
 """
     pages = blocks(ROOT / "docs/pictures.md") + blocks(ROOT / "docs/profiling.md")
     run(setup + "".join(pages), tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {"graph.svg", "loss.png", "trace.json"}
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "graph.svg", "graph.html", "loss.png", "backward.svg", "kernels.svg", "plan.svg",
+        "trace.json",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -157,8 +157,9 @@ def test_large_scopes_are_gathered(count):
 def test_the_page_is_well_formed_and_loads_nothing(tmp_path):
     with tf.Graph().as_default() as graph:
         small_net()
-        path = view.html(tmp_path / "g.html", graph, title="A <net> & more")
-    text = path.read_text(encoding="utf-8")
+        page = view.html(tmp_path / "g.html", graph, title="A <net> & more")
+    text = (tmp_path / "g.html").read_text(encoding="utf-8")
+    assert text == str(page)
     checker = Checker()
     checker.feed(text)
     assert checker.open == [] and checker.targets == []
@@ -197,8 +198,18 @@ def test_scripts_set_text_only():
 
 
 def test_five_thousand_operations_make_less_than_a_megabyte(tmp_path):
-    path = view.html(tmp_path / "g.html", deep_net(96))
-    assert path.stat().st_size < 1_000_000
+    view.html(tmp_path / "g.html", deep_net(96))
+    assert (tmp_path / "g.html").stat().st_size < 1_000_000
+
+
+def test_notebooks_show_pages_in_a_frame():
+    with tf.Graph().as_default():
+        page = view.html(None, tf.constant(1.0, name="one"), title='"quoted" <b>')
+    checker = Checker()
+    checker.feed(page._repr_html_())
+    assert checker.tags == ["iframe"] and checker.open == []
+    assert 'sandbox="allow-scripts"' in page._repr_html_()
+    assert repr(page).startswith("<Page '\"quoted\" <b>' of ")
 
 
 def deep_net(layers: int) -> tf.Graph:
@@ -212,6 +223,15 @@ def deep_net(layers: int) -> tf.Graph:
                 x = tf.nn.relu(tf.matmul(x, w) + b) + x
         tf.train.AdamOptimizer(0.1).minimize(tf.reduce_mean(x, name="loss"))
     return graph
+
+
+@pytest.mark.slow
+def test_keras_models_are_drawn():
+    keras = tf.keras
+    model = keras.models.Sequential([keras.layers.Dense(4, input_shape=(3,), activation="relu")])
+    assert "Relu" in as_json(make_model(model))
+    assert "float32[?, 4]" in view.dot(model).source
+    assert view.units(model).source.count(" -> ") == 12
 
 
 # ----------------------------------------------------------------------------------------- browser
@@ -239,9 +259,8 @@ def test_in_a_browser(browser, tmp_path):
     """Scopes, details, search, colours, steps, keys."""
     with tf.Graph().as_default() as graph, tf.Session() as session:
         metadata, recording = trained(session)
-        path = view.html(
-            tmp_path / "g.html", graph, run_metadata=metadata, values=recording, title=NASTY
-        )
+        path = tmp_path / "g.html"
+        view.html(path, graph, run_metadata=metadata, values=recording, title=NASTY)
     browser.open(path.as_uri(), "document.documentElement.dataset.drawn")
     count = browser.evaluate("document.querySelectorAll('.item').length")
     assert browser.evaluate("document.getElementById('title').textContent") == NASTY
@@ -305,7 +324,8 @@ def test_in_a_browser(browser, tmp_path):
 @pytest.mark.slow
 @needs_browser
 def test_large_graphs_in_a_browser(browser, tmp_path):
-    path = view.html(tmp_path / "g.html", deep_net(96))
+    path = tmp_path / "g.html"
+    view.html(path, deep_net(96))
     browser.open(path.as_uri(), "document.documentElement.dataset.drawn")
     assert float(browser.evaluate("document.documentElement.dataset.drawn")) < 2000
     browser.press("o")

@@ -245,6 +245,8 @@ def test_save_formats(trained, tmp_path):
     assert png.read_bytes().startswith(b"\x89PNG")
     dot = view.save(tmp_path / "g.dot", trained)
     assert dot.read_text().startswith("digraph")
+    page = view.save(tmp_path / "g.html", trained, title="of save")
+    assert "<title>of save</title>" in page.read_text(encoding="utf-8")
     with pytest.raises(ValueError, match="ending"):
         view.save(tmp_path / "g", trained)
     with pytest.raises(RuntimeError, match="could not draw"):

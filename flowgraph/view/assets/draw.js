@@ -136,9 +136,11 @@ function busPath({bundle, bus}, places, left, upper) {
   const [from, to] = [places.get(bundle.a), places.get(bundle.b)];
   const [a, b] = [sizeOf(bundle.a), sizeOf(bundle.b)];
   const offset = bundle.writes ? 5 : -5;
-  if (direction === "LR") {  // rows and columns change roles
-    return `M${from.x + left + offset},${from.y + a.height / 2 + upper}C${from.x + left + offset},${from.y + a.height / 2 + upper + 60} ` +
-      `${to.x + left - b.width / 2 - 60},${to.y + upper + offset} ${to.x + left - b.width / 2},${to.y + upper + offset}`;
+  if (direction === "LR") {
+    const [startX, startY] = [from.x + left + offset, from.y + a.height / 2 + upper];
+    const [endX, endY] = [to.x + left + offset, to.y + b.height / 2 + upper];
+    const y = bus + upper, on = endX > startX ? 8 : -8;
+    return `M${startX},${startY}V${y - 8}q0,8 ${on},8H${endX - on}q${on},0 ${on},-8V${endY}`;
   }
   const x = bus + left, sign = x > from.x + left ? 1 : -1;
   const [startX, startY] = [from.x + left + (sign * a.width) / 2, from.y + upper + offset];

@@ -53,7 +53,7 @@ function boxOf(item) {
       width = Math.max(width, textWidth(text, font));
       height += kind === "small" ? 12 : 15;
     }
-    const slanted = item.kind === "placeholder" ? 26 : item.kind === "constant" || item.kind === "group" ? 14 : 0;
+    const slanted = item.kind === "placeholder" ? 26 : item.kind === "constant" ? 14 : item.kind === "group" ? 34 : 0;
     const lid = item.kind === "variable" ? 8 : 0;
     item.box = {lines, width: width + 20 + slanted, height: height + lid};
   }
@@ -101,7 +101,9 @@ function layOut(scope) {
   const width = Math.max(inner.width + 2 * PADDING, title);
   const sides = new Map();
   for (const bundle of buses) if (!sides.has(bundle.b)) sides.set(bundle.b, sides.size);
-  const outside = 18 * Math.ceil(sides.size / 2);  // room for the buses
+  // Room for the buses: at both sides, or below where values flow to the right.
+  const outside = direction === "LR" ? 0 : 18 * Math.ceil(sides.size / 2);
+  const below = direction === "LR" ? 16 * sides.size : 0;
   const shift = (width - inner.width) / 2 + outside;
   const head = scope === top ? PADDING : HEADER + PADDING / 2;
   const places = new Map();
@@ -115,7 +117,8 @@ function layOut(scope) {
       const number = sides.get(bundle.b);
       const beyond = 10 + 18 * Math.floor(number / 2);
       const x = number % 2 ? outside - beyond : width + outside + beyond;
-      lines.push({bundle, bus: x, points: [], text: ""});
+      const y = inner.height + head + 14 + 16 * number;
+      lines.push({bundle, bus: direction === "LR" ? y : x, points: [], text: ""});
       continue;
     }
     const found = graph.edge(bundle.a.id, bundle.b.id, key);
@@ -123,7 +126,7 @@ function layOut(scope) {
     const at = found.text && found.x !== undefined ? [found.x + shift, found.y + head] : null;
     lines.push({bundle, points, text: found.text, at});
   }
-  const made = {width: width + 2 * outside, height: inner.height + head + PADDING, places, lines};
+  const made = {width: width + 2 * outside, height: inner.height + head + PADDING + below, places, lines};
   return direction === "LR" || buses.size ? made : wrapped(made, head);
 }
 
