@@ -9,6 +9,9 @@ Names, arguments and formulas are Keras's.  The package is imported when it is f
 Read next: utils/generic_utils.py (how objects become plain data and back), losses.py.
 """
 
+import importlib
+from typing import Any
+
 from flowgraph.keras import (
     activations,
     backend,
@@ -32,6 +35,19 @@ from flowgraph.keras.engine.sequential import Sequential
 
 #: The Keras release whose API this is.
 __version__ = "2.2.4"
+
+#: Packages that few programs need; imported when first used.
+_ON_DEMAND = ("applications", "datasets", "wrappers")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _ON_DEMAND:
+        try:
+            return importlib.import_module(f"{__name__}.{name}")
+        except ModuleNotFoundError:
+            pass  # an AttributeError says it as well
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 __all__ = [
     "Input",

@@ -14,6 +14,7 @@ from flowgraph.keras.applications.imagenet_utils import (
     decode_predictions,
     finished,
     image_input,
+    sizes,
     top_of,
 )
 from flowgraph.keras.applications.imagenet_utils import preprocess_input as of_mode
@@ -59,7 +60,7 @@ def _layer(x: Any, name: str) -> Any:
 def _halved(x: Any, name: str) -> Any:
     """Half the features, and half the size."""
     x = _relu(_norm(x, f"{name}_bn"), f"{name}_relu")
-    x = Conv2D(K.int_shape(x)[_axis()] // 2, 1, use_bias=False, name=f"{name}_conv")(x)
+    x = Conv2D(sizes(x)[_axis()] // 2, 1, use_bias=False, name=f"{name}_conv")(x)
     return AveragePooling2D(2, strides=2, name=f"{name}_pool")(x)
 
 

@@ -152,6 +152,11 @@ def image_input(
     return input_tensor if hasattr(input_tensor, "_keras_history") else input_layer_of(input_tensor)
 
 
+def sizes(x: Any) -> Any:
+    """The static shape of a tensor of known rank, a tuple."""
+    return K.int_shape(x)
+
+
 def pooled(x: Any, pooling: str | None) -> Any:
     """What a model without its top gives: "avg", "max" or None.
 

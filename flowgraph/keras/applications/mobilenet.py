@@ -15,6 +15,7 @@ from flowgraph.keras.applications.imagenet_utils import (
     finished,
     image_input,
     pooled,
+    sizes,
 )
 from flowgraph.keras.applications.imagenet_utils import preprocess_input as of_mode
 from flowgraph.keras.engine.model import Model
@@ -111,7 +112,7 @@ def MobileNet(
         x = Reshape((classes,), name="reshape_2")(x)
     else:
         x = pooled(x, pooling)
-    size = K.int_shape(image)[2] or 224
+    size = sizes(image)[2] or 224
     kind = {1.0: "1_0", 0.75: "7_5", 0.5: "5_0", 0.25: "2_5"}.get(alpha, str(alpha))
     file = f"mobilenet_{kind}_{size}_tf" + ("" if include_top else "_no_top")
     name = f"mobilenet_{alpha:.2f}_{size}"
@@ -126,9 +127,9 @@ def _divisible(number: float) -> int:
 
 def _inverted(x: Any, number: int, expansion: int, features: int, strides: int) -> Any:
     """Expand, convolve depthwise, project; with the input added where it has the same shape."""
-    inputs, before = x, K.int_shape(x)[_axis()]
+    inputs, before = x, sizes(x)[_axis()]
     name = f"block_{number}" if number else "expanded_conv"
-    of_norm = {"epsilon": 1e-3, "momentum": 0.999}
+    of_norm: dict[str, Any] = {"epsilon": 1e-3, "momentum": 0.999}
     if number:
         x = Conv2D(expansion * before, 1, use_bias=False, name=f"{name}_expand")(x)
         x = BatchNormalization(axis=_axis(), name=f"{name}_expand_BN", **of_norm)(x)
@@ -152,7 +153,7 @@ def _inverted(x: Any, number: int, expansion: int, features: int, strides: int) 
 def _around(x: Any) -> Any:
     """The zeros around an image before a window of 3 that moves by 2."""
     first = K.image_data_format() == "channels_first"
-    sizes = K.int_shape(x)[2:4] if first else K.int_shape(x)[1:3]
+    sizes = sizes(x)[2:4] if first else sizes(x)[1:3]
     return tuple((1 - int(size is not None and size % 2 == 0), 1) for size in sizes)
 
 
@@ -175,7 +176,7 @@ def MobileNetV2(
     image = image_input(
         "mobilenetv2", 224, 32, input_shape, input_tensor, include_top, weights, classes
     )
-    of_norm = {"epsilon": 1e-3, "momentum": 0.999}
+    of_norm: dict[str, Any] = {"epsilon": 1e-3, "momentum": 0.999}
     x = ZeroPadding2D(_around(image), name="Conv1_pad")(image)
     x = Conv2D(_divisible(32 * alpha), 3, strides=2, use_bias=False, name="Conv1")(x)
     x = BatchNormalization(axis=_axis(), name="bn_Conv1", **of_norm)(x)
@@ -195,7 +196,7 @@ def MobileNetV2(
         x = Dense(classes, activation="softmax", use_bias=True, name="Logits")(x)
     else:
         x = pooled(x, pooling)
-    size = K.int_shape(image)[2] or 224
+    size = sizes(image)[2] or 224
     file = f"mobilenet_v2_weights_tf_dim_ordering_tf_kernels_{alpha}_{size}"
     file += "" if include_top else "_no_top"
     name = f"mobilenetv2_{alpha:.2f}_{size}"

@@ -1,8 +1,8 @@
-"""ResNet50, ResNet101, ResNet152: residual blocks (He et al. 2015); ResNeXt50, ResNeXt101: with
+r"""ResNet50, ResNet101, ResNet152: residual blocks (He et al. 2015); ResNeXt50, ResNeXt101: with
 grouped convolutions (Xie et al. 2017).
 
     x -> 1x1 -> 3x3 -> 1x1 -> + -> relu
-      \\________ (1x1) ______/
+      \________ (1x1) ______/
 
 Read next: inception_v3.py.
 """
@@ -19,6 +19,7 @@ from flowgraph.keras.applications.imagenet_utils import (
     decode_predictions,
     finished,
     image_input,
+    sizes,
     top_of,
 )
 from flowgraph.keras.applications.imagenet_utils import preprocess_input as of_mode
@@ -186,7 +187,7 @@ def _grouped(x: Any, filters: int, strides: int, name: str) -> Any:
     x = DepthwiseConv2D(
         3, strides=strides, depth_multiplier=each, use_bias=False, name=f"{name}_2_conv"
     )(x)
-    rows, columns = K.int_shape(x)[1:3]
+    rows, columns = sizes(x)[1:3]
     if rows is None or columns is None:
         raise ValueError("ResNeXt: the size of images must be known; give input_shape")
     x = Reshape((rows, columns, _GROUPS, each, each))(x)
