@@ -153,8 +153,8 @@ def _inverted(x: Any, number: int, expansion: int, features: int, strides: int) 
 def _around(x: Any) -> Any:
     """The zeros around an image before a window of 3 that moves by 2."""
     first = K.image_data_format() == "channels_first"
-    sizes = sizes(x)[2:4] if first else sizes(x)[1:3]
-    return tuple((1 - int(size is not None and size % 2 == 0), 1) for size in sizes)
+    sides = sizes(x)[2:4] if first else sizes(x)[1:3]
+    return tuple((1 - int(size is not None and size % 2 == 0), 1) for size in sides)
 
 
 def MobileNetV2(
