@@ -155,6 +155,8 @@ class _Freezer:
             self.nodes.append(node)
             self.value[tensor] = value
             self.feeds.append(value)
+            if tensor.dtype.is_ref:  # bodies find it by the variable's name
+                self.version[tensor.op.name] = value
 
     def run(self, ops: list[Operation], fetches: Sequence[Tensor | Operation]) -> FrozenGraph:
         for op in ops:

@@ -129,3 +129,12 @@ def test_a_branch_that_a_default_decides_has_known_sizes(target: str) -> None:
     np.testing.assert_allclose(run(dy, {x: data}), 2 * np.cos(2 * data), rtol=1e-5)
     found = run(dy, {x: data, p: True})
     np.testing.assert_allclose(found, 2 * data * np.cos(data**2), rtol=1e-4, atol=1e-5)
+
+
+def test_a_variable_that_is_fed_is_fed_in_bodies_too(target: str) -> None:
+    v = tf.Variable([1.0, 2.0])
+    _, y = tf.while_loop(lambda i, t: i < 3, lambda i, t: (i + 1, t + v), [0, tf.zeros([2])])
+    z = tf.cond(tf.placeholder_with_default(True, ()), lambda: v * 2.0, lambda: v)
+    assert [x.tolist() for x in run([y, z], {v: [10.0, 20.0]})] == [[30, 60], [20, 40]]
+    with pytest.raises(tf.errors.InvalidArgumentError, match="a variable that is fed"):
+        run(tf.cond(tf.constant(True), lambda: tf.assign(v, v + 1), lambda: v + 0), {v: [0.0, 0.0]})

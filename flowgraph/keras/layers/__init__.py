@@ -15,6 +15,7 @@ from flowgraph.keras.layers.advanced_activations import (
     Softmax,
     ThresholdedReLU,
 )
+from flowgraph.keras.layers.attention import AdditiveAttention, Attention
 from flowgraph.keras.layers.cells import GRUCell, LSTMCell, SimpleRNNCell, StackedRNNCells
 from flowgraph.keras.layers.convolutional_recurrent import ConvLSTM2D, ConvLSTM2DCell, ConvRNN2D
 from flowgraph.keras.layers.convolutions import (
@@ -80,7 +81,7 @@ from flowgraph.keras.layers.merge import (
     subtract,
 )
 from flowgraph.keras.layers.noise import AlphaDropout, GaussianDropout, GaussianNoise
-from flowgraph.keras.layers.normalization import BatchNormalization
+from flowgraph.keras.layers.normalization import BatchNormalization, LayerNormalization
 from flowgraph.keras.layers.pooling import (
     AveragePooling1D,
     AveragePooling2D,
@@ -135,11 +136,13 @@ __all__ = [
     "Activation",
     "ActivityRegularization",
     "Add",
+    "AdditiveAttention",
     "AlphaDropout",
     "AtrousConv1D",
     "AtrousConv2D",
     "AtrousConvolution1D",
     "AtrousConvolution2D",
+    "Attention",
     "Average",
     "AveragePooling1D",
     "AveragePooling2D",
@@ -200,6 +203,7 @@ __all__ = [
     "LSTMCell",
     "Lambda",
     "Layer",
+    "LayerNormalization",
     "LeakyReLU",
     "LocallyConnected1D",
     "LocallyConnected2D",

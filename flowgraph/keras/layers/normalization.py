@@ -1,4 +1,4 @@
-"""BatchNormalization."""
+"""BatchNormalization, LayerNormalization."""
 
 from __future__ import annotations
 
@@ -111,6 +111,80 @@ class BatchNormalization(Configured):
             inputs,
         )
         return K.in_train_phase(output, by_moving_averages, training=training)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """``input_shape``."""
+        return input_shape
+
+
+class LayerNormalization(Configured):
+    """``gamma * (x - mean) / sqrt(variance + epsilon) + beta`` of each sample (Ba et al. 2016).
+
+    Mean and variance are those along ``axis``, in training and else.  A layer of tf.keras.
+
+    Args:
+        axis: one axis or several, over which the numbers are normalized.
+        epsilon: keeps the quotient finite.
+        center: whether there is a beta.
+        scale: whether there is a gamma.
+        beta_initializer, gamma_initializer: the first values of the weights.
+        beta_regularizer, gamma_regularizer: what weights add to the loss.
+        beta_constraint, gamma_constraint: applied to weights after every update.
+        kwargs: of every layer.
+
+    Weights: gamma, beta, of the sizes along ``axis``.
+    """
+
+    def __init__(
+        self,
+        axis: Any = -1,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: Any = "zeros",
+        gamma_initializer: Any = "ones",
+        beta_regularizer: Any = None,
+        gamma_regularizer: Any = None,
+        beta_constraint: Any = None,
+        gamma_constraint: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.supports_masking = True
+        self._settle(
+            axis=list(axis) if isinstance(axis, (list, tuple)) else axis, epsilon=epsilon,
+            center=center, scale=scale, beta_initializer=beta_initializer,
+            gamma_initializer=gamma_initializer, beta_regularizer=beta_regularizer,
+            gamma_regularizer=gamma_regularizer, beta_constraint=beta_constraint,
+            gamma_constraint=gamma_constraint,
+        )  # fmt: skip
+
+    def _axes(self, rank: int) -> list[int]:
+        axes = self.axis if isinstance(self.axis, list) else [self.axis]
+        if any(not -rank <= axis < rank or axis % rank == 0 for axis in axes):
+            raise ValueError(f"{self._word}: axis {self.axis} is no axis of samples of {rank} axes")
+        return sorted(axis % rank for axis in axes)
+
+    def build(self, input_shape: Any) -> None:
+        """Make the weights."""
+        axes = self._axes(len(input_shape))
+        sizes = [self._size(input_shape, axis) for axis in axes]
+        self.input_spec = InputSpec(
+            ndim=len(input_shape), axes=dict(zip(axes, sizes, strict=True))
+        )
+        self.gamma = self._weight("gamma", sizes) if self.scale else None
+        self.beta = self._weight("beta", sizes) if self.center else None
+        self.built = True
+
+    def call(self, inputs: Any) -> Any:
+        """The operations of the layer."""
+        axes = self._axes(inputs.shape.ndims)
+        shape = [inputs.shape[i].value if i in axes else 1 for i in range(inputs.shape.ndims)]
+        mean, variance = tf.nn.moments(inputs, axes, keep_dims=True)
+        beta, gamma = (
+            None if w is None else tf.reshape(w, shape) for w in (self.beta, self.gamma)
+        )
+        return tf.nn.batch_normalization(inputs, mean, variance, beta, gamma, self.epsilon)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """``input_shape``."""

@@ -353,6 +353,27 @@ def test_batch_normalization_says_which_axis():
         layers.BatchNormalization()(keras.Input((2, None)))
 
 
+def test_attention_with_masks():
+    q, v = normal(2, 3, 4), normal(2, 5, 4)
+    a, b = keras.Input((3, 4)), keras.Input((5, 4))
+    of_q, of_v = np.array([[1, 1, 0], [1, 0, 1]], bool), RNG.random((2, 5)) < 0.6
+    of_v[:, 0] = True
+    a._keras_mask = tf.placeholder_with_default(of_q, [None, 3])
+    b._keras_mask = tf.placeholder_with_default(of_v, [None, 5])
+    y = layers.Attention()([a, b])
+    scores = np.where(of_v[:, None], q @ v.transpose(0, 2, 1), -np.inf)
+    weights = np.exp(scores) / np.exp(scores).sum(-1, keepdims=True)
+    got, mask = K.get_session().run([y, y._keras_mask], {a: q, b: v})
+    np.testing.assert_allclose(got, (weights @ v) * of_q[..., None], rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(mask, of_q)
+    causal = run(layers.Attention(causal=True), v, v)
+    np.testing.assert_allclose(causal[:, 0], v[:, 0], rtol=1e-5)
+    with pytest.raises(ValueError, match=r"attention_\d.*one size.*3, 4.*5, 6"):
+        layers.Attention()([a, keras.Input((5, 6))])
+    with pytest.raises(ValueError, match="query, value"):
+        layers.AdditiveAttention()(a)
+
+
 # --------------------------------------------------------------------------------------- embedding
 
 
