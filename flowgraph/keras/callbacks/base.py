@@ -250,7 +250,7 @@ class BaseLogger(Callback):
         super().__init__()
         self.stateful_metrics = set(stateful_metrics or ())
         self.seen = 0
-        self.totals: dict[str, float] = {}
+        self.totals: dict[str, Any] = {}
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """Begin new sums; arguments as of Callback's."""
@@ -263,7 +263,7 @@ class BaseLogger(Callback):
         self.seen += size
         for name, value in logs.items():
             if name in self.stateful_metrics:
-                self.totals[name] = float(value)
+                self.totals[name] = _plain(value)
             elif name not in ("batch", "size"):
                 self.totals[name] = self.totals.get(name, 0.0) + float(value) * size
 
@@ -274,7 +274,7 @@ class BaseLogger(Callback):
         self.seen += int(sizes.sum())
         for name, values in logs.items():
             if name in self.stateful_metrics:
-                self.totals[name] = float(values[-1])
+                self.totals[name] = _plain(values[-1])
             else:
                 # cumsum adds one after the other, as the method above does; sum does not
                 terms = np.concatenate([[self.totals.get(name, 0.0)], values * sizes])
@@ -288,6 +288,11 @@ class BaseLogger(Callback):
             if name in self.totals:
                 total = self.totals[name]
                 logs[name] = total if name in self.stateful_metrics else total / self.seen
+
+
+def _plain(value: Any) -> Any:
+    """A float; an array where a metric has several values (of several thresholds)."""
+    return float(value) if np.ndim(value) == 0 else np.array(value)
 
 
 class TerminateOnNaN(Callback):

@@ -250,7 +250,7 @@ class TensorBoard(Callback):
         values = [
             tf.Summary.Value(tag=name, simple_value=float(value))
             for name, value in logs.items()
-            if name not in ("batch", "size")
+            if name not in ("batch", "size") and np.ndim(value) == 0
         ]
         self.writer.add_summary(tf.Summary(value=values), step)
         self.writer.flush()

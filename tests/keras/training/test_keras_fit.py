@@ -279,6 +279,17 @@ def test_metrics_with_state_against_numpy(count, seed):
     assert all((v == 0).all() for v in K.batch_get_value(auc.weights))
 
 
+def test_metrics_of_several_values(capsys, tmp_path):
+    model = linear(metrics=[metrics.Recall([0.0, 0.5, 1.0])])
+    writers = [callbacks.CSVLogger(tmp_path / "log"), callbacks.TensorBoard(str(tmp_path))]
+    history = model.fit(X, CLASSES, 16, 2, validation_split=0.2, callbacks=writers).history
+    assert [v.shape for v in history["val_recall"]] == [(3,), (3,)]
+    _, recall = model.evaluate(X, CLASSES, verbose=0)
+    p = model.predict(X)[CLASSES == 1, 0]
+    np.testing.assert_allclose(recall, [(p > level).mean() for level in (0, 0.5, 1)], rtol=1e-6)
+    assert "recall" in capsys.readouterr().out
+
+
 def test_top_k_over_batches():
     scores = np.eye(6)[[0, 1, 2, 3, 4]] + np.arange(6) / 100
     classes = np.array([0, 5, 2, 4, 0])
