@@ -4,7 +4,7 @@
                   `-- threads of QueueRunners --'
 
 host_queue.py: what a session keeps.   queue_ops.py: the operations.   queue_classes.py: FIFOQueue
-and its kin.   queue_runner.py: threads.   producers.py, batching.py: ``tf.train.batch`` and so on.
+and its kin.   runners.py: threads.   producers.py, batching.py: ``tf.train.batch`` and so on.
 
 Read next: host_queue.py, runtime/waiting.py.
 """
