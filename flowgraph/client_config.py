@@ -263,6 +263,7 @@ class ConfigProto(Message):
         "isolate_session_state": False,
         "share_cluster_devices_in_session": False,
         "experimental": Recorded,
+        "auto_init": False,  # not in TensorFlow: variables initialise themselves
         "check_numerics": False,  # not in TensorFlow; see docs/debugging.md
     }
 

@@ -141,6 +141,10 @@ _TABLE = [
         "Stop a run that gives NaN or inf, and name the operation that made the first.",
     ),
     Knob(
+        "AUTO_INIT", False, _flag, "0 or 1",
+        "Give a variable without a value its initial one when a run first reads it.",
+    ),
+    Knob(
         "PROFILE", False, _flag, "0 or 1",
         "Time every kernel of every run and print a table when the process ends.",
     ),
@@ -150,6 +154,9 @@ _TABLE = [
 KNOBS: dict[str, Knob] = {knob.name: knob for knob in _TABLE}
 
 _values: dict[str, Any] = {}
+
+#: ``flowgraph.config.auto_init = True``: variables initialise themselves; None: as AUTO_INIT says.
+auto_init: bool | None = None
 
 
 def get(name: str) -> Any:

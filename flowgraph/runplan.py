@@ -22,7 +22,7 @@ from flowgraph import config
 from flowgraph.errors import UnimplementedError
 from flowgraph.fetching import COMPOSITES, Leaf, check_feed_shape, feed_converter
 from flowgraph.graph.node import Operation, Tensor
-from flowgraph.lower.lowering import KEEPS_RESULTS
+from flowgraph.lower.lowering import KEEPS_RESULTS, variables_read
 from flowgraph.optimize.frozen import HOST, RANDOM, VARIABLE, WRITE, FrozenGraph
 from flowgraph.optimize.specialize import Staged, continue_with
 from flowgraph.plan.plan import Plan
@@ -172,6 +172,8 @@ class RunPlan:
             for n in self.graph.nodes
             if n.type == VARIABLE and not is_fully_known(n.outputs[0].shape)
         )
+        read = variables_read(self.graph) if self.sizeless else ()
+        self.sizeless_read = [name for name in self.sizeless if name in read]
         self.converts = [feed_converter(t) for t in self.feeds]
         #: By shapes; several of one kind when several runs were in it at one time.
         self.stages: dict[tuple, list[Stage]] = {}
@@ -264,6 +266,9 @@ class RunPlan:
         for array, tensor in zip(arrays, self.feeds, strict=True):
             check_feed_shape(array.shape, tensor)
         state = self.session._state
+        missing = [name for name in self.sizeless_read if name not in state.initialized]
+        if missing:
+            state.initialize(missing)  # their sizes decide what is planned
         variables = self.session._variable_shapes()
         shapes = [a.shape for a in arrays]
         key = (*shapes, *(variables.get(name) for name in self.sizeless))

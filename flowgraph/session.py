@@ -10,6 +10,7 @@ Read next: fetching.py (what may be fetched and fed), compile.py (the stages), r
 
 from __future__ import annotations
 
+import functools
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -20,7 +21,7 @@ from flowgraph import config as settings
 from flowgraph.errors import FailedPreconditionError
 from flowgraph.fetching import Leaf, expand_feeds, flatten_fetches, resolve_feed_key
 from flowgraph.graph.core import Graph
-from flowgraph.graph.default import get_default_graph
+from flowgraph.graph.default import GraphKeys, get_default_graph
 from flowgraph.graph.export import export
 from flowgraph.graph.node import Tensor, set_session_runner
 from flowgraph.graph.report import call_message
@@ -63,6 +64,12 @@ def plan_anew() -> None:
         session._graph_edited()
 
 
+def _initialize_in(session: weakref.ref[BaseSession], names: Iterable[str]) -> bool:
+    """``session._initialize``, for its State, which must not keep it."""
+    found = session()
+    return found is not None and found._initialize(names)
+
+
 @export("get_default_session")
 def get_default_session() -> BaseSession | None:
     """The session of the innermost ``with session:`` block of this thread, or None."""
@@ -75,7 +82,8 @@ class BaseSession:
     Args:
         target: accepted for TensorFlow programs; only ``""`` (this process) is served.
         graph: the graph to run; default: the current default graph.
-        config: a ConfigProto; ``operation_timeout_in_ms`` is how long a run may wait for others.
+        config: a ConfigProto; ``operation_timeout_in_ms`` is how long a run may wait for others;
+            with ``auto_init`` variables get their initial values when they are first read.
     """
 
     def __init__(self, target: str = "", graph: Graph | None = None, config: Any = None) -> None:
@@ -90,6 +98,7 @@ class BaseSession:
         self._lock = threading.RLock()
         limit = getattr(config, "operation_timeout_in_ms", 0)
         self._state = State(self._lock, limit / 1000 if limit > 0 else None)
+        self._state.initialize = functools.partial(_initialize_in, weakref.ref(self))
         self._plans: dict[Any, Entry] = {}
         self._step_plans: dict[Any, Any] = {}
         self._entries: weakref.WeakSet[Entry] = weakref.WeakSet()
@@ -379,6 +388,28 @@ class BaseSession:
         finally:
             _defaults.stack.remove(self)
 
+    def _initialize(self, names: Iterable[str]) -> bool:
+        """Give variables their initial values, if that is wished; whether it was done.
+
+        NB: called while a run is about to read them, so it is a run inside that run.
+        """
+        wanted = getattr(self._config, "auto_init", False) or (
+            settings.get("AUTO_INIT") if settings.auto_init is None else settings.auto_init
+        )
+        if not wanted:
+            return False
+        graph = self._graph
+        known = {
+            variable.op.name: variable.initializer
+            for key in (GraphKeys.GLOBAL_VARIABLES, GraphKeys.LOCAL_VARIABLES)
+            for variable in graph.get_collection(key)
+        }
+        found = [known.get(name) or graph._by_name.get(f"{name}/Assign") for name in names]
+        if None in found:
+            return False
+        self.run(found)
+        return True
+
     @contextmanager
     def _variable_values(self, names: Iterable[str]) -> Iterator[dict[str, Any]]:
         """The values of variables, by the names of their operations; nothing runs meanwhile.
@@ -386,8 +417,9 @@ class BaseSession:
         The arrays are the variables' own: they must not be changed or kept.
         """
         with self._lock:
+            names = list(names)
             missing = [name for name in names if name not in self._state.initialized]
-            if missing:
+            if missing and not self._initialize(missing):
                 raise FailedPreconditionError(
                     None, None, f"variables without a value: {', '.join(map(repr, missing))}; run "
                     "tf.global_variables_initializer() first",

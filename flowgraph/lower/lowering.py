@@ -102,7 +102,7 @@ class Lowering:
             feeds.append(operand)
         self.lower_regions()
         fetches = [self.operand(v) for v in self.graph.fetches]
-        reads = _variables_read(self.graph)
+        reads = variables_read(self.graph)
         writes = tuple(dict.fromkeys(w for n in self.graph.nodes for w in n.writes))
         ops = {n.attrs["variable"]: n.op for n in self.graph.nodes if n.type == VARIABLE}
         return Plan(self.slots, self.instrs, feeds, fetches, reads, writes, self.variables, ops)
@@ -320,7 +320,7 @@ class Lowering:
         self.emit(Instr(None, (), 0, (node,), inputs, outputs))
 
 
-def _variables_read(graph: FrozenGraph) -> tuple[str, ...]:
+def variables_read(graph: FrozenGraph) -> tuple[str, ...]:
     """Variables whose value at the start of the run is used."""
     names: dict[str, None] = {}
     for node in graph.nodes:

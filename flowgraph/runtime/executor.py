@@ -396,6 +396,8 @@ class Executable:
 
     def _check_initialized(self) -> None:
         missing = set(self.plan.reads) - self.state.initialized
+        if missing and self.state.initialize(missing):
+            missing -= self.state.initialized
         if missing:
             raise faults.uninitialized(self.plan.variable_ops, missing)
 

@@ -6,6 +6,7 @@ Buffers never move while their size stays the same, so plans may hold their addr
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -51,6 +52,8 @@ class State:
         self.counters: dict[str, np.ndarray] = {}
         self.resources: dict[str, Any] = {}
         self.generation = 0
+        #: Gives variables their initial values, where that is wished; False where it is not.
+        self.initialize: Callable[[Iterable[str]], bool] = lambda names: False
 
     def variable(self, name: str, dtype: np.dtype, shape: tuple[int, ...]) -> np.ndarray:
         """The buffer of a variable, made or replaced when there is none of this size."""
