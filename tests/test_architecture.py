@@ -75,6 +75,7 @@ LATE_IMPORTS = {
     ("keras/utils/vis_utils.py", "flowgraph.view.render"): "only pictures of models need it",
     ("view/digraph.py", "graphviz"): "only drawing needs it",
     ("view/plots.py", "matplotlib.figure"): "optional, and only plots need it",
+    ("view/plots.py", "matplotlib.patches"): "as above",
     ("view/render.py", "graphviz.backend"): "only drawing needs it",
 }
 

@@ -361,6 +361,18 @@ def _(path: Path) -> None:
     tf.view.save(path, tf.view.plan(y, {x: [1.0, 2.0, 3.0]}))
 
 
+@picture(
+    "memory.svg",
+    "Its memory",
+    "Above, the bytes alive at each instruction of a training step; below, who lies where.",
+    "tf.view.plot_memory(path, [loss, train], feed)",
+)
+@in_new_graph
+def _(path: Path) -> None:
+    model = digits()
+    tf.view.plot_memory(path, [model.loss, model.train], digits_feed(model))
+
+
 section("Small networks, unit by unit")
 
 
@@ -432,6 +444,30 @@ def _(path: Path) -> None:
     tf.view.plot_decision_boundary(
         path, lambda points: session.run(y, {x: points}), XOR_X, XOR_Y, margin=0.3
     )
+
+
+@picture(
+    "optimizers.svg",
+    "Ways down a valley",
+    "Six optimizers on x²/2 + 10 y²/2.",
+    "paths = tf.view.trajectories(f, optimizers, start=(-8.0, 2.0), steps=40)\n"
+    "tf.view.plot_trajectories(path, f, paths)",
+)
+def _(path: Path) -> None:
+    def valley(x: Any, y: Any) -> Any:
+        return x * x * 0.5 + y * y * 5.0
+
+    train = tf.train
+    optimizers = {
+        "gradient descent": train.GradientDescentOptimizer(0.17),
+        "momentum": train.MomentumOptimizer(0.02, 0.9),
+        "Nesterov": train.MomentumOptimizer(0.02, 0.9, use_nesterov=True),
+        "Adagrad": train.AdagradOptimizer(1.5),
+        "RMSprop": train.RMSPropOptimizer(0.3),
+        "Adam": train.AdamOptimizer(0.5),
+    }
+    paths = tf.view.trajectories(valley, optimizers, (-8.0, 2.0), 40)
+    tf.view.plot_trajectories(path, valley, paths)
 
 
 section("The page")

@@ -18,6 +18,7 @@ from flowgraph.graph.core import Graph
 from flowgraph.view.colours import make_colouring
 from flowgraph.view.compiled import optimized, plan
 from flowgraph.view.digraph import to_digraph
+from flowgraph.view.memory import memory_map
 from flowgraph.view.model import make_model
 from flowgraph.view.page import Page, to_html
 from flowgraph.view.picture import make_picture
@@ -26,6 +27,9 @@ from flowgraph.view.plots import (
     plot_activations,
     plot_decision_boundary,
     plot_history,
+    plot_memory,
+    plot_trajectories,
+    trajectories,
 )
 from flowgraph.view.recording import Recording, record
 from flowgraph.view.render import RendererNotFoundError, draw, use_in_graphviz_package
@@ -35,9 +39,9 @@ if TYPE_CHECKING:
     from graphviz import Digraph
 
 __all__ = [
-    "Page", "Recording", "RendererNotFoundError", "activation_curves", "dot", "html", "mime_bundle",
-    "optimized", "plan", "plot_activations", "plot_decision_boundary", "plot_history", "record",
-    "save", "units",
+    "Page", "Recording", "RendererNotFoundError", "activation_curves", "dot", "html", "memory_map",
+    "mime_bundle", "optimized", "plan", "plot_activations", "plot_decision_boundary",
+    "plot_history", "plot_memory", "plot_trajectories", "record", "save", "trajectories", "units",
 ]  # fmt: skip
 
 #: What a notebook cell shows is smaller than what a file holds.

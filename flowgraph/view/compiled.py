@@ -144,7 +144,7 @@ class _Optimized:
         #: name; slots of optimizers are drawn with their variable.
         self.by_name: dict[str, str] = {}
         self.lines: set[tuple[str, str, str]] = set()
-        self.roles = _roles(n for part in parts for i in part.plan.instrs for n in i.nodes)
+        self.roles = roles_of_nodes(n for part in parts for i in part.plan.instrs for n in i.nodes)
         self.outside: list[Node] = []
         self.variables: Collection[str] = ()
 
@@ -294,7 +294,7 @@ def plan(
 def _draw_plan(graph: Digraph, part: Compiled, prefix: str) -> None:
     plan = part.plan
     largest = max(part.times, default=0.0)
-    roles = _roles(n for instr in plan.instrs for n in instr.nodes)
+    roles = roles_of_nodes(n for instr in plan.instrs for n in instr.nodes)
     written: dict[Slot, str] = {}
     for operand in plan.feeds:
         written[operand.slot] = _memory_node(graph, prefix, operand.slot, PLACEHOLDER)
@@ -399,7 +399,7 @@ def _slot_text(slot: Slot) -> str:
 # ------------------------------------------------------------------------------------------- words
 
 
-def _roles(nodes: Iterable[Node]) -> dict[Node, str]:
+def roles_of_nodes(nodes: Iterable[Node]) -> dict[Node, str]:
     """Roles by the user's operations behind the nodes; of others, by those that they feed."""
     found = list(nodes)
     graphs = {n.op.graph for n in found if isinstance(n.op, Operation)}

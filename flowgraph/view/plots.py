@@ -17,7 +17,10 @@ from flowgraph.graph.convert import convert_to_tensor
 from flowgraph.graph.core import Graph
 from flowgraph.graph.gradients import gradients
 from flowgraph.ops.activations import leaky_relu
+from flowgraph.ops.variables import Variable, global_variables_initializer
 from flowgraph.session import Session
+from flowgraph.view.colours import ROLE_COLOURS
+from flowgraph.view.memory import memory_map
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -221,12 +224,165 @@ def plot_decision_boundary(
     return _done(figure, path)
 
 
+def plot_memory(
+    path: Any = None,
+    what: Any = None,
+    feed_dict: dict[Any, Any] | None = None,
+    *,
+    session: Any = None,
+    title: str | None = None,
+) -> Figure:
+    """The memory of a run over its instructions: bytes alive, and who lies where in the arena.
+
+    Args:
+        path: the file to write, or None.
+        what, feed_dict, session: as of ``tf.view.memory_map``.
+        title: a heading.
+
+    Returns:
+        The Figure.  The largest buffers at the peak are named.
+    """
+    found = memory_map(what, feed_dict, session=session)
+    figure, (above, below) = _figure(2, 1, 6.4, 2.3)
+    unit, name = next((u, n) for u, n in _UNITS if found.arena_nbytes >= u or u == 1)
+    rows = np.arange(len(found.live) + 1) - 0.5
+    above.stairs(found.live / unit, rows, fill=True, color="#A9CCE8", edgecolor=PALETTE[0])
+    peak = found.peak
+    above.axvline(peak, color=PALETTE[1], linewidth=1, linestyle="--")
+    above.set_title(f"alive: at most {found.live.max(initial=0) / unit:.3g} {name}, at {peak}")
+    above.set_ylabel(name)
+    for buffer in found.buffers:
+        fill, line = ROLE_COLOURS[buffer.role]
+        corner = (buffer.first - 0.5, buffer.offset / unit)
+        width = min(buffer.last, len(found.live)) - buffer.first + 1
+        patch = _matplotlib().patches.Rectangle(
+            corner, width, buffer.nbytes / unit, facecolor=fill, edgecolor=line, linewidth=0.8
+        )
+        below.add_patch(patch)
+    for buffer in found.owners()[:6]:
+        if buffer.nbytes > 0.04 * found.arena_nbytes:
+            middle = (buffer.offset + buffer.nbytes / 2) / unit
+            below.annotate(
+                buffer.name.split("/", 1)[-1] if len(buffer.name) > 24 else buffer.name,
+                (buffer.first - 0.4, middle), fontsize=6.5, verticalalignment="center",
+            )  # fmt: skip
+    below.axvline(peak, color=PALETTE[1], linewidth=1, linestyle="--")
+    below.set_xlim(-0.5, max(len(found.live) - 0.5, 0.5))
+    below.set_ylim(0, max(found.arena_nbytes / unit, 1e-9))
+    above.set_xlim(below.get_xlim())
+    below.set_xlabel("instruction")
+    below.set_ylabel(f"place in the arena, {name}")
+    if title:
+        figure.suptitle(title)
+    return _done(figure, path)
+
+
+#: Of bytes, on axes.
+_UNITS = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1, "B"))
+
+
+def plot_trajectories(
+    path: Any = None,
+    function: Callable[[Any, Any], Any] | None = None,
+    trajectories: Mapping[str, Any] | None = None,
+    *,
+    levels: int = 18,
+    margin: float = 0.25,
+    logarithmic: bool = False,
+    title: str | None = None,
+) -> Figure:
+    """Ways down a surface: contours of a function of two numbers, and the paths of optimizers.
+
+    Args:
+        path: the file to write, or None.
+        function: f(x, y) for NumPy arrays.
+        trajectories: name -> points (steps, 2), as of ``tf.view.trajectories``.
+        levels: number of contours.
+        margin: how far beyond the points, as a part of their range.
+        logarithmic: space the contours by powers, for steep valleys; the function is above zero.
+        title: a heading.
+
+    Returns:
+        The Figure.
+
+    Raises:
+        ValueError: there is no function or no trajectory, or points have other than two numbers.
+    """
+    found = {name: np.asarray(points, float) for name, points in (trajectories or {}).items()}
+    if function is None or not found:
+        raise ValueError("plot_trajectories: give a function and trajectories")
+    for name, points in found.items():
+        if points.ndim != 2 or points.shape[1] != 2:
+            raise ValueError(f"plot_trajectories: {name!r} has shape {points.shape}, not (n, 2)")
+    everything = np.concatenate(list(found.values()))
+    low, high = everything.min(0), everything.max(0)
+    room = np.maximum(margin * (high - low), 1e-3)
+    low, high = low - room, high + room
+    x, y = np.meshgrid(np.linspace(low[0], high[0], 160), np.linspace(low[1], high[1], 160))
+    z = np.asarray(function(x, y), float)
+    figure, (axis,) = _figure(1, 1, 5.0, 4.0)
+    axis.grid(visible=False)
+    steps: Any = levels
+    if logarithmic:
+        z = np.maximum(z, 1e-12)
+        steps = np.geomspace(z.min(), z.max(), levels)
+    axis.contour(x, y, z, steps, colors="#9AA6B6", linewidths=0.6)
+    for (name, points), colour in zip(found.items(), _cycle(len(found)), strict=True):
+        axis.plot(*points.T, color=colour, linewidth=1.2, marker="o", markersize=2, label=name)
+    start = next(iter(found.values()))[0]
+    axis.plot(*start, marker="o", color="black", markersize=6)
+    axis.legend(frameon=True, fontsize=8)
+    if title:
+        axis.set_title(title)
+    return _done(figure, path)
+
+
+def _cycle(count: int) -> list[str]:
+    return [PALETTE[i % len(PALETTE)] for i in range(count)]
+
+
+def trajectories(
+    function: Callable[[Any, Any], Any],
+    optimizers: Mapping[str, Any],
+    start: tuple[float, float],
+    steps: int = 60,
+) -> dict[str, np.ndarray]:
+    """The points that optimizers visit on their way down f(x, y).
+
+    Args:
+        function: f(x, y) of two scalar tensors, giving a scalar.
+        optimizers: name -> a ``tf.train`` optimizer.
+        start: where all begin.
+        steps: how many each takes.
+
+    Returns:
+        name -> points (steps + 1, 2), float64; the same in every run.
+
+    >>> down = {"gradient descent": tf.train.GradientDescentOptimizer(0.25)}
+    >>> trajectories(lambda x, y: x * x + y * y, down, (1.0, 2.0), 2)["gradient descent"].tolist()
+    [[1.0, 2.0], [0.5, 1.0], [0.25, 0.5]]
+    """
+    found = {}
+    for name, optimizer in optimizers.items():
+        with Graph().as_default(), Session() as session:
+            x, y = (Variable(np.float64(number)) for number in start)
+            train = optimizer.minimize(function(x.read_value(), y.read_value()))
+            session.run(global_variables_initializer())
+            points = [session.run([x, y])]
+            for _ in range(steps):
+                session.run(train)
+                points.append(session.run([x, y]))
+            found[name] = np.asarray(points, np.float64)
+    return found
+
+
 # ----------------------------------------------------------------------------------------- figures
 
 
 def _matplotlib() -> Any:
     try:
         import matplotlib.figure
+        import matplotlib.patches
     except ImportError:
         raise ImportError("plots need matplotlib\n  fix: pip install 'flowgraph[plot]'") from None
     return matplotlib

@@ -189,6 +189,69 @@ def test_decision_boundaries(tmp_path):
         view.plot_decision_boundary(None, predict, x[:, :1], y)
 
 
+def test_ways_of_optimizers(tmp_path):
+    """N14: several trajectories, the same in every run, as SVG."""
+    valley = lambda x, y: x * x + 10.0 * y * y
+    optimizers = {
+        "descent": tf.train.GradientDescentOptimizer(0.04),
+        "momentum": tf.train.MomentumOptimizer(0.01, 0.9),
+        "Adagrad": tf.train.AdagradOptimizer(0.5),
+        "RMSprop": tf.train.RMSPropOptimizer(0.1),
+        "Adam": tf.train.AdamOptimizer(0.2),
+    }
+    paths = view.trajectories(valley, optimizers, (-4.0, 1.0), steps=30)
+    again = view.trajectories(valley, optimizers, (-4.0, 1.0), steps=30)
+    x, y = -4.0, 1.0
+    for point in paths["descent"]:
+        np.testing.assert_allclose(point, (x, y), rtol=1e-12)
+        x, y = x - 0.04 * 2 * x, y - 0.04 * 20 * y
+    for name, points in paths.items():
+        assert points.shape == (31, 2) and points.dtype == np.float64
+        assert valley(*points[-1]) < 0.7 * valley(*points[0]), name
+        np.testing.assert_array_equal(points, again[name])
+    pytest.importorskip("matplotlib")
+    figure = view.plot_trajectories(tmp_path / "ways.svg", valley, paths, title="ways")
+    assert len(figure.axes[0].lines) == 6
+    view.plot_trajectories(None, lambda x, y: valley(x, y) + 1, paths, logarithmic=True)
+    with pytest.raises(ValueError, match="give a function"):
+        view.plot_trajectories(None, valley, {})
+    with pytest.raises(ValueError, match="not \\(n, 2\\)"):
+        view.plot_trajectories(None, valley, {"flat": [1.0, 2.0]})
+
+
+def test_memory_maps(tmp_path):
+    with tf.Graph().as_default(), tf.Session() as session:
+        x = tf.placeholder(tf.float32, [32, 32], name="x")
+        w = tf.Variable(tf.ones([32, 32]), name="w")
+        a = tf.matmul(x, w, name="a")
+        b = tf.matmul(a, w, name="b")
+        y = tf.reduce_sum(tf.matmul(a, b, name="c"))
+        session.run(tf.global_variables_initializer())
+        feed = {x: np.ones((32, 32), np.float32)}
+        found = view.memory_map(y, feed)
+        by_name = {buffer.name: buffer for buffer in found.buffers}
+        for name in "abc":
+            assert by_name[name].nbytes == 4096
+        assert {b.name for b in found.owners()} >= {"a", "b", "c"}
+        assert found.live.max() == 3 * 4096 <= found.arena_nbytes
+        assert found.labels[found.peak] == "MatMul"
+        assert found.outside["variable"] == 4096 and found.outside["feed"] == 4096
+        text = str(found)
+        assert "12.3 kB alive" in text and "besides: " in text
+        for row, nbytes in enumerate(found.live):  # nothing is counted twice
+            taken = np.zeros(found.arena_nbytes, bool)
+            for buffer in found.buffers:
+                if buffer.first <= row <= buffer.last:
+                    taken[buffer.offset : buffer.offset + buffer.nbytes] = True
+            assert taken.sum() == nbytes
+        metadata = tf.RunMetadata()
+        session.run(y, feed, options=tf.RunOptions(trace_level=3), run_metadata=metadata)
+        assert view.memory_map(metadata).buffers == found.buffers
+        pytest.importorskip("matplotlib")
+        figure = view.plot_memory(tmp_path / "memory.svg", y, feed, title="three products")
+        assert len(figure.axes[1].patches) == len(found.buffers)
+
+
 def test_without_matplotlib(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
