@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from flowgraph.debug.simulator import can_simulate, run_simulated
 from flowgraph.optimize.frozen import HOST, Value
 from flowgraph.plan.plan import Instr
 from flowgraph.runtime import faults, host, native
@@ -36,8 +37,11 @@ class Kernel:
     outputs: dict[Value, Array]
 
 
-def run_rows(executable: Executable) -> Iterator[Kernel]:
-    """Run a plan whose feeds are loaded, instruction by instruction, on its own target."""
+def run_rows(executable: Executable, target: str = "") -> Iterator[Kernel]:
+    """Run a plan whose feeds are loaded, instruction by instruction.
+
+    target: ``"cuda"`` simulates the kernels' CUDA form; otherwise the plan's own.
+    """
     if executable.to_check:
         executable._check_initialized()
     if executable.has_fetch_slots:
@@ -46,29 +50,38 @@ def run_rows(executable: Executable) -> Iterator[Kernel]:
     row = 0
     while row < len(executable.plan.instrs):
         instr = executable.plan.instrs[row]
-        if instr.jump is not None or instr.kernel is None or executable.target != "cpu":
-            following = executable._run_by_reference(row, instr)
-        else:
+        following = row + 1
+        if target == "cuda" and can_simulate(instr):
+            run_simulated(executable, instr)
+        elif instr.kernel is not None and executable.target == "cpu" and target != "cuda":
             table[0] = executable.table[row]
             code = native.execute(table.ctypes.data, 0)
             if code != -1:
                 raise faults.kernel_error(executable.plan, row, code % 256)
-            following = row + 1
+        else:
+            following = executable._run_by_reference(row, instr)
         if instr.jump is None:
-            yield Kernel(row, instr, {v: executable.window(o) for v, o in instr.outputs.items()})
+            made = {v: o for v, o in instr.outputs.items() if v.node is not None}  # not: copies
+            yield Kernel(row, instr, {v: executable.window(o) for v, o in made.items()})
         row = following
     executable._note_initialized()
 
 
-def kernels(plan: RunPlan, values: Sequence[Any], hosts: HostLog) -> Iterator[Kernel]:
-    """The instructions of a run done again; host operations give what they gave then."""
-    known = replaying(hosts)
+def kernels(
+    plan: RunPlan, values: Sequence[Any], hosts: HostLog = (), *, hook: Any = None, target: str = ""
+) -> list[Kernel]:
+    """The instructions of a run, with copies of what they left in memory.
+
+    hosts: what host operations return, instead of running again.   hook: a host hook instead.
+    """
     found: list[Kernel] = []
+    if hook is None:
+        hook = replaying(hosts)
 
     def execute(executable: Executable) -> list[Any]:
-        executable.host_hook = known
+        executable.host_hook = hook
         try:
-            for kernel in run_rows(executable):
+            for kernel in run_rows(executable, target):
                 copies = {value: array.copy() for value, array in kernel.outputs.items()}
                 found.append(Kernel(kernel.row, kernel.instr, copies))
         finally:
@@ -76,7 +89,7 @@ def kernels(plan: RunPlan, values: Sequence[Any], hosts: HostLog) -> Iterator[Ke
         return [fetch() for fetch in executable.fetchers]
 
     plan.run_unguarded(tuple(values), execute)
-    yield from found
+    return found
 
 
 def recording(log: list[tuple[str, tuple[Array, ...]]]) -> Any:
