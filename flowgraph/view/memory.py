@@ -68,9 +68,8 @@ class MemoryMap:
         if not self.live.size:
             return "no instructions\n"
         most, where = bytes_text(self.live.max()), self.labels[self.peak]
-        lines = [
-            f"arena {bytes_text(self.arena_nbytes)}, at most {most} alive, at {self.peak} {where}"
-        ]
+        arena = bytes_text(self.arena_nbytes)
+        lines = [f"arena {arena}, at most {most} alive, at instruction {self.peak} ({where})"]
         lines += [f"  {bytes_text(b.nbytes):>8}  {b.name}" for b in self.owners()]
         outside = ", ".join(f"{kind} {bytes_text(n)}" for kind, n in self.outside.items() if n)
         return "\n".join([*lines, f"besides: {outside}" if outside else "nothing besides"]) + "\n"

@@ -218,7 +218,7 @@ def plot_decision_boundary(
         axis.scatter(
             *at.T, s=14, color=colour, edgecolors="white", linewidths=0.5, label=str(number)
         )
-    axis.legend(title="class", frameon=True, loc="upper right")
+    figure.legend(loc="outside upper center", ncols=8, title="class", frameon=False)
     if title:
         axis.set_title(title)
     return _done(figure, path)
