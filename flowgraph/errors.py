@@ -23,12 +23,15 @@ from typing import Any
 
 #: What native kernels return (docs/design.md); 0 is success.
 STATUS_DIVISION_BY_ZERO, STATUS_OUT_OF_RANGE, STATUS_INVALID_ARGUMENT = 1, 2, 3
+STATUS_NOT_FINITE, STATUS_ASSERTION_FAILED = 4, 5
 
 #: What each status code says to the user.
 STATUS_MESSAGES = {
     STATUS_DIVISION_BY_ZERO: "integer division by zero",
     STATUS_OUT_OF_RANGE: "index out of range",
     STATUS_INVALID_ARGUMENT: "invalid argument",
+    STATUS_NOT_FINITE: "Tensor had NaN or Inf values",
+    STATUS_ASSERTION_FAILED: "assertion failed",
 }
 
 # ------------------------------------------------------------------------------------- the tree

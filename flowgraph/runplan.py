@@ -246,7 +246,7 @@ class RunPlan:
             def quick_scalar(values: tuple) -> Any:
                 result = take(values)
                 if result is False and scalar.code() != DECLINED:
-                    return executable.resume(scalar.code())[0]
+                    return executable.resume(scalar.code(), values)[0]
                 return result
 
             return quick_scalar

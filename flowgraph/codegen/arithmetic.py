@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from flowgraph.codegen import vector_math
 from flowgraph.codegen.llvm_text import (
+    PARTS,
     WIDTHS,
     FunctionText,
     Literal,
@@ -74,6 +75,8 @@ FLOAT_INTRINSICS = {
 
 def emit_scalar(f: FunctionText, op: str, dtype: str, values: list[str]) -> str:
     """Write scalar op ``op`` on operands of ``dtype`` (for select: of its last two operands)."""
+    if dtype in PARTS:
+        return _emit_complex(f, op, dtype, values)
     floating = is_float(dtype)
     spelling = (FLOAT_SPELLING if floating else INTEGER_SPELLING).get(op)
     if spelling is not None:
@@ -83,6 +86,55 @@ def emit_scalar(f: FunctionText, op: str, dtype: str, values: list[str]) -> str:
     if floating:
         return _emit_float(f, op, dtype, values)
     return _emit_integer(f, op, dtype, values)
+
+
+#: Scalar ops that complex numbers (vectors of their parts) have.
+COMPLEX_OPS = frozenset(("add", "sub", "neg", "mul", "div", "eq", "ne", "select"))
+
+
+def _emit_complex(f: FunctionText, op: str, dtype: str, values: list[str]) -> str:
+    kind, part = llvm_type(dtype), PARTS[dtype]
+    if op in ("add", "sub", "neg", "select"):
+        a, b, c = (*values, "", "")[:3]
+        return f.let(FLOAT_SPELLING[op].format(t=kind, a=a, b=b, c=c))
+
+    def scalar(name: str, *operands: str) -> str:
+        return emit_scalar(f, name, part, list(operands))
+
+    (a, b), (c, d) = (
+        [f.let(f"extractelement {kind} {value}, i32 {place}") for place in (0, 1)]
+        for value in values
+    )
+    if op in ("eq", "ne"):
+        parts = scalar(op, a, c), scalar(op, b, d)
+        return f.let(f"{'and' if op == 'eq' else 'or'} i1 {parts[0]}, {parts[1]}")
+    if op == "mul":
+        real = scalar("sub", scalar("mul", a, c), scalar("mul", b, d))
+        imag = scalar("add", scalar("mul", a, d), scalar("mul", b, c))
+    else:  # Smith (1962): divided by the greater part first, so that nothing overflows
+        turned = scalar("lt", scalar("abs", c), scalar("abs", d))
+        great, small = scalar("select", turned, d, c), scalar("select", turned, c, d)
+        ratio = scalar("div", small, great)
+        below = scalar("add", great, scalar("mul", small, ratio))
+        x, y = scalar("select", turned, b, a), scalar("select", turned, a, b)
+        real = scalar("div", scalar("add", x, scalar("mul", y, ratio)), below)
+        imag = scalar("sub", y, scalar("mul", x, ratio))
+        imag = scalar("div", scalar("select", turned, scalar("neg", imag), imag), below)
+    return _complex(f, dtype, real, imag)
+
+
+def emit_conj(f: FunctionText, dtypes: tuple[str, ...], values: list[str]) -> str:
+    """The complex conjugate."""
+    kind, part = llvm_type(dtypes[0]), llvm_type(PARTS[dtypes[0]])
+    imag = f.let(f"extractelement {kind} {values[0]}, i32 1")
+    turned = f.let(f"fneg {part} {imag}")
+    return f.let(f"insertelement {kind} {values[0]}, {part} {turned}, i32 1")
+
+
+def _complex(f: FunctionText, dtype: str, real: str, imag: str) -> str:
+    kind, part = llvm_type(dtype), llvm_type(PARTS[dtype])
+    half = f.let(f"insertelement {kind} undef, {part} {real}, i32 0")
+    return f.let(f"insertelement {kind} {half}, {part} {imag}, i32 1")
 
 
 def _emit_float(f: FunctionText, op: str, dtype: str, values: list[str]) -> str:
@@ -213,6 +265,86 @@ def _emit_division(
     return f.let(f"select i1 {by_zero}, {kind} 0, {kind} {result}")
 
 
+def _from_half(f: FunctionText, value: str) -> str:
+    """A float16 as float32."""
+    if f.module.tuning.half:
+        return f.let(f"fpext half {value} to float")
+    f.module.need("widen_half", _WIDEN_HALF)
+    return f.let(f"call float @widen_half(half {value})")
+
+
+def _to_half(f: FunctionText, value: str, source: str) -> str:
+    """A number as float16, to nearest even."""
+    if source == "float64":
+        # NB: rounding to float32 first would round twice.  Cut off with a sticky last bit it
+        # still lies on the same side of every middle between two float16.
+        bits = f.let(f"bitcast double {value} to i64")
+        lost = f.let(f"and i64 {bits}, {(1 << 29) - 1}")
+        inexact = f.let(f"icmp ne i64 {lost}, 0")
+        sticky = f.let(f"select i1 {inexact}, i64 {1 << 29}, i64 0")
+        kept = f.let(f"or i64 {bits}, {sticky}")
+        kept = f.let(f"and i64 {kept}, {-(1 << 29)}")
+        value = f.let(f"bitcast i64 {kept} to double")
+    single = emit_cast(f, value, source, "float32")
+    if f.module.tuning.half:
+        return f.let(f"fptrunc float {single} to half")
+    f.module.need("narrow_to_half", _NARROW_TO_HALF)
+    return f.let(f"call half @narrow_to_half(float {single})")
+
+
+#: The conversions of processors without instructions for them: float16's exponent ends where
+#: float32's has 112 more, so one multiplication widens normal and subnormal numbers alike.
+_WIDEN_HALF = """
+define internal float @widen_half(half %x) nounwind alwaysinline {
+  %h = bitcast half %x to i16
+  %w = zext i16 %h to i32
+  %m = and i32 %w, 32767
+  %e = shl i32 %m, 13
+  %small = bitcast i32 %e to float
+  %scaled = fmul float %small, 0x46F0000000000000
+  %bits = bitcast float %scaled to i32
+  %special = or i32 %e, 2139095040
+  %is_special = icmp uge i32 %m, 31744
+  %magnitude = select i1 %is_special, i32 %special, i32 %bits
+  %s = and i32 %w, 32768
+  %sign = shl i32 %s, 16
+  %all = or i32 %magnitude, %sign
+  %result = bitcast i32 %all to float
+  ret float %result
+}"""
+
+#: 0.5 has the last place of a subnormal float16: adding it rounds them.
+_NARROW_TO_HALF = """
+define internal half @narrow_to_half(float %x) nounwind alwaysinline {
+  %b = bitcast float %x to i32
+  %a = and i32 %b, 2147483647
+  %last = lshr i32 %a, 13
+  %odd = and i32 %last, 1
+  %r0 = add i32 %a, 4095
+  %r1 = add i32 %r0, %odd
+  %r2 = sub i32 %r1, 939524096
+  %normal = lshr i32 %r2, 13
+  %positive = bitcast i32 %a to float
+  %t = fadd float %positive, 5.000000e-01
+  %t_bits = bitcast float %t to i32
+  %subnormal = sub i32 %t_bits, 1056964608
+  %is_subnormal = icmp ult i32 %a, 947912704
+  %finite = select i1 %is_subnormal, i32 %subnormal, i32 %normal
+  %is_large = icmp uge i32 %a, 1199566848
+  %m1 = select i1 %is_large, i32 31744, i32 %finite
+  %payload = and i32 %last, 1023
+  %quiet = or i32 %payload, 32256
+  %is_nan = icmp ugt i32 %a, 2139095040
+  %m2 = select i1 %is_nan, i32 %quiet, i32 %m1
+  %s = lshr i32 %b, 16
+  %sign = and i32 %s, 32768
+  %all = or i32 %m2, %sign
+  %h = trunc i32 %all to i16
+  %result = bitcast i16 %h to half
+  ret half %result
+}"""
+
+
 def emit_cast(f: FunctionText, value: str, source: str, target: str) -> str:
     """Convert: floats truncate toward zero, integers wrap, bool is ``x != 0``."""
     if source == target:
@@ -222,7 +354,14 @@ def emit_cast(f: FunctionText, value: str, source: str, target: str) -> str:
         if not is_float(target) and target != "bool" and isinstance(number, float):
             number = int(number)
         return Literal(number, target)
+    if target in PARTS:
+        part = PARTS[target]
+        return _complex(f, target, emit_cast(f, value, source, part), Literal(0, part))
     a, b = llvm_type(source), llvm_type(target)
+    if source == "float16":
+        return emit_cast(f, _from_half(f, value), "float32", target)
+    if target == "float16":
+        return _to_half(f, value, source)
     if target == "bool":
         return emit_scalar(f, "ne", source, [value, Literal(0, source)])
     if is_float(source) and is_float(target):

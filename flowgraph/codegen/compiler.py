@@ -9,6 +9,7 @@ Read next: target.py (kernel text -> LLVM text), cache.py (where object code is 
 from __future__ import annotations
 
 import gc
+import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -32,12 +33,12 @@ def tuning() -> Tuning:
     AVX-512 machines run the math of vector_math.py 1.5 times as fast with 512-bit vectors (Cascade
     Lake, whose LLVM default is 256), and their masks make short loops 3 times as fast.
     """
-    _, _, features = host()
-    wide = {"+avx512f", "+avx512vl", "+avx512bw", "+avx512dq"} <= set(features.split(","))
-    if wide:
-        return Tuning(vector_bits=512, masked_tails=True, tile_bits=512)
-    avx2 = {"+avx2", "+fma"} <= set(features.split(","))
-    return Tuning(tile_bits=256 if avx2 else 128)
+    features = set(host()[2].split(","))
+    half = platform.machine().lower() not in ("x86_64", "amd64") or "+f16c" in features
+    if {"+avx512f", "+avx512vl", "+avx512bw", "+avx512dq"} <= features:
+        return Tuning(vector_bits=512, masked_tails=True, tile_bits=512, half=half)
+    avx2 = {"+avx2", "+fma"} <= features
+    return Tuning(tile_bits=256 if avx2 else 128, half=half)
 
 
 @cache

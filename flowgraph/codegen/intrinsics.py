@@ -18,7 +18,9 @@ Operators
     ``/`` is for floats.
 Conversions
     ``bool_(x)``, ``int8(x)`` ... ``uint64(x)``, ``float32(x)``, ``float64(x)``: floats truncate
-    toward zero, integers wrap, ``bool_`` is ``x != 0``.  ``bits(x)``: a float's bits as an integer;
+    toward zero, integers wrap, ``bool_`` is ``x != 0``.  float16 is only loaded, stored and
+    converted.  ``complex64(x)``, ``complex128(x)``: of a real number; complex numbers know
+    ``+ - * / == !=``, ``select`` and ``conj``.  ``bits(x)``: a float's bits as an integer;
     ``from_bits(n)``: back.
 Memory
     ``slot(block, k)``: int64 word ``k`` at address ``block``; ``put_slot(block, k, n)`` writes one.
@@ -64,9 +66,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from flowgraph.codegen import tiles
-from flowgraph.codegen.arithmetic import emit_cast, emit_scalar
+from flowgraph.codegen.arithmetic import COMPLEX_OPS, emit_cast, emit_conj, emit_scalar
 from flowgraph.codegen.llvm_text import (
     ACCESS_GROUP,
+    PARTS,
     WIDTHS,
     FunctionText,
     Literal,
@@ -116,7 +119,11 @@ def _fixed(name: str, takes: str, gives: str) -> Callable[..., str]:
 
 def _scalar(op: str, name: str) -> Primitive:
     def result(*dtypes: str) -> str:
-        dtype = SCALAR_OPS[op].result_dtype(list(dtypes))
+        real = [PARTS.get(d, d) for d in dtypes] if op in COMPLEX_OPS else list(dtypes)
+        dtype = SCALAR_OPS[op].result_dtype(real)
+        if dtype is not None and real != list(dtypes):
+            same = len(set(dtypes[-2:])) == 1
+            dtype = None if not same else dtypes[-1] if dtype != "bool" else dtype
         _check(dtype is not None, f"{name} does not take ({', '.join(dtypes)})")
         assert dtype is not None
         return dtype
@@ -176,7 +183,7 @@ def _convert(target: str) -> Primitive:
     return Primitive(target, result, emit)
 
 
-_BITS = {"float32": "uint32", "float64": "uint64"}
+_BITS = {"float16": "uint16", "float32": "uint32", "float64": "uint64"}
 _FROM_BITS = {"uint32": "float32", "int32": "float32", "uint64": "float64", "int64": "float64"}
 
 
@@ -210,6 +217,11 @@ def _put_slot(f: FunctionText, dtypes: tuple[str, ...], values: list[str]) -> st
     return ""
 
 
+def _alignment(dtype: str) -> int:
+    """Bytes; complex numbers are aligned like their parts."""
+    return max(1, WIDTHS[PARTS.get(dtype, dtype)] // 8)
+
+
 def _load_result(*dtypes: str) -> str:
     ok = len(dtypes) == 2 and dtypes[0].endswith("*") and dtypes[1] == "int64"
     _check(ok, f"load(pointer, int64) given {dtypes}")
@@ -218,7 +230,7 @@ def _load_result(*dtypes: str) -> str:
 
 def _load(f: FunctionText, dtypes: tuple[str, ...], values: list[str]) -> str:
     dtype = dtypes[0][:-1]
-    where, align = _element(f, dtype, *values), max(1, WIDTHS[dtype] // 8)
+    where, align = _element(f, dtype, *values), _alignment(dtype)
     kind, group = memory_type(dtype), f"!llvm.access.group {ACCESS_GROUP}"
     value = f.let(f"load {kind}, ptr {where}, align {align}, {group}")
     return f.let(f"icmp ne i8 {value}, 0") if dtype == "bool" else value
@@ -234,7 +246,7 @@ def _store(f: FunctionText, dtypes: tuple[str, ...], values: list[str]) -> str:
     dtype, value = dtypes[2], values[2]
     if dtype == "bool":
         value = f.let(f"zext i1 {value} to i8")
-    where, align = _element(f, dtype, *values[:2]), max(1, WIDTHS[dtype] // 8)
+    where, align = _element(f, dtype, *values[:2]), _alignment(dtype)
     f.do(
         f"store {memory_type(dtype)} {value}, ptr {where}, align {align}, "
         f"!llvm.access.group {ACCESS_GROUP}"
@@ -395,6 +407,11 @@ def _fma(f: FunctionText, dtypes: tuple[str, ...], values: list[str]) -> str:
     return f.call(kind, f"llvm.fma.f{WIDTHS[dtypes[0]]}", *((kind, value) for value in values))
 
 
+def _conj_result(*dtypes: str) -> str:
+    _check(len(dtypes) == 1 and dtypes[0] in PARTS, f"conj given {dtypes}")
+    return dtypes[0]
+
+
 def _fma_result(*dtypes: str) -> str:
     ok = len(dtypes) == 3 and len(set(dtypes)) == 1 and is_float(dtypes[0])
     _check(ok, f"fma given {dtypes}")
@@ -429,6 +446,7 @@ def _rows() -> list[Primitive]:
         _multiply("multiply_rows", by_rows=True),
         _multiply("multiply_columns", by_rows=False),
         Primitive("fma", _fma_result, _fma),
+        Primitive("conj", _conj_result, emit_conj),
         Primitive("cycles", _fixed("cycles", "", "int64"), _cycles),
         Primitive("crc32c_word", _fixed("crc32c_word", "uint64 uint64", "uint64"), _crc32c_word),
         Primitive("sum_in_any_order", _any_order_result, _any_order),

@@ -17,14 +17,16 @@ LLVM_TYPES = {
     "bool": "i1",
     "int8": "i8", "uint8": "i8", "int16": "i16", "uint16": "i16",
     "int32": "i32", "uint32": "i32", "int64": "i64", "uint64": "i64",
-    "float32": "float", "float64": "double",
+    "float16": "half", "float32": "float", "float64": "double",
+    "complex64": "<2 x float>", "complex128": "<2 x double>",
     "void": "void",
 }  # fmt: skip
 
 WIDTHS = {
     "bool": 1,
     "int8": 8, "uint8": 8, "int16": 16, "uint16": 16, "int32": 32, "uint32": 32,
-    "int64": 64, "uint64": 64, "float32": 32, "float64": 64,
+    "int64": 64, "uint64": 64, "float16": 16, "float32": 32, "float64": 64,
+    "complex64": 64, "complex128": 128,
 }  # fmt: skip
 
 #: Instructions that read or write memory shared with other iterations carry this group, and loops
@@ -43,7 +45,11 @@ def memory_type(dtype: str) -> str:
 
 
 def is_float(dtype: str) -> bool:
-    return dtype in ("float32", "float64")
+    return dtype in ("float16", "float32", "float64")
+
+
+#: dtype of a complex number -> dtype of its parts.
+PARTS = {"complex64": "float32", "complex128": "float64"}
 
 
 def is_signed(dtype: str) -> bool:
@@ -65,8 +71,13 @@ class Literal(str):
 def _spell(number: int | float | bool, dtype: str) -> str:
     if dtype == "bool":
         return "true" if number else "false"
+    if dtype in PARTS:
+        kind, part = llvm_type(PARTS[dtype]), Literal(number, PARTS[dtype])
+        return f"<{kind} {part}, {kind} {Literal(0, PARTS[dtype])}>"
     if is_float(dtype):
         value = float(number)
+        if dtype == "float16":
+            return f"0xH{struct.unpack('<H', struct.pack('<e', value))[0]:04X}"
         if dtype == "float32":
             value = _rounded(value)
         # LLVM spells a float constant by the bits of the double that equals it
@@ -93,11 +104,13 @@ class Tuning:
     vector_bits: the vector width to prefer, 0 for LLVM's own choice.
     masked_tails: run the last, incomplete vector of a loop under a mask, in place of a scalar loop.
     tile_bits: the widest vectors that multiply at full speed (tiles.py writes them itself).
+    half: the processor converts float16.
     """
 
     vector_bits: int = 0
     masked_tails: bool = False
     tile_bits: int = 128
+    half: bool = True
 
     @property
     def attributes(self) -> str:

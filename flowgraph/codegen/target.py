@@ -46,14 +46,15 @@ from flowgraph.codegen.llvm_text import (
     llvm_type,
 )
 
+
+def _numba_type(dtype: str) -> types.Type:
+    return types.boolean if dtype == "bool" else getattr(types, dtype)
+
+
 _NUMBA_TYPES: dict[str, types.Type] = {
-    **{name: getattr(types, name) for name in WIDTHS if name != "bool"},
-    "bool": types.boolean,
+    **{name: _numba_type(name) for name in WIDTHS},
     "void": types.void,
-    **{
-        name + "*": types.CPointer(types.boolean if name == "bool" else getattr(types, name))
-        for name in WIDTHS
-    },
+    **{name + "*": types.CPointer(_numba_type(name)) for name in WIDTHS},
 }
 _NAMES = {numba_type: name for name, numba_type in _NUMBA_TYPES.items()}
 

@@ -30,6 +30,7 @@ from flowgraph.optimize.frozen import VARIABLE as VARIABLE_NODE
 from flowgraph.plan.plan import FETCH, OBJECT, VARIABLE, Operand, Plan, Slot
 from flowgraph.runplan import RunPlan
 from flowgraph.runtime.executor import Executable
+from flowgraph.runtime.reference import NodeError
 from flowgraph.runtime.state import State
 
 Array = np.ndarray[Any, Any]
@@ -205,7 +206,7 @@ class _Bound(Executable):
             else:
                 self.fetchers.append(self.window(operand).copy)
 
-    def _reference_complaint(self, row: int) -> str:
+    def _reference_complaint(self, row: int) -> NodeError | None:
         arrays = [storage.array for storage in self._storages]
         for binding, array in zip(self._bindings, arrays, strict=False):
             if binding is not None and not array.dtype.hasobject:

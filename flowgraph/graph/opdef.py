@@ -236,10 +236,14 @@ class Custom:
     instructions.
 
     The rule gets the inputs as Operands in any strides; complex ones only with ``parts`` set.
+    ``reads``: positions of the inputs that its kernels look at, when the others (of any dtype) are
+    only shown when something is wrong.  ``moves``: it only moves elements, of any kernel dtype.
     """
 
     name: str
     parts: bool = False
+    reads: tuple[int, ...] | None = None
+    moves: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +252,7 @@ class Procedure:
 
     ``text`` is the body of ``def kernel(block, start, stop)`` (codegen/intrinsics.py has the
     vocabulary), not indented.  It ends with a status: ``return 0``, or 1 division by zero, 2 index
-    out of range, 3 invalid argument.  It finds these names bound:
+    out of range, 3 invalid argument (errors.py).  It finds these names bound:
 
         every size that ``sizes(call)`` gives, and every word of ``symbols``     int64
         every input and output of the signature, by its name there              typed pointer
@@ -281,6 +285,9 @@ class Procedure:
         flops: floating-point operations of a call, for the profile.
         parts: complex arguments are taken too: as pointers to floats, every element's real part
             before its imaginary one; ``{T}`` is then the dtype of a part.
+        whole: complex arguments are taken too, as numbers (with ``parts`` as pairs of floats).
+        moves: names of the type attrs whose elements are only moved: they may be complex, and of
+            float16, which kernels cannot reckon with, ``{T}`` is an unsigned integer.
         natively: False where the reference must do it as a host instruction.
     """
 
@@ -296,6 +303,8 @@ class Procedure:
     helpers: str = ""
     flops: Callable[[Call], int] | None = None
     parts: bool = False
+    whole: bool = False
+    moves: tuple[str, ...] = ()
     natively: Callable[[Call], bool] | None = None
 
 
@@ -378,7 +387,7 @@ def error_sample(
 
 
 #: Values of OpDef.effect.
-PURE, RANDOM, WRITE, HOST = "", "random", "write", "host"
+PURE, RANDOM, WRITE, CHECK, HOST = "", "random", "write", "check", "host"
 
 
 @dataclass(frozen=True, slots=True)
@@ -397,7 +406,8 @@ class OpDef:
         its stream is used up, which it advances.  Values that do not suit:
         InvalidArgumentError(None, None, what is wrong); who runs it adds op and line.
     effect: PURE; RANDOM (keeps a counter per session; never merged or folded); WRITE (updates its
-        Ref inputs); HOST (acts on the outside world, in program order).
+        Ref inputs); CHECK (may refuse its inputs: runs though nobody uses its outputs, before the
+        writes that wait for it); HOST (acts on the outside world, in program order).
     """
 
     type: str

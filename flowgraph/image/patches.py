@@ -171,7 +171,7 @@ define(
     rates=Attr("list(int)", REQUIRED),
     padding=Attr("string", REQUIRED),
     infer=_infer,
-    kernel=Procedure(_KERNEL, sizes=_sizes, steps=_lines, choices=_choices),
+    kernel=Procedure(_KERNEL, sizes=_sizes, steps=_lines, choices=_choices, whole=True),
     grad=_grad,
     reference=_reference,
     samples=(
@@ -201,7 +201,7 @@ define(
     **_LISTS,
     padding=Attr("string", REQUIRED),
     infer=_infer,
-    kernel=Procedure(_KERNEL, sizes=_sizes, steps=_lines, choices=_choices),
+    kernel=Procedure(_KERNEL, sizes=_sizes, steps=_lines, choices=_choices, whole=True),
     grad=_grad,
     reference=_reference,
     samples=(

@@ -7,6 +7,9 @@ A kernel holds no complex dtype.  A body that gets a ``ComplexScalar`` works on 
     |z|      max sqrt(1 + (min / max)**2)        sqrt z    sqrt((|z| + |a|) / 2), and b / 2 over it
     exp z    e**a (cos b + i sin b)              log z     log |z| + i atan2(b, a)
 
+The inverse trigonometric functions are W. Kahan's ("Branch cuts for complex elementary functions",
+1987), with the cuts where NumPy has them.
+
 Read next: builder.py; lower/regions.py, which loads and stores the parts.
 """
 
@@ -186,6 +189,8 @@ def _sqrt(s: Any, x: C) -> C:
     far = s.select(s.eq(near, 0.0), 0.0, 0.5 * s.abs(x.imag) / near)
     right = s.ge(x.real, 0.0)
     real, imag = s.select(right, near, far), s.select(right, far, near)
+    infinite = s.eq(s.abs(x.imag), math.inf)
+    real, imag = s.select(infinite, math.inf, real), s.select(infinite, math.inf, imag)
     return C(real, s.select(s.lt(x.imag, 0.0), -imag, imag))
 
 
@@ -237,6 +242,57 @@ def _tan(s: Any, x: C) -> C:
     return C(y.imag, -y.real)
 
 
+def _pow(s: Any, x: C, y: C) -> C:
+    power = _exp(s, y * _log(s, x))
+    from_zero, to_zero = s.eq(x, 0), s.eq(y, 0)
+    # 0 ** y is 0 where Re y > 0, and without meaning elsewhere
+    nothing = s.select(s.gt(y.real, 0.0), s.const(0.0, y.real.dtype), math.nan)
+    power = _select(s, from_zero, C(nothing, nothing), power)
+    return _select(s, to_zero, s.const(1, x.dtype), power)
+
+
+def _roots(s: Any, x: C) -> tuple[C, C]:
+    """sqrt(1 - z) and sqrt(1 + z)."""
+    return _sqrt(s, C(1.0 - x.real, -x.imag)), _sqrt(s, C(1.0 + x.real, x.imag))
+
+
+def _acos(s: Any, x: C) -> C:
+    less, more = _roots(s, x)
+    imag = s.asinh(more.real * less.imag - more.imag * less.real)
+    return C(2.0 * s.atan2(less.real, more.real), imag)
+
+
+def _asin(s: Any, x: C) -> C:
+    less, more = _roots(s, x)
+    real = s.atan2(x.real, less.real * more.real - less.imag * more.imag)
+    return C(real, s.asinh(less.real * more.imag - less.imag * more.real))
+
+
+def _acosh(s: Any, x: C) -> C:
+    less, more = _sqrt(s, C(x.real - 1.0, x.imag)), _sqrt(s, C(x.real + 1.0, x.imag))
+    real = s.asinh(less.real * more.real + less.imag * more.imag)
+    return C(real, 2.0 * s.atan2(less.imag, more.real))
+
+
+def _asinh(s: Any, x: C) -> C:
+    y = _asin(s, C(-x.imag, x.real))  # asinh z = -i asin(iz)
+    return C(y.imag, -y.real)
+
+
+def _atanh(s: Any, x: C) -> C:
+    far = 1.0 - x.real
+    real = 0.25 * s.log1p(4.0 * x.real / (far * far + x.imag * x.imag))
+    imag = 0.5 * s.atan2(2.0 * x.imag, far * (1.0 + x.real) - x.imag * x.imag)
+    infinite = s.eq(s.abs(x.real), math.inf) | s.eq(s.abs(x.imag), math.inf)
+    side = s.select(s.lt(x.imag, 0.0), s.const(-0.5 * math.pi, x.imag.dtype), 0.5 * math.pi)
+    return C(s.select(infinite, 0.0, real), s.select(infinite, side, imag))
+
+
+def _atan(s: Any, x: C) -> C:
+    y = _atanh(s, C(-x.imag, x.real))  # atan z = -i atanh(iz)
+    return C(y.imag, -y.real)
+
+
 def _sigmoid(s: Any, x: C) -> C:
     right = s.ge(x.real, 0.0)
     e = _exp(s, _select(s, right, -x, x))  # never overflows
@@ -254,4 +310,6 @@ OPS: dict[str, Callable[..., Any]] = {
     "exp": _exp, "log": _log, "sqrt": _sqrt, "rsqrt": _rsqrt,
     "expm1": _expm1, "log1p": _log1p, "tanh": _tanh, "sigmoid": _sigmoid,
     "sin": _sin, "cos": _cos, "tan": _tan, "sinh": _sinh, "cosh": _cosh,
+    "pow": _pow, "asin": _asin, "acos": _acos, "atan": _atan,
+    "asinh": _asinh, "acosh": _acosh, "atanh": _atanh,
 }  # fmt: skip

@@ -45,11 +45,12 @@ BROADCAST, UNIT, PAIRED, STRIDED = "0", "1", "2", "s"
 
 IN, OUT, INOUT = "in", "out", "inout"
 
-#: dtypes (NumPy names) that kernels can hold; bool is one byte in memory.
+#: dtypes (NumPy names) that kernels can hold; bool is one byte in memory; float16 is only loaded,
+#: stored and cast.
 KERNEL_DTYPES = frozenset(
     [
         "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
-        "float32", "float64",
+        "float16", "float32", "float64",
     ]
 )
 

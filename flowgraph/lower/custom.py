@@ -15,6 +15,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from flowgraph.errors import STATUS_ASSERTION_FAILED
+from flowgraph.kernel.ir import TextKernel
+from flowgraph.lower.operands import by_value, pointer
 from flowgraph.ops.slicing import written_window
 from flowgraph.optimize.frozen import Node
 from flowgraph.optimize.strides import contiguous_strides
@@ -166,6 +169,25 @@ def lower_strided_slice_assign(lowering: Lowering, node: Node, inputs: list[Oper
     if not value.shape:
         value = value.with_view(0, target.shape, (0,) * len(target.shape))
     lowering.copy(value, target, node)
+
+
+#: NB: the reference says what the data were.
+_ASSERT = TextKernel(
+    "assert",
+    f"""def kernel(block, start, stop):
+    condition = bool_pointer(slot(block, 0))
+    if not load(condition, 0):
+        return {STATUS_ASSERTION_FAILED}
+    return 0
+""",
+)
+
+
+@custom_lowering("assert")
+def lower_assert(lowering: Lowering, node: Node, inputs: list[Operand]) -> None:
+    """Assert(condition, *data): data only wait in memory, for the message."""
+    given = by_value(node.inputs, inputs)
+    lowering.emit_text(_ASSERT, [pointer(inputs[0])], node, given, {}, bytes_moved=1)
 
 
 @custom_lowering("host")

@@ -23,6 +23,7 @@ from flowgraph.lower import convolution, depthwise, gemm  # noqa: F401  they reg
 from flowgraph.lower.copies import copy_kernel
 from flowgraph.lower.custom import CUSTOM_LOWERINGS
 from flowgraph.lower.flow import lower_flow
+from flowgraph.lower.half import holds_half, lower_widened
 from flowgraph.lower.operands import anonymous, as_parts
 from flowgraph.lower.procedures import lower_procedure
 from flowgraph.lower.regions import lower_region
@@ -231,7 +232,9 @@ class Lowering:
         )
 
     def copy(self, source: Operand, target: Operand, node: Node) -> None:
-        """Append a copy between operands of one shape; the source may repeat (strides 0)."""
+        """Append a copy between operands of one shape; the source may repeat (strides 0), and is
+        cast to the target's dtype.
+        """
         if source.dtype.is_complex:
             source, target = as_parts(source), as_parts(target)
         kernel, extents, words = copy_kernel(source, target)
@@ -283,6 +286,9 @@ class Lowering:
 
     def lower_custom(self, node: Node) -> None:
         rule = node.opdef.kernel  # type: ignore[union-attr]
+        if holds_half(node) and not rule.moves:  # type: ignore[union-attr]
+            lower_widened(self, node)
+            return
         if isinstance(rule, Procedure):
             lower_procedure(self, node, rule)
             return

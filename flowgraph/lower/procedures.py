@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
-from flowgraph.dtypes import as_dtype
+from flowgraph.dtypes import DType, as_dtype
 from flowgraph.graph.opdef import RANDOM, WRITE, Arg, Procedure
 from flowgraph.kernel.ir import TextKernel
 from flowgraph.lower.operands import anonymous, by_value, pointer
@@ -36,14 +36,15 @@ def lower_procedure(lowering: Lowering, node: Node, rule: Procedure) -> None:
     call, signature = node.call(), node.opdef.signature
     sizes = rule.sizes(call)
     names, words = list(sizes), list(sizes.values())
-    binder = _Binder([f"{name} = slot(block, {i})" for i, name in enumerate(names)], list(words))
+    lines = [f"{name} = slot(block, {i})" for i, name in enumerate(names)]
+    binder = _Binder(rule, lines, list(words))
 
     read: list[Operand] = []
     values = []
     dtypes: dict[str, str] = {}
     for i, (arg, places) in enumerate(_positions(signature.inputs, node)):
         if places:
-            dtypes[arg.name] = call.dtypes[places[0]].base_dtype.real_dtype.name
+            dtypes[arg.name] = _held_as(rule, arg, call.dtypes[places[0]])
         if places and places[0] in rule.known:
             continue
         operands = [lowering.operand(node.inputs[k]) for k in places]
@@ -69,7 +70,7 @@ def lower_procedure(lowering: Lowering, node: Node, rule: Procedure) -> None:
     for arg, count in _counted(signature.outputs, node):
         own = [made.pop(0) for _ in range(count)]
         if own:
-            dtypes[arg.name] = own[0].dtype.base_dtype.real_dtype.name
+            dtypes[arg.name] = _held_as(rule, arg, own[0].dtype)
         binder.bind(arg, own)
     for arg, own_ in zip(_other_variables(signature.inputs, node), made, strict=True):
         binder.bind(arg, [own_])
@@ -82,7 +83,7 @@ def lower_procedure(lowering: Lowering, node: Node, rule: Procedure) -> None:
         binder.bind_word(*_routine(symbol, node))
     for attr_name, attr in signature.attrs.items():
         if attr.kind == "type":
-            dtypes[attr_name] = node.attrs[attr_name].base_dtype.real_dtype.name
+            dtypes[attr_name] = _held_as(rule, attr_name, node.attrs[attr_name])
     choices = tuple((rule.choices(call) if rule.choices else {}).items())
     source = _source(rule.helpers, rule.text, tuple(binder.lines), tuple(dtypes.items()), choices)
     label = "_".join([node.type, *dict.fromkeys(dtypes.values())])
@@ -103,11 +104,24 @@ def _other_variables(args: Sequence[Arg], node: Node) -> list[Arg]:
     return [arg for arg in args if arg.is_ref][1:] if node.effect == WRITE else []
 
 
+#: What a kernel moves in place of a dtype that it cannot reckon with.
+_BITS = {"float16": "uint16"}
+
+
+def _held_as(rule: Procedure, holder: Arg | str, dtype: DType) -> str:
+    """The dtype in the kernel of an argument, or of a type attr, of ``dtype``."""
+    attr = holder if isinstance(holder, str) else holder.dtype_attr
+    if rule.parts:
+        return dtype.base_dtype.real_dtype.name
+    name = dtype.base_dtype.name
+    return _BITS.get(name, name) if attr in rule.moves else name
+
+
 class _Binder:
     """The first lines of a kernel and the words they read."""
 
-    def __init__(self, lines: list[str], words: list[Word]) -> None:
-        self.lines, self.words = lines, words
+    def __init__(self, rule: Procedure, lines: list[str], words: list[Word]) -> None:
+        self.rule, self.lines, self.words = rule, lines, words
 
     def bind_word(self, name: str, word: Word) -> None:
         self.lines.append(f"{name} = slot(block, {len(self.words)})")
@@ -121,7 +135,8 @@ class _Binder:
         """A pointer, or for a list the position of its first address."""
         if not arg.is_list:
             (operand,) = operands
-            self.bind_pointer(arg.name, operand.dtype.base_dtype.real_dtype.name, pointer(operand))
+            dtype = _held_as(self.rule, arg, operand.dtype)
+            self.bind_pointer(arg.name, dtype, pointer(operand))
             return
         self.lines.append(f"{arg.name} = int64({len(self.words)})")
         self.words += [pointer(operand) for operand in operands]

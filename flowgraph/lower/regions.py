@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from flowgraph.dtypes import float16
 from flowgraph.graph.opdef import Loops
 from flowgraph.kernel.builder import Scalar
 from flowgraph.kernel.complex_scalar import ComplexBody, ComplexScalar
@@ -85,10 +86,21 @@ class RegionLowering:
         if isinstance(results, (Scalar, ComplexScalar)):
             results = (results,)
         for value, scalar in zip(node.outputs, results, strict=True):
-            assert scalar.dtype == value.dtype.name, (
-                f"{node!r}: kernel makes {scalar.dtype}, the op {value.dtype.name}"
-            )
+            if value.dtype is float16:
+                scalar = self.rounded(scalar)
+            else:
+                assert scalar.dtype == value.dtype.name, (
+                    f"{node!r}: kernel makes {scalar.dtype}, the op {value.dtype.name}"
+                )
             self.scalars[value] = scalar
+
+    def rounded(self, scalar: Scalar) -> Scalar:
+        """A result of dtype float16, as members reckon with it: a float32 that float16 can hold.
+
+        So every member rounds once, as a kernel of its own would.
+        """
+        assert scalar.dtype in ("float16", "float32"), scalar.dtype
+        return self.body.cast(self.body.cast(scalar, "float16"), "float32")
 
     def member_axes(self, node: Node, is_row: bool) -> tuple[int, ...]:
         region = self.region
@@ -113,6 +125,8 @@ class RegionLowering:
             self.body.load(self.access(part, walk, IN), part.dtype.name)
             for part, walk in _parts(operand, strides)
         ]
+        if operand.dtype is float16:
+            return self.body.cast(loads[0], "float32")
         return ComplexScalar(*loads) if len(loads) == 2 else loads[0]
 
     def access(self, operand: Operand, strides: tuple[int, ...], mode: str) -> int:
@@ -139,6 +153,8 @@ class RegionLowering:
         scalar = self.scalars[value]
         made = [scalar] if isinstance(scalar, Scalar) else [scalar.real, scalar.imag]
         for (part, walk), one in zip(_parts(operand, strides), made, strict=True):
+            if part.dtype is float16:
+                one = self.body.cast(one, "float16")
             self.body.store(self.access(part, walk, OUT), one)
 
     def emit(self) -> None:
@@ -156,7 +172,7 @@ class RegionLowering:
                 inputs,
                 self.outputs,
                 extents,
-                reuse=() if region.reduced else self.reusable(),
+                reuse=() if region.reduced or region.refuses() else self.reusable(),
                 flops=kernel.flops(extents),
                 bytes_moved=kernel.bytes_moved(extents),
             )

@@ -359,7 +359,7 @@ def _same_dtype(x: Any, y: Any) -> tuple[Any, Any]:
 
 
 def _pow_kernel(s: Any, x: Any, y: Any) -> Any:
-    if x.dtype in FLOATS:
+    if x.dtype in FLOATS or x.dtype in COMPLEX:
         return s.pow(x, y)
     # Square and multiply, one step for each bit of the exponent; products wrap.
     s.require(s.ge(y, 0), STATUS_INVALID_ARGUMENT)
@@ -392,7 +392,6 @@ pow = binary(
     "    Gradient: dz * y * x**(y-1) to x; dz * z * log(x) to y, 0 where x <= 0.",
     kernel=_pow_kernel,
     grad=_pow_grad,
-    parts=False,  # the host does complex ones
     reference=_pow_reference,
     samples=(COMPLEX_PAIR,
         sample(f32(3, 4, low=0.3, high=2.0), f32(3, 4, seed=1)),

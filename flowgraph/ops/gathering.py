@@ -255,7 +255,7 @@ define(
     Taxis=dtypes_of(INDEX, int32),
     batch_dims=0,
     infer=_gather_v2_infer,
-    kernel=Procedure(_GATHER, sizes=_gather_sizes, known=(2,)),
+    kernel=Procedure(_GATHER, sizes=_gather_sizes, known=(2,), moves=("Tparams",)),
     grad=_gather_v2_grad,
     reference=_gather_v2_reference,
     samples=(
@@ -289,7 +289,7 @@ define(
     Tindices=dtypes_of(INDEX, int32),
     validate_indices=True,
     infer=_gather_infer,
-    kernel=Procedure(_GATHER, sizes=_gather_sizes),
+    kernel=Procedure(_GATHER, sizes=_gather_sizes, moves=("Tparams",)),
     grad=lambda op, dy: (_rows_grad(op.params, op.indices, dy), None),
     reference=_gather_reference,
     samples=(sample(f32(5, 3), i32([4, 0, 4])), sample(f32(5), i32(3)), sample(f32(4, 2), i32([]))),
@@ -381,6 +381,7 @@ define(
         _GATHER_ND,
         sizes=lambda call_: tuple_sizes(call_.shapes[1], call_.shapes[0]),
         choices=lambda call_: tuple_choices(call_.shapes[1]),
+        moves=("Tparams",),
     ),
     grad=lambda op, dy: (call.ScatterNd(op.indices, dy, _shape_like(op.params, op.indices)), None),
     reference=_gather_nd_reference,
@@ -530,7 +531,11 @@ define(
     axis=-1,
     infer=_one_hot_infer,
     kernel=Loops(
-        _one_hot_body, domain=output_domain, operands=_one_hot_operands, reads=(0, 2, 3)
+        _one_hot_body,
+        domain=output_domain,
+        operands=_one_hot_operands,
+        reads=(0, 2, 3),
+        parts=True,
     ),
     grad=not_differentiable("it is a step function of the indices"),
     reference=_one_hot_reference,

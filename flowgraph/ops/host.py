@@ -21,10 +21,12 @@ from flowgraph.graph.default import get_default_graph, name_scope
 from flowgraph.graph.export import export
 from flowgraph.graph.node import Tensor
 from flowgraph.graph.opdef import (
+    CHECK,
     HOST,
     REQUIRED,
     Attr,
     Call,
+    Custom,
     define,
     error_sample,
     not_differentiable,
@@ -62,7 +64,8 @@ define(
         error_sample(Exception, r"assertion failed: \[1 2 3\.\.\.\] \[7\]",
                      np.array(False), [i32([1, 2, 3, 4]), i32(7)], stage="run"),
     ),
-    effect=HOST,
+    kernel=Custom("assert", reads=(0,)),
+    effect=CHECK,
     doc="Fails when the condition is False, showing ``data``.",
 )  # fmt: skip
 

@@ -134,6 +134,11 @@ def scatter_choices(which: str, table: str, call_: Call, indices: int) -> Mappin
     return {**tuple_choices(call_.shapes[indices]), "table": table, "combine": combine}
 
 
+def moved_or_whole(which: str) -> dict[str, Any]:
+    """What the Procedure of a scatter says of dtypes: an update moves, others add, complex too."""
+    return {"moves": ("T",)} if which == "Update" else {"whole": True}
+
+
 def tuple_places(indices: np.ndarray[Any, Any], shape: Sequence[int]) -> np.ndarray[Any, Any]:
     """Which row each tuple names, of an array of ``shape`` whose indexed axes are made one."""
     check_nd(indices, shape)

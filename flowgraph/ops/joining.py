@@ -117,7 +117,7 @@ define(
     N=Attr("int", REQUIRED),
     Tidx=dtypes_of(INDEX, int32),
     infer=_concat_infer,
-    kernel=Custom("concat", parts=True),
+    kernel=Custom("concat", parts=True, moves=True),
     grad=_concat_grad,
     reference=_concat_reference,
     samples=(
@@ -205,7 +205,7 @@ define(
     N=Attr("int", REQUIRED),
     axis=0,
     infer=_pack_infer,
-    kernel=Custom("pack", parts=True),
+    kernel=Custom("pack", parts=True, moves=True),
     grad=_pack_grad,
     reference=_pack_reference,
     samples=(

@@ -10,18 +10,20 @@ from typing import Any
 import numpy as np
 
 from flowgraph.dtypes import FLOAT
+from flowgraph.errors import STATUS_NOT_FINITE
 from flowgraph.graph.apply import apply_op, call
 from flowgraph.graph.convert import convert_to_tensor
 from flowgraph.graph.default import control_dependencies, get_default_graph, name_scope
 from flowgraph.graph.export import export
 from flowgraph.graph.node import Operation, Tensor
 from flowgraph.graph.opdef import (
-    HOST,
+    CHECK,
     REQUIRED,
     Attr,
     Call,
     define,
     dtypes_of,
+    elementwise,
     error_sample,
     sample,
 )
@@ -39,12 +41,18 @@ def _check_reference(call_: Call, x: Any) -> Any:
     return x
 
 
+def _checked(s: Any, x: Any) -> Any:
+    s.require(s.lt(s.abs(x), float("inf")), STATUS_NOT_FINITE)
+    return x
+
+
 define(
     "CheckNumerics",
     "tensor: T -> output: T",
     T=dtypes_of(FLOAT),
     message=Attr("string", REQUIRED),
     infer=same_shape,
+    kernel=elementwise(_checked),
     # NB: infinite derivatives of finite values are what one looks for.
     grad=lambda op, dy: (
         call.CheckNumerics(
@@ -63,8 +71,7 @@ define(
         error_sample(Exception, "m : Tensor had Inf and NaN values",
                      np.array([np.nan, -np.inf], np.float32), message="m", stage="run"),
     ),
-    # A check must run when something waits for it, though nobody uses its result.
-    effect=HOST,
+    effect=CHECK,
     doc="The tensor itself, which must be finite.",
 )  # fmt: skip
 

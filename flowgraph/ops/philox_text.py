@@ -81,6 +81,17 @@ def normals64(words, numbers):
 
 #: (distribution, dtype) -> text of ``draw(words, numbers)`` and how many numbers it makes.
 DRAW: dict[tuple[str, str], tuple[str, int]] = {
+    ("uniform", "float16"): (
+        """
+def draw(words, numbers):
+    for k in range(4):
+        word = load(words, k) & uint32(1023)
+        store(numbers, k, bits(float16(float32(word) * float32(0.0009765625))))
+    return 0
+
+""",
+        4,
+    ),
     ("uniform", "float32"): (
         """
 def draw(words, numbers):
@@ -125,6 +136,13 @@ def draw(words, numbers):
         2,
     ),
 }
+
+
+
+def moves(distribution: str) -> tuple[str, ...]:
+    """Procedure.moves of floats: a uniform float16 is made of its own bits, others are rounded."""
+    return ("dtype",) if distribution == "uniform" else ()
+
 
 #: Fills ``output`` (``n`` numbers) from block ``first`` on.  ``each`` is a literal: a stride the
 #: vectoriser can use.

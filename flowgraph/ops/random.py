@@ -76,6 +76,7 @@ def _float_kernel(distribution: str, draws: str) -> Procedure:
         choices=lambda call_: _draw_choices(
             *philox_text.DRAW[distribution, call_.out_dtypes[0].name]
         ),
+        moves=philox_text.moves(distribution),
     )
 
 
@@ -217,6 +218,7 @@ define(
     kernel=Procedure(
         _SHUFFLE,
         sizes=_shuffle_sizes,
+        moves=("T",),
         helpers=philox_text.PHILOX,
         scratch=lambda call_: {"order": ("int64", _shuffle_sizes(call_)["n"])},
     ),

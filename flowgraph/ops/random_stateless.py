@@ -48,7 +48,7 @@ def _keyed(draws: str) -> str:
     return draws.replace("uint64(seed), uint64(seed2)", "key, key2")
 
 
-def _kernel(draws: str, drawn: Any) -> Procedure:
+def _kernel(draws: str, drawn: Any, moves: tuple[str, ...] = ()) -> Procedure:
     def choices(call_: Call) -> Mapping[str, str]:
         draw, each = drawn(call_)
         return {"draw": draw, "each": str(each), "stretch": str(each * STRETCH_PER_NUMBER)}
@@ -59,6 +59,7 @@ def _kernel(draws: str, drawn: Any) -> Procedure:
         known=(0,),
         helpers=philox_text.PHILOX + "{draw}",
         choices=choices,
+        moves=moves,
     )
 
 
@@ -89,6 +90,7 @@ def _floats(type: str, distribution: str, draw: str, draws: str, doc: str) -> No
         kernel=_kernel(
             _keyed(draws),
             lambda call_: philox_text.DRAW[distribution, call_.out_dtypes[0].name],
+            philox_text.moves(distribution),
         ),
         grad=NO_GRADIENT,
         reference=reference,

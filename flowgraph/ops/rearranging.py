@@ -148,6 +148,7 @@ define(
         scratch=lambda call_: {
             name: ("int64", len(concrete(call_.shapes[0]))) for name in ("turn", "extent")
         },
+        moves=("T",),
     ),
     grad=lambda op, dy: (call.Roll(dy, call.Neg(op.shift), op.axis), None, None),
     reference=_roll_reference,
@@ -282,7 +283,7 @@ define(
     T=dtypes_of(ALL),
     Tlen=dtypes_of(INDEX, int64),
     infer=_reverse_infer,
-    kernel=Procedure(_REVERSE, sizes=_reverse_sizes),
+    kernel=Procedure(_REVERSE, sizes=_reverse_sizes, moves=("T",)),
     grad=lambda op, dy: (
         call.ReverseSequence(
             dy, op.seq_lengths, seq_dim=op.attrs["seq_dim"], batch_dim=op.attrs["batch_dim"]
@@ -469,7 +470,7 @@ def _mirror_choices(call_: Call) -> Mapping[str, str]:
 
 
 def _mirror_kernel(text: str) -> Procedure:
-    return Procedure(text, sizes=_mirror_sizes, choices=_mirror_choices, known=(1,))
+    return Procedure(text, sizes=_mirror_sizes, choices=_mirror_choices, known=(1,), whole=True)
 
 
 def _places(size: int, frame: list[int], edge: int) -> np.ndarray[Any, Any]:

@@ -111,6 +111,7 @@ def _scan(
             sizes=_sizes,
             steps=_steps,
             known=(1,),
+            whole=True,
             choices=lambda call_: {
                 "combine": combine.replace("{x}", call_.dtypes[0].base_dtype.name),
                 "identity": identity,

@@ -19,6 +19,7 @@ from flowgraph.graph.opdef import Call, Procedure, define, dtypes_of, error_samp
 from flowgraph.ops.indices import (
     SCATTER_TUPLES,
     index_depth,
+    moved_or_whole,
     scatter_choices,
     scatter_tuples,
     tuple_sizes,
@@ -59,6 +60,7 @@ define(
         sizes=lambda call_: tuple_sizes(call_.shapes[0], call_.out_shapes[0]),
         known=(2,),
         fill={0: 0},
+        whole=True,
         choices=lambda call_: scatter_choices("Add", "output", call_, 0),
     ),
     grad=lambda op, dy: (None, call.GatherNd(dy, op.indices), None),
@@ -154,6 +156,7 @@ def _into(type: str, which: str, first: str, grad: Any, doc: str, dtypes: Any = 
             sizes=lambda call_: tuple_sizes(call_.shapes[1], call_.shapes[0]),
             updates={0: 0},
             choices=lambda call_: scatter_choices(which, "output", call_, 1),
+            **moved_or_whole(which),
         ),
         grad=grad,
         reference=lambda call_, tensor, indices, updates: scatter_tuples(

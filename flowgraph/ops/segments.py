@@ -59,7 +59,7 @@ def _identity(which: str, dtype: Any) -> Any:
 def _identity_text(which: str, dtype: str) -> str:
     """The same as a number of kernel text."""
     value = _identity(which, dtype)
-    if dtype.startswith("float"):
+    if dtype.startswith(("float", "complex")):
         return f"{dtype}({float(value)!r})"
     # NB: as int64: the lowest is no literal, and the highest uint64 wraps from -1
     value = int(value) - 2**64 if value >= 2**63 else int(value)
@@ -138,7 +138,7 @@ def _sorted_kernel(which: str) -> Procedure:
         dtype = call_.dtypes[0].base_dtype.name
         total = "load(output, k * row + e)"
         divided = f"{total} / {dtype}(size)"
-        if not dtype.startswith("float"):
+        if not dtype.startswith(("float", "complex")):
             divided = f"truncdiv({total}, {dtype}(size))"
         return {
             "check": "",
@@ -148,7 +148,13 @@ def _sorted_kernel(which: str) -> Procedure:
             "finish": FINISH.format(divided=divided) if which == "Mean" else "",
         }
 
-    return Procedure(SORTED, sizes=sizes, choices=choices, flops=lambda c: math.prod(c.shapes[0]))  # type: ignore[arg-type]
+    return Procedure(
+        SORTED,
+        sizes=sizes,
+        choices=choices,
+        whole=True,
+        flops=lambda call_: math.prod(call_.shapes[0]),  # type: ignore[arg-type]
+    )
 
 
 def _sorted_reference(which: str) -> Any:
@@ -276,6 +282,7 @@ def _unsorted_kernel(which: str) -> Procedure:
         _UNSORTED,
         sizes=sizes,
         known=(2,),
+        whole=True,
         choices=lambda call_: {
             "identity": _identity_text(which, call_.dtypes[0].base_dtype.name),
             "combine": COMBINE[which][0],

@@ -410,7 +410,7 @@ define(
     Index=dtypes_of(INDEX),
     **_MASKS,
     infer=_slice_grad_infer,
-    kernel=Custom("strided_slice_grad", parts=True),
+    kernel=Custom("strided_slice_grad", parts=True, moves=True),
     grad=_slice_grad_grad,
     reference=_slice_grad_reference,
     samples=(
@@ -456,7 +456,7 @@ define(
     Index=dtypes_of(INDEX),
     **_MASKS,
     infer=_assign_infer,
-    kernel=Custom("strided_slice_assign", parts=True),
+    kernel=Custom("strided_slice_assign", parts=True, moves=True),
     grad=not_differentiable("it updates a variable; differentiate the value assigned instead"),
     reference=_assign_reference,
     samples=(

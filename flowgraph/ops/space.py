@@ -110,7 +110,7 @@ def _depth_kernel(to_depth: bool) -> Procedure:
         at = sizes(call_)
         return at["N"] * at["H"]
 
-    return Procedure("{kernel}", sizes=sizes, steps=steps, choices=choices)
+    return Procedure("{kernel}", sizes=sizes, steps=steps, choices=choices, moves=("T",))
 
 
 def _depth_reference(to_depth: bool) -> Any:

@@ -164,6 +164,7 @@ def _batch_kernel(to_batch: bool, known: tuple[int, ...]) -> Procedure:
         steps=lambda call_: concrete(call_.out_shapes[0])[0],
         known=known,
         choices=choices,
+        whole=True,
     )
 
 

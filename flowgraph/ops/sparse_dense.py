@@ -188,6 +188,7 @@ define(
         _TO_DENSE,
         sizes=_to_dense_sizes,
         known=(1,),
+        moves=("T",),
         choices=lambda call_: tuple_choices(_rows(call_.shapes[0])),
     ),
     grad=_to_dense_grad,
@@ -332,7 +333,7 @@ for e in independent(rows * columns):
 for i in range(n):
     r = int64(load(a_indices, 2 * i + turned))
     c = int64(load(a_indices, 2 * i + 1 - turned))
-    a = load(a_values, i)
+    a = {a}
     if adjoint_b == 0:
         for j in independent(columns):
             at = r * columns + j
@@ -340,9 +341,17 @@ for i in range(n):
     else:
         for j in independent(columns):
             at = r * columns + j
-            store(product, at, load(product, at) + a * load(b, j * inner + c))
+            store(product, at, load(product, at) + a * {turned_b})
 return 0
 """
+
+
+def _matmul_choices(call_: Call) -> Mapping[str, str]:
+    a, b = "load(a_values, i)", "load(b, j * inner + c)"
+    if call_.dtypes[1].is_complex:
+        a = f"conj({a})" if call_.attrs["adjoint_a"] else a
+        b = f"conj({b})"
+    return {"a": a, "turned_b": b}
 
 
 def _matmul_dims(call_: Call) -> tuple[int | None, int | None, int | None]:
@@ -427,6 +436,8 @@ define(
         _MATMUL,
         sizes=_matmul_sizes,
         known=(2,),
+        whole=True,
+        choices=_matmul_choices,
         flops=lambda call_: 2 * call_.shapes[1][0] * call_.out_shapes[0][1],  # type: ignore[index,operator]
     ),
     grad=_matmul_grad,
@@ -554,6 +565,7 @@ define(
         _ADD_TO_DENSE.replace("{check_tuples}", "indices = a_indices\n{check_tuples}"),
         sizes=_add_sizes,
         updates={0: 3},
+        whole=True,
         choices=lambda call_: tuple_choices(call_.shapes[0]),
     ),
     grad=lambda op, dy: (None, call.GatherNd(dy, op.a_indices), None, dy),

@@ -156,7 +156,9 @@ for _which, _combine, _word in (
         "sp_indices: int64, sp_values: T, sp_shape: int64, dense: T -> output: T",
         T=dtypes_of(NUMERIC),
         infer=_cwise_infer,
-        kernel=Procedure(_CWISE, sizes=_cwise_sizes, choices=_cwise_choices(_combine)),
+        kernel=Procedure(
+            _CWISE, sizes=_cwise_sizes, choices=_cwise_choices(_combine), whole=True
+        ),
         grad=_cwise_grad(_which),
         reference=_cwise_reference(_which),
         samples=(

@@ -268,6 +268,7 @@ define(
         sizes=_reorder_sizes,
         choices=lambda call_: {"sort": SORT_ROWS.format(key=_REORDER_KEY)},
         scratch=lambda call_: sort_scratch(concrete(call_.shapes[0])[0]),
+        moves=("T",),
     ),
     grad=_reorder_grad,
     reference=_reorder_reference,
@@ -419,6 +420,7 @@ define(
     infer=_fill_back_infer,
     kernel=Procedure(
         _FILL_BACK,
+        whole=True,
         sizes=lambda call_: {
             "n": concrete(call_.shapes[0])[0],
             "total": concrete(call_.shapes[1])[0],

@@ -218,6 +218,7 @@ for _which, _allowed, _word in (("Sum", NUMERIC, "sum"), ("Max", REAL, "greatest
             _REDUCE,
             sizes=_reduce_sizes,
             known=(2, 3),
+            whole=True,
             choices=_reduce_choices(_which),
             scratch=lambda call_: {"seen": ("uint8", _reduce_sizes(call_)["total"])},
             flops=lambda call_: concrete(call_.shapes[1])[0],

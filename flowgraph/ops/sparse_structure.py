@@ -198,6 +198,7 @@ define(
     kernel=Procedure(
         _CONCAT,
         sizes=_concat_sizes,
+        moves=("T",),
         choices=_concat_choices,
         scratch=lambda call_: {
             **sort_scratch(sum(_concat_lengths(call_))),

@@ -85,6 +85,7 @@ define(
     infer=_empty_infer,
     kernel=Procedure(
         "return 0\n", sizes=lambda call_: {}, known=(0,), fill={0: 0},
+        moves=("dtype",),
         natively=lambda call_: not call_.out_dtypes[0].np.hasobject,
     ),
     grad=not_differentiable("a number of elements"),
@@ -131,7 +132,7 @@ def _push_reference(call_: Call, stack: Any, index: Any, value: Any) -> Any:
 
 
 def _is_plain(call_: Call) -> bool:
-    return not call_.dtypes[0].np.hasobject and not call_.dtypes[0].is_complex
+    return not call_.dtypes[0].np.hasobject
 
 
 def _push_sizes(call_: Call) -> Mapping[str, int]:
@@ -162,6 +163,7 @@ return 0
 """,
         sizes=_push_sizes,
         updates={0: 0},
+        moves=("T",),
         choices=lambda call_: {
             "copy": "for k in independent(row):\n"
             "    store(result, i * row + k, load(value, k))"
@@ -240,6 +242,7 @@ return 0
 """,
         sizes=_resize_sizes,
         known=(1,),
+        whole=True,
         choices=_zero,
         natively=_is_plain,
     ),

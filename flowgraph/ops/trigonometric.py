@@ -54,7 +54,6 @@ asin = unary(
     "    Gradient: dy / sqrt(1 - x * x), infinite at -1 and 1.",
     kernel=lambda s, x: s.asin(x),
     grad=lambda op, dy: dy * call.Rsqrt(1 - op.x * op.x),
-    parts=False,  # the host does complex ones
     reference=np.arcsin,
     samples=samples_in(-0.9, 0.9, _BEYOND, COMPLEX_SAMPLE),
     dtypes=FLOAT | COMPLEX,
@@ -66,7 +65,6 @@ acos = unary(
     "    Gradient: -dy / sqrt(1 - x * x), infinite at -1 and 1.",
     kernel=lambda s, x: s.acos(x),
     grad=lambda op, dy: call.Neg(dy * call.Rsqrt(1 - op.x * op.x)),
-    parts=False,  # the host does complex ones
     reference=np.arccos,
     samples=samples_in(-0.9, 0.9, _BEYOND, COMPLEX_SAMPLE),
     dtypes=FLOAT | COMPLEX,
@@ -77,7 +75,6 @@ atan = unary(
     doc="The angle in (-pi/2, pi/2) whose tangent is ``x``.  Gradient: dy / (1 + x * x).",
     kernel=lambda s, x: s.atan(x),
     grad=lambda op, dy: dy / (1 + op.x * op.x),
-    parts=False,  # the host does complex ones
     reference=np.arctan,
     dtypes=FLOAT | COMPLEX,
     samples=(*STANDARD, COMPLEX_SAMPLE),
@@ -108,7 +105,6 @@ asinh = unary(
     doc="The number whose hyperbolic sine is ``x``.  Gradient: dy / sqrt(x * x + 1).",
     kernel=lambda s, x: s.asinh(x),
     grad=lambda op, dy: dy / call.Cosh(op.y),  # cosh(asinh x) = sqrt(x**2 + 1), and no overflow
-    parts=False,  # the host does complex ones
     reference=np.arcsinh,
     dtypes=FLOAT | COMPLEX,
     samples=(*STANDARD, COMPLEX_SAMPLE),
@@ -120,7 +116,6 @@ acosh = unary(
     "    Gradient: dy / sqrt(x * x - 1), infinite at 1.",
     kernel=lambda s, x: s.acosh(x),
     grad=lambda op, dy: dy / call.Sinh(op.y),
-    parts=False,  # the host does complex ones
     reference=np.arccosh,
     samples=samples_in(1.2, 5.0, _BEYOND, COMPLEX_SAMPLE),
     dtypes=FLOAT | COMPLEX,
@@ -132,7 +127,6 @@ atanh = unary(
     "    Gradient: dy / (1 - x * x), infinite at -1 and 1.",
     kernel=lambda s, x: s.atanh(x),
     grad=lambda op, dy: dy / (1 - op.x * op.x),
-    parts=False,  # the host does complex ones
     reference=np.arctanh,
     samples=samples_in(-0.9, 0.9, _BEYOND, COMPLEX_SAMPLE),
     dtypes=FLOAT | COMPLEX,

@@ -22,7 +22,7 @@ from flowgraph.graph.contexts import AS_OF, Context
 from flowgraph.graph.convert import make_constant
 from flowgraph.graph.core import Graph
 from flowgraph.graph.node import Operation, Tensor
-from flowgraph.graph.opdef import HOST, OPDEFS, PURE, RANDOM
+from flowgraph.graph.opdef import CHECK, HOST, OPDEFS, PURE, RANDOM
 from flowgraph.graph.site import find_site, format_site
 from flowgraph.ops.flow_rules import made_in
 
@@ -125,8 +125,9 @@ class Trips:
         """ValueError when what ``result`` and the condition need cannot be done twice."""
         needed = _needed(self.cond, self.body, result)
         for op in needed:
-            if OPDEFS[op.type].effect in (RANDOM, HOST) or any(t.dtype.is_ref for t in op.inputs):
-                if OPDEFS[op.type].effect == PURE and not self._writes(op):
+            effect = OPDEFS[op.type].effect
+            if effect in (RANDOM, CHECK, HOST) or any(t.dtype.is_ref for t in op.inputs):
+                if effect == PURE and not self._writes(op):
                     continue
                 raise ValueError(
                     format_message(

@@ -39,6 +39,7 @@ from flowgraph.ops.indices import (
     SCATTERS,
     batch_tuples,
     check_indices,
+    moved_or_whole,
     scatter_choices,
     scatter_tuples,
     tuple_sizes,
@@ -98,7 +99,7 @@ def _scatter_sizes(call_: Call) -> Mapping[str, int]:
 def _scatter_kernel(which: str) -> Procedure:
     def choices(call_: Call) -> Mapping[str, str]:
         dtype = call_.dtypes[0].base_dtype
-        divides = which == "Div" and not dtype.is_floating
+        divides = which == "Div" and dtype.is_integer
         combine = "truncdiv(a, b)" if divides else "a / b"
         return {
             "check_updates": _NOT_ZERO.format(T=dtype.name) if divides else "",
@@ -106,7 +107,13 @@ def _scatter_kernel(which: str) -> Procedure:
             "combine": combine if which == "Div" else SCATTERS[which][0],
         }
 
-    return Procedure(_SCATTER, sizes=_scatter_sizes, updates={0: 0}, choices=choices)
+    return Procedure(
+        _SCATTER,
+        sizes=_scatter_sizes,
+        updates={0: 0},
+        choices=choices,
+        **moved_or_whole(which),
+    )
 
 
 def _divide(result: Any, indices: Any, rows: Any) -> None:
@@ -234,6 +241,7 @@ def _scatter_nd_kernel(which: str) -> Procedure:
         sizes=lambda call_: tuple_sizes(call_.shapes[1], call_.shapes[0]),
         updates={0: 0},
         choices=lambda call_: scatter_choices(which, "output_ref", call_, 1),
+        **moved_or_whole(which),
     )
 
 

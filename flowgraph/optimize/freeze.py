@@ -27,7 +27,7 @@ from flowgraph.errors import InvalidArgumentError
 from flowgraph.graph.apply import variable_of
 from flowgraph.graph.contexts import AS_OF, Context
 from flowgraph.graph.node import Operation, Tensor
-from flowgraph.graph.opdef import HOST, OPDEFS, PURE, WRITE
+from flowgraph.graph.opdef import CHECK, HOST, OPDEFS, PURE, WRITE
 from flowgraph.graph.report import op_message
 from flowgraph.optimize.frozen import (
     ABSENT,
@@ -199,7 +199,7 @@ class _Freezer:
             return
         inputs = [self.read(t) for t in op.inputs]
         after: tuple[Node, ...] = ()
-        if opdef.effect == HOST:
+        if opdef.effect in (CHECK, HOST):
             after = (self.last_host,) if self.last_host is not None else ()
         elif opdef.effect == WRITE and barrier is not None:
             after = (barrier,)
@@ -226,7 +226,7 @@ class _Freezer:
             )
             for tensor, value in zip(op.outputs, node.outputs, strict=True):
                 self.value.setdefault(tensor, value)
-        if opdef.effect == HOST:
+        if opdef.effect in (CHECK, HOST):
             self.last_host = self.barrier[op] = node
             self.hosts[node] = len(self.hosts)
         self.nodes.append(node)
@@ -280,7 +280,7 @@ class _Freezer:
         for tensor, value in zip(op.outputs, node.outputs[len(written) :], strict=True):
             self.value.setdefault(tensor, value)
         node.effects = frozenset(n.effect for g in frozen.values() for n in g.nodes) - {PURE}
-        if HOST in node.effects:
+        if node.effects & {CHECK, HOST}:
             node.after = (self.last_host,) if self.last_host is not None else ()
             self.last_host = self.barrier[op] = node
             self.hosts[node] = len(self.hosts)

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from flowgraph.dtypes import DType
-from flowgraph.graph.opdef import HOST, PURE, RANDOM, WRITE, Call, OpDef
+from flowgraph.graph.opdef import CHECK, HOST, PURE, RANDOM, WRITE, Call, OpDef
 from flowgraph.graph.site import format_site
 from flowgraph.shapes import Dims, format_dims
 
@@ -111,9 +111,9 @@ class Node:
 
     @property
     def effect(self) -> str:
-        """PURE, RANDOM, WRITE or HOST."""
+        """PURE, RANDOM, CHECK, WRITE or HOST."""
         if self.effects:
-            return next(e for e in (HOST, WRITE, RANDOM) if e in self.effects)
+            return next(e for e in (HOST, WRITE, CHECK, RANDOM) if e in self.effects)
         if self.writes:  # also a pure operation that changes a loop variable in place
             return WRITE
         return PURE if self.opdef is None else self.opdef.effect
@@ -237,7 +237,7 @@ def rewrite(graph: FrozenGraph, visit: Callable[[Node, list[Node]], Replacement]
 
 def is_live_root(node: Node) -> bool:
     """True when the node runs for its effect, whoever uses its outputs."""
-    return node.effect in (WRITE, HOST)
+    return node.effect in (WRITE, CHECK, HOST)
 
 
 def eliminate_dead(graph: FrozenGraph) -> FrozenGraph:
@@ -321,6 +321,7 @@ def _defined(values: Iterable[Value], made: set[Value], what: str) -> None:
 
 __all__ = [
     "ABSENT",
+    "CHECK",
     "FEED",
     "HOST",
     "PURE",

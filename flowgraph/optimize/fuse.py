@@ -25,6 +25,7 @@ from dataclasses import dataclass, field
 from flowgraph.graph.opdef import Custom, Loops, OpDef, Procedure, View
 from flowgraph.kernel.ir import KERNEL_DTYPES
 from flowgraph.optimize.frozen import (
+    CHECK,
     FEED,
     HOST,
     RESIZES,
@@ -62,6 +63,10 @@ class Region:
     def kept(self) -> tuple[int, ...]:
         """Domain axes that are not reduced."""
         return tuple(a for a in range(len(self.domain)) if a not in self.reduced)
+
+    def refuses(self) -> bool:
+        """True when a member checks its inputs: what it says of them needs them unchanged."""
+        return any(n.effect == CHECK for n in self.nodes)
 
     def has_trailing_reduction(self) -> bool:
         """True when no kept axis of size > 1 stands behind a reduced one."""
@@ -108,9 +113,13 @@ def runs_on_host(opdef: OpDef, node: Node) -> bool:
     if isinstance(opdef.kernel, View):
         return not is_view(node)
     rule = opdef.kernel
-    in_parts = rule.parts
+    takes_complex = rule.parts
+    if isinstance(rule, Procedure):
+        takes_complex = rule.parts or rule.whole or bool(rule.moves)
+    if isinstance(rule, Custom) and rule.reads is not None:
+        values = tuple(node.inputs[i] for i in rule.reads)
     for dtype in (v.dtype for v in values):
-        if dtype.name not in KERNEL_DTYPES and not (in_parts and dtype.is_complex):
+        if dtype.name not in KERNEL_DTYPES and not (takes_complex and dtype.is_complex):
             return True
     if not isinstance(rule, Procedure):
         return False
@@ -193,8 +202,14 @@ class _Fuser:
         members = set(region.nodes)
         if any(is_view(v.node) and storage(v).node in members for v in inputs_read(node)):
             return None  # the same memory under another index map
-        if any(n in members for n in node.after):
+        if node.effect == CHECK:
+            # its complaint is worked out from the operands: they must be as they were
+            if any(n.writes for n in members):
+                return None
+        elif any(n in members for n in node.after):
             return None
+        if node.writes and region.refuses():
+            return None  # as above
         if node.writes and any(set(node.writes) & set(n.writes) for n in members):
             return None  # two versions of one variable: one buffer cannot be stored twice
         if not self.may_overwrite_beside(region, node, members, reduced):

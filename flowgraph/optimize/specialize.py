@@ -23,6 +23,7 @@ from flowgraph.optimize.bodies import closed, is_open, specialize_bodies
 from flowgraph.optimize.fold import known_outputs
 from flowgraph.optimize.frozen import (
     ABSENT,
+    CHECK,
     FEED,
     HOST,
     RESIZES,
@@ -75,7 +76,7 @@ def specialize(graph: FrozenGraph) -> Staged:
             any(v.node in blocked for v in node.inputs)
             or any(a in blocked for a in node.after)
             or any(name in blocked_writes for name in node.writes)
-            or (node.effect == HOST and host_blocked)
+            or (node.effect in (CHECK, HOST) and host_blocked)
         )
         if node.type == ABSENT or _is_open_stack(node):
             return None  # whoever pushes to the stack will know its rows
@@ -107,7 +108,7 @@ def specialize(graph: FrozenGraph) -> Staged:
         if waits:
             blocked.add(current)
             blocked_writes.update(current.writes)
-            host_blocked = host_blocked or current.effect == HOST
+            host_blocked = host_blocked or current.effect in (CHECK, HOST)
         if current is given:
             return None
         out.append(current)

@@ -39,7 +39,7 @@ from flowgraph.plan.plan import (
 )
 from flowgraph.runtime import blas, faults, host, native
 from flowgraph.runtime.intake import DECLINED, FeedRecord, Intake
-from flowgraph.runtime.reference import run_instr
+from flowgraph.runtime.reference import NodeError, run_instr
 from flowgraph.runtime.scalars import scalar_type
 from flowgraph.runtime.state import State, aligned_empty
 
@@ -290,13 +290,16 @@ class Executable:
             self._make_fetch_memory()
         if intake.call(values) is not None:
             code = intake.code()
-            return None if code == DECLINED else self.resume(code)
+            return None if code == DECLINED else self.resume(code, values)
         if self.is_long:
             self._walk(0)
         return [fetch() for fetch in self.fetchers]
 
-    def resume(self, code: int) -> list[Any]:
-        """Continue a run that stopped with ``code``; the fetched values."""
+    def resume(self, code: int, values: tuple) -> list[Any]:
+        """Continue a run on ``values`` that stopped with ``code``; the fetched values."""
+        for (view, _, _, slot, _), value in zip(self.feeders, values, strict=True):
+            if view is None:  # so far only kernels know where it is
+                self.memory[slot] = value.reshape(-1).view(np.uint8)
         self._walk(self._stopped_at(code) + 1)
         return [fetch() for fetch in self.fetchers]
 
@@ -411,13 +414,13 @@ class Executable:
         self._run_host_row(row)
         return row
 
-    def _reference_complaint(self, row: int) -> str:
+    def _reference_complaint(self, row: int) -> NodeError | None:
         """What the reference says of the inputs at which a kernel stopped: which index, say."""
         try:
             run_instr(self.plan.instrs[row], self.window)
-        except Exception as error:  # noqa: BLE001 - it is asked for its words
-            return str(error)
-        return ""
+        except NodeError as complaint:
+            return complaint
+        return None
 
     def _run_host_row(self, row: int) -> None:
         run = self.host_rows.get(row)
@@ -462,8 +465,9 @@ class Executable:
             return row + 1
         try:
             results = run_instr(instr, self.window)
-        except Exception as error:
-            raise faults.host_error(self.plan, row, error) from error
+        except NodeError as complaint:
+            error = complaint.error
+            raise faults.host_error(self.plan, row, error, complaint.node) from error
         self.deliver(instr, results)
         return row + 1
 
@@ -504,7 +508,11 @@ class Checker:
                 executable.window(o) for o in instr.inputs.values() if o.slot.kind == COUNTER
             ]
             before = [counter.copy() for counter in counters]
-            expected = run_instr(instr, executable.window)
+            try:
+                expected = run_instr(instr, executable.window)
+            except NodeError as complaint:
+                error = complaint.error
+                raise faults.host_error(executable.plan, row, error, complaint.node) from error
             for counter, start in zip(counters, before, strict=True):
                 counter[...] = start  # the kernel advances it too
             self.table[0] = executable.table[row]

@@ -13,6 +13,7 @@ import numpy as np
 from flowgraph.errors import (
     STATUS_DIVISION_BY_ZERO,
     STATUS_MESSAGES,
+    STATUS_NOT_FINITE,
     AbortedError,
     FailedPreconditionError,
     InternalError,
@@ -27,6 +28,7 @@ from flowgraph.graph.node import Operation
 from flowgraph.graph.report import op_message
 from flowgraph.optimize.frozen import Node
 from flowgraph.plan.plan import Instr, Plan
+from flowgraph.runtime.reference import NodeError
 from flowgraph.shapes import format_dims
 
 #: Python's exceptions in host functions, as TensorFlow's py_func maps them.
@@ -52,20 +54,25 @@ _RAISED_BY = {
     STATUS_DIVISION_BY_ZERO: frozenset(
         ("FloorDiv", "FloorMod", "Div", "TruncateDiv", "TruncateMod")
     ),
+    STATUS_NOT_FINITE: frozenset(("CheckNumerics",)),
 }
 
 
-def kernel_error(plan: Plan, row: int, status: int, complaint: str = "") -> OpError:
-    """The error of a kernel that returned ``status``; ``complaint``: the reference's words."""
+def kernel_error(
+    plan: Plan, row: int, status: int, complaint: NodeError | None = None
+) -> OpError:
+    """The error of a kernel that returned ``status``; ``complaint``: what the reference says."""
     nodes = plan.instrs[row].nodes
     types = _RAISED_BY.get(status)
+    if complaint is not None and (types is None or complaint.node.type in types):
+        return _error(InvalidArgumentError, plan, row, complaint.node, str(complaint))
     node = next((n for n in reversed(nodes) if types is None or n.type in types), nodes[-1])
-    return _error(InvalidArgumentError, plan, row, node, complaint or STATUS_MESSAGES[status])
+    return _error(InvalidArgumentError, plan, row, node, STATUS_MESSAGES[status])
 
 
-def host_error(plan: Plan, row: int, error: Exception) -> OpError:
-    """The error to raise for an exception of a host instruction or a reference."""
-    node = plan.instrs[row].nodes[-1]
+def host_error(plan: Plan, row: int, error: Exception, node: Node | None = None) -> OpError:
+    """The error to raise for an exception of a host instruction, or of ``node``'s reference."""
+    node = plan.instrs[row].nodes[-1] if node is None else node
     if isinstance(error, OpError):
         if error.op is not None or type(error) is OpError:
             return error

@@ -23,6 +23,14 @@ from flowgraph.runtime.state import State, set_current_state
 Window = Callable[[Operand], np.ndarray]
 
 
+class NodeError(Exception):
+    """What a reference raised, and for which node."""
+
+    def __init__(self, node: Node, error: Exception) -> None:
+        super().__init__(str(error))
+        self.node, self.error = node, error
+
+
 def run_node(node: Node, arrays: list[np.ndarray]) -> list[np.ndarray]:
     """The node's outputs by its reference, in the declared dtypes."""
     assert node.opdef is not None
@@ -40,6 +48,9 @@ def run_instr(instr: Instr, window: Window) -> dict[Value, np.ndarray]:
     """Every Value that a kernel instruction leaves in memory, computed by references instead.
 
     Nothing is written, except that random ops advance their counter.
+
+    Raises:
+        NodeError: a reference refuses its inputs.
     """
     if instr.is_copy:
         (source,) = instr.inputs.values()
@@ -51,7 +62,11 @@ def run_instr(instr: Instr, window: Window) -> dict[Value, np.ndarray]:
         arrays = [array_of(v) for v in node.inputs]
         if node.effect == RANDOM:
             arrays.insert(0, _counter(instr, window))
-        known.update(zip(node.outputs, run_node(node, arrays), strict=True))
+        try:
+            made = run_node(node, arrays)
+        except Exception as error:
+            raise NodeError(node, error) from error
+        known.update(zip(node.outputs, made, strict=True))
 
     def array_of(value: Value) -> np.ndarray:
         if value not in known:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from flowgraph.dtypes import as_dtype
+from flowgraph.dtypes import COMPLEX, as_dtype
 from flowgraph.graph.apply import apply_op
 from flowgraph.graph.convert import make_constant
 from flowgraph.graph.core import Graph
@@ -18,7 +18,7 @@ from flowgraph.graph.opdef import OPDEFS, ErrorSample, OpDef, Sample
 #: Ops whose value comes from outside: nothing to evaluate.
 SOURCES = frozenset(("Arg", "If", "Placeholder", "VariableV2", "While"))
 
-#: float16 is a host dtype: too narrow for some samples, and covered by the arithmetic ops.
+#: float16 is too narrow for some samples: they are compared where values are finite.
 FLOATS = ("float32", "float64", "float16")
 
 
@@ -47,8 +47,10 @@ class Case:
 
 
 def as_float(array: np.ndarray, dtype: str) -> np.ndarray:
-    """``array`` in another float dtype; others as they are."""
-    return array.astype(dtype) if array.dtype.kind == "f" else array
+    """A float ``array`` in another dtype (complex: with imaginary parts); others as they are."""
+    if array.dtype.kind != "f":
+        return array
+    return (array + 1j * np.roll(array, 1) if dtype in COMPLEX else array).astype(dtype)
 
 
 Shape = Callable[[tuple[int, ...]], Any]
@@ -129,8 +131,10 @@ def _as_attr(value: Any, dtype: str) -> Any:
     return value
 
 
-def float_dtypes(opdef: OpDef, sample: Sample) -> list[str]:
-    """Other float dtypes that the record allows for this sample's float inputs."""
+def float_dtypes(
+    opdef: OpDef, sample: Sample, others: Sequence[str] = FLOATS
+) -> list[str]:
+    """``others`` that the record allows for this sample's float inputs."""
     attrs = {
         arg.dtype_attr
         for arg, value in zip(opdef.signature.inputs, sample.inputs, strict=True)
@@ -138,10 +142,10 @@ def float_dtypes(opdef: OpDef, sample: Sample) -> list[str]:
     }
     if not attrs or "" in attrs:
         return []
-    allowed = set(FLOATS)
+    allowed = set(others)
     for attr in attrs:
         names = opdef.signature.attrs[attr].allowed
-        allowed &= set(FLOATS if names is None else names)
+        allowed &= set(others if names is None else names)
     return sorted(allowed - {"float32"})
 
 

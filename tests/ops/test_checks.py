@@ -199,3 +199,60 @@ def test_add_check_numerics_ops() -> None:
     run(check, {x: 1})
     with pytest.raises(InvalidArgument, match="log:0 : Tensor had Inf"):
         run(check, {x: 0})
+
+
+def test_checks_run_in_the_native_plan() -> None:
+    x = tf.placeholder(tf.float32, [None, 3], name="x")
+    first = tf.check_numerics(x * 2, "doubled")
+    second = tf.check_numerics(tf.sqrt(first), "root")
+    with tf.control_dependencies([tf.Assert(tf.reduce_sum(x) < 100, [x, ["so", "much"]])]):
+        total = tf.reduce_sum(second)
+    with tf.Session() as session:
+        assert session.run(total, {x: np.ones((2, 3))}) == pytest.approx(6 * np.sqrt(2))
+        (entry,) = session._entries
+        plan = entry.plan.current.executable.plan
+        assert not any(instr.is_host for instr in plan.instrs)
+        # both checks are in one kernel: the error names the one that failed
+        with pytest.raises(InvalidArgument, match=r"root : Tensor had NaN .* at \[0, 2\]"):
+            session.run(total, {x: [[1, 1, -1]]})
+        with pytest.raises(InvalidArgument, match=r"doubled : Tensor had NaN .* at \[0, 1\]"):
+            session.run(total, {x: [[1, np.nan, 1]]})
+        with pytest.raises(InvalidArgument, match=r"assertion failed: \[\[50 50 .*\] \[so much\]"):
+            session.run(total, {x: np.full((1, 3), 50.0)})
+
+
+def test_a_failed_check_keeps_back_the_writes_that_need_it() -> None:
+    x = tf.placeholder(tf.float32, [3])
+    v, w = tf.Variable(tf.zeros([3])), tf.Variable(tf.zeros([3]))
+    update = v.assign_add(tf.check_numerics(x, "update"))
+    with tf.control_dependencies([tf.Assert(tf.reduce_all(x < 5), [x])]):
+        waits = w.assign_add(x)
+    with tf.Session() as session:
+        session.run([v.initializer, w.initializer])
+        for values in ([np.nan, 0, 0], [9.0, np.inf, 0]):
+            with pytest.raises(InvalidArgument):
+                session.run([update, waits], {x: values})
+            assert not session.run(v).any() and not session.run(w).any()
+        session.run([update, waits], {x: [1, 2, 3]})
+        assert session.run(v).tolist() == session.run(w).tolist() == [1, 2, 3]
+
+
+def test_what_an_assertion_says_of_a_large_feed() -> None:
+    x = tf.placeholder(tf.float32, [100, 100])
+    with tf.control_dependencies([tf.Assert(x[0, 0] < 5, [x])]):
+        y = tf.reduce_sum(x)
+    with tf.Session() as session:
+        for _ in range(2):  # the second run takes the feed in natively
+            assert session.run(y, {x: np.zeros((100, 100), np.float32)}) == 0
+            with pytest.raises(InvalidArgument, match=r"assertion failed: \[\[7 7 7\.\.\.\]"):
+                session.run(y, {x: np.full((100, 100), 7, np.float32)})
+
+
+def test_a_check_in_a_loop() -> None:
+    loop = tf.while_loop(
+        lambda i, a: i < 100,
+        lambda i, a: (i + 1, tf.check_numerics(a * 10, "in the loop")),
+        [0, tf.constant(1.0)],
+    )
+    with pytest.raises(InvalidArgument, match="in the loop : Tensor had Inf"):
+        run(loop)

@@ -34,11 +34,15 @@ from flowgraph.graph.opdef import (
     HOST,
     RANDOM,
     WRITE,
+    Custom,
     ErrorSample,
     NotDifferentiable,
     OpDef,
+    Procedure,
     Sample,
+    View,
 )
+from flowgraph.optimize.frozen import RESIZES
 from flowgraph.shapes import is_compatible
 
 EVERY = [op for op in records() if op.type not in SOURCES]
@@ -170,6 +174,70 @@ def test_targets_agree_with_the_references(op: OpDef, target: str) -> None:
                 got = evaluate(case, TARGETS[target](case.graph))
                 for k, (y, expected) in enumerate(zip(got, expected_of(case), strict=True)):
                     assert_close(y, expected, f"{op.type} sample {i} {dtype} output {k}")
+
+
+@by_op(EVERY)
+def test_float16_runs_natively_and_agrees(op: OpDef) -> None:
+    for i, sample in enumerate(op.samples[:2]):
+        if "float16" not in float_dtypes(op, sample):
+            continue
+        case = build(op, sample, dtype="float16")
+        with np.errstate(all="ignore"):
+            reference = expected_of(case)
+            with tf.Session(graph=case.graph) as session:
+                got = evaluate(case, session.run)
+                if not _decided_when_run(op, sample):
+                    _check_native(op, session)
+        for k, (y, expected) in enumerate(zip(got, reference, strict=True)):
+            assert_close(y, expected, f"{op.type} sample {i} float16 output {k}")
+
+
+#: A matrix of any complex numbers is not positive; a product of complex numbers is no loop of
+#: their parts, and NumPy makes it.
+_NOT_COMPLEX = ("Cholesky", "CholeskyGrad")
+_ON_HOST = ("Prod",)
+
+
+@by_op(EVERY)
+def test_complex_numbers_run_natively_and_agree(op: OpDef) -> None:
+    for i, sample in enumerate(op.samples):
+        finite = all(np.isfinite(a).all() for _, a, _ in positions(op, sample) if a.dtype == "f4")
+        for dtype in float_dtypes(op, sample, ("complex64", "complex128")):
+            if op.type in _NOT_COMPLEX or not finite:
+                continue
+            with naming(op, i, dtype):
+                case = build(op, sample, dtype=dtype)
+                with np.errstate(all="ignore"), tf.Session(graph=case.graph) as session:
+                    got = evaluate(case, session.run)
+                    if op.type not in _ON_HOST and not _decided_when_run(op, sample):
+                        _check_native(op, session)
+                    for y, expected in zip(got, expected_of(case), strict=True):
+                        # the parts of an infinite number are nobody's promise
+                        known = np.ones(expected.shape, bool)
+                        if expected.dtype.kind in "fc":
+                            known = np.isfinite(expected)
+                            np.testing.assert_array_equal(np.isfinite(y), known)
+                        assert_close(y[known], expected[known], dtype)
+
+
+def _decided_when_run(op: OpDef, sample: Sample) -> bool:
+    """True when an axis or size that the kernel is made for is fed."""
+    fed = {i for i, a, _ in positions(op, sample) if a.dtype.kind == "i" and i not in sample.const}
+    if isinstance(op.kernel, Procedure):
+        return bool(fed & set(op.kernel.known))
+    return bool(fed) and isinstance(op.kernel, (Custom, View))
+
+
+def _check_native(op: OpDef, session: tf.Session) -> None:
+    """Every node of ``op`` ran in a kernel, unless its sizes are data."""
+    for entry in session._entries:
+        stage = entry.plan.current
+        for instr in stage.executable.plan.instrs:
+            node = instr.nodes[-1] if instr.nodes else None
+            if instr.is_host and node is not None and node.type == op.type:
+                sized = any(v.shape is None or None in v.shape for v in node.outputs)
+                host = op.kernel is None or op.effect == HOST
+                assert sized or host or node.attrs.get(RESIZES), f"{op.type} ran on the host"
 
 
 # ---------------------------------------------------------------------------------------- gradients
