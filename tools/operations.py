@@ -18,6 +18,7 @@ import flowgraph as tf
 from flowgraph.graph.opdef import (
     HOST,
     OPDEFS,
+    Compiled,
     Custom,
     Loops,
     NotDifferentiable,
@@ -36,10 +37,11 @@ Made by `python -m tools.operations` from the op table; do not edit.
 
 - **CPU**: `loops`, a typed loop nest, fused with its neighbours; `view`, no code, another way to
   look at the same memory; `kernel`, a compiled kernel of its own; `plan`, settled before the run,
-  when sizes are known; `jumps`, a branch or loop around the instructions of its bodies; `host`,
-  NumPy, called once for the whole tensor between native instructions:
-  strings, the outside world, and results whose size depends on data (such a result ends a stage of
-  the plan, see [design.md](design.md)).
+  when sizes are known; `jumps`, a branch or loop around the instructions of its bodies;
+  `compiled`, compiled loops that are called between native instructions, as the size of the result
+  is data; `host`, NumPy, called once for the whole tensor between native instructions: strings, the
+  outside world, and results whose size is data (such a result ends a stage of the plan, see
+  [design.md](design.md)).
 - **GPU**: `yes`, the kernel exists as CUDA code, tested in the simulator ([cuda.md](cuda.md)).
 - **gradient**: `yes`, or why there is none. **second**: the gradient of the gradient; `zero` where
   the gradient does not depend on the inputs (linear operations).
@@ -81,7 +83,10 @@ def _cpu(op: OpDef) -> str:
         return "plan"
     if rule is None or op.effect == HOST or (isinstance(rule, Custom) and rule.name == "host"):
         return "host"
-    return {Loops: "loops", View: "view", Custom: "kernel", Procedure: "kernel"}[type(rule)]
+    return {
+        Loops: "loops", View: "view", Custom: "kernel", Procedure: "kernel",
+        Compiled: "compiled",
+    }[type(rule)]  # fmt: skip
 
 
 def _cases() -> Any:
@@ -135,7 +140,7 @@ def page() -> str:
             gradient, second = "yes", _order(op, cases)
         rows.append(f"| `{type}` | {cpu} | {gpu} | {gradient} | {second} |")
     counts = [f"{len(rows)} op types; on the CPU"]
-    for kind in ("loops", "view", "plan", "kernel", "jumps", "host"):
+    for kind in ("loops", "view", "plan", "kernel", "jumps", "compiled", "host"):
         counts.append(f"{sum(f'` | {kind} |' in row for row in rows)} {kind}")
     table = ["| op type | CPU | GPU | gradient | second |", "|---|---|---|---|---|", *rows]
     return _HEAD + counts[0] + " " + ", ".join(counts[1:]) + ".\n\n" + "\n".join(table) + "\n"

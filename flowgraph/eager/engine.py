@@ -40,6 +40,7 @@ from flowgraph.graph.convert import make_constant
 from flowgraph.graph.core import Graph
 from flowgraph.graph.node import Tensor
 from flowgraph.graph.opdef import (
+    CHECK,
     HOST,
     OPDEFS,
     PURE,
@@ -47,6 +48,7 @@ from flowgraph.graph.opdef import (
     WRITE,
     Arg,
     Call,
+    Compiled,
     Custom,
     OpDef,
     View,
@@ -54,6 +56,7 @@ from flowgraph.graph.opdef import (
 from flowgraph.graph.stack import graph_as_default
 from flowgraph.lower.custom import CUSTOM_LOWERINGS, lower_on_host
 from flowgraph.ops.variables import Variable
+from flowgraph.runtime.compiled import implementation
 from flowgraph.runtime.state import State
 from flowgraph.shapes import Dims, is_fully_known
 
@@ -305,7 +308,7 @@ def _prepare(
 def runs_by_reference(opdef: OpDef, inputs: Sequence[DType], outputs: Sequence[DType]) -> bool:
     """The rule of the module docstring."""
     kernel = opdef.kernel
-    if kernel is None or isinstance(kernel, View):
+    if kernel is None or isinstance(kernel, (View, Compiled)) or opdef.effect == CHECK:
         return True
     if isinstance(kernel, Custom) and CUSTOM_LOWERINGS.get(kernel.name) is lower_on_host:
         return True
@@ -340,7 +343,7 @@ class _Reference:
         if opdef.effect == RANDOM:
             given = (streams.counter(stream_name(opdef.type, runner.attrs)), *values)
         with np.errstate(all="ignore"):
-            results = opdef.reference(rule_call, *given)
+            results = implementation(opdef)(rule_call, *given)
         if not isinstance(results, (tuple, list)):
             results = () if results is None else (results,)
         return [

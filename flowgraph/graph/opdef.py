@@ -308,7 +308,30 @@ class Procedure:
     natively: Callable[[Call], bool] | None = None
 
 
-KernelRule = Loops | View | Custom | Procedure
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A host instruction whose loops are compiled: for results whose size is data.
+
+    The reference stays what tests and the reference target compare with.
+
+    Args:
+        text: the body of a kernel, as in Procedure; it finds bound what ``given`` returns: pointers
+            to the elements of arrays, and int64.  Not ``return 0``: the reference says what is
+            wrong.
+        given: ``given(call, *arrays) -> {name: array | int}``, results included, with room for the
+            most there can be; arrays are row-major, of kernel dtypes.  Refuses what the reference
+            refuses.  None: the reference does it.
+        made: ``made(call, values) -> array or tuple``: the results, of what ``given`` returned.
+        helpers: functions that ``text`` calls.
+    """
+
+    text: str
+    given: Callable[..., Mapping[str, Any] | None]
+    made: Callable[[Call, Mapping[str, Any]], Any]
+    helpers: str = ""
+
+
+KernelRule = Loops | View | Custom | Procedure | Compiled
 
 
 def elementwise(function: Callable[..., Any], parts: bool = False) -> Loops:

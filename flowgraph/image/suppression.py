@@ -4,15 +4,13 @@
 
 Boxes are taken in the order of their scores; one that overlaps a chosen one by more than the
 threshold is dropped, or, in the soft form, its score shrinks by exp(-IoU**2 / (2 sigma)).
-How many remain depends on values: the records run on the host.
+How many remain depends on values: the records run between native instructions, as compiled loops.
 
-Source: Bodla et al., "Soft-NMS" (2017).  Read next: boxes.py.
+Source: Bodla et al., "Soft-NMS" (2017).  Read next: overlaps.py (the algorithms), boxes.py.
 """
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -25,96 +23,31 @@ from flowgraph.graph.export import export
 from flowgraph.graph.node import Tensor
 from flowgraph.graph.opdef import (
     Call,
+    Compiled,
     define,
     dtypes_of,
     error_sample,
     not_differentiable,
     sample,
 )
+from flowgraph.image.overlaps import (
+    BY_BOXES,
+    BY_MATRIX,
+    CHOOSE,
+    CHOOSE_SOFTLY,
+    OVERLAP,
+    Boxes,
+    choose,
+    choose_softly,
+    corners,
+    ordered,
+    room,
+)
 from flowgraph.ops.rules import i32, invalid, only_one, require_rank
 from flowgraph.ops.windows import image_dims
 from flowgraph.shapes import Dims, ShapeError, format_dims, merge_size
 
 Array = np.ndarray[Any, Any]
-
-# -------------------------------------------------------------------------------- algorithm
-
-
-class _Boxes:
-    """Boxes whose corners may be given in either order, and how much they overlap, in float32."""
-
-    def __init__(self, boxes: Any) -> None:
-        corners = np.sort(np.asarray(boxes, np.float32).reshape(-1, 2, 2), axis=1)
-        # (2, n): rows and columns apart, as products along short axes are slow
-        self.low, self.high = (np.ascontiguousarray(corners[:, k].T) for k in (0, 1))
-        self.area = (self.high[0] - self.low[0]) * (self.high[1] - self.low[1])
-
-    def overlap(self, some: Any, others: Any) -> Array:
-        """IoU of some boxes with others: (some, others)."""
-        some = np.asarray(some, np.int64)[:, None]
-        tall, wide = (
-            np.minimum(high[some], high[others]) - np.maximum(low[some], low[others])
-            for low, high in zip(self.low, self.high, strict=True)
-        )
-        common = np.maximum(tall, 0) * np.maximum(wide, 0)
-        areas, own = self.area[others], self.area[some]
-        with np.errstate(all="ignore"):
-            found = common / (own + areas - common)
-        return np.where((areas <= 0) | (own <= 0), np.float32(0), found)
-
-
-#: Boxes whose overlaps with each other are computed at once.
-_BLOCK = 128
-
-
-def _choose(
-    overlap: Callable[[Any, Any], Array], scores: Array, count: int, threshold: float, least: float
-) -> tuple[list[int], list[float]]:
-    """Indices of the boxes kept, best first, and their scores.
-
-    overlap: (chosen boxes, others) -> how much these overlap them, a matrix.
-    """
-    order = np.argsort(-scores, kind="stable")  # of equal scores the first box
-    order = order[scores[order] > least]
-    chosen: list[int] = []
-    for start in range(0, len(order), _BLOCK):
-        block = order[start : start + _BLOCK]
-        if chosen:
-            block = block[~(overlap(chosen, block) > threshold).any(axis=0)]
-        near = overlap(block, block) > threshold
-        dropped = np.zeros(len(block), bool)
-        for i, k in enumerate(block.tolist()):
-            if len(chosen) == count:
-                break
-            if not dropped[i]:
-                chosen.append(k)
-                dropped |= near[i]
-    return chosen, [float(scores[k]) for k in chosen]
-
-
-def _choose_softly(
-    boxes: _Boxes, scores: Array, count: int, least: float, sigma: float
-) -> tuple[list[int], list[float]]:
-    """As _choose, but boxes that overlap a chosen one lose score."""
-    heap = [(-float(s), k, 0) for k, s in enumerate(scores) if s > least]
-    heapq.heapify(heap)
-    chosen: list[int] = []
-    kept: list[float] = []
-    while heap and len(chosen) < count:
-        negative, k, seen = heapq.heappop(heap)
-        score = before = np.float32(-negative)
-        near = boxes.overlap([k], chosen[seen:][::-1])[0]
-        for factor in np.exp(np.float32(-0.5 / sigma) * near * near):
-            score = np.float32(score * factor)
-            if score <= least:
-                break
-        if score == before:
-            chosen.append(k)
-            kept.append(float(score))
-        elif score > least:
-            heapq.heappush(heap, (-float(score), k, len(chosen)))
-    return chosen, kept
-
 
 def _number(value: Any, what: str) -> float:
     value = np.asarray(value)
@@ -138,7 +71,10 @@ def _count_of(value: Any, what: str = "max_output_size") -> int:
     return count
 
 
-def _reference(call_: Call, boxes: Any, scores: Any, size: Any, *rest: Any) -> Any:
+def _parsed(
+    call_: Call, boxes: Any, scores: Any, size: Any, rest: Any
+) -> tuple[int, float, float, float]:
+    """How many at most, the threshold of overlap, the least score, and sigma."""
     if boxes.ndim != 2 or boxes.shape[1] != 4 or scores.shape != boxes.shape[:1]:
         raise invalid(f"boxes of shape {list(boxes.shape)}, scores of {list(scores.shape)}")
     given = [*rest]
@@ -147,13 +83,47 @@ def _reference(call_: Call, boxes: Any, scores: Any, size: Any, *rest: Any) -> A
     sigma = _number(given.pop(0), "soft_nms_sigma") if given else 0.0
     if sigma < 0:
         raise invalid(f"soft_nms_sigma must be non-negative, not {sigma}")
-    count = _count_of(size)
-    found = _Boxes(boxes)
+    return _count_of(size), iou, least, sigma
+
+
+def _reference(call_: Call, boxes: Any, scores: Any, size: Any, *rest: Any) -> Any:
+    count, iou, least, sigma = _parsed(call_, boxes, scores, size, rest)
+    found = Boxes(boxes)
     if sigma > 0:
-        chosen, kept = _choose_softly(found, scores, count, least, sigma)
+        chosen, kept = choose_softly(found, scores, count, least, sigma)
     else:
-        chosen, kept = _choose(found.overlap, scores, count, iou, least)
+        chosen, kept = choose(found.overlap, scores, count, iou, least)
     return _results(call_, chosen, kept, count, scores.dtype)
+
+
+def _given(call_: Call, boxes: Any, scores: Any, size: Any, *rest: Any) -> dict[str, Any]:
+    count, iou, least, sigma = _parsed(call_, boxes, scores, size, rest)
+    order = ordered(scores, least)
+    return {
+        **corners(boxes), **room(count, len(order)), "order": order, "ordered": len(order),
+        "threshold": np.array([iou], np.float32), "least": np.array([least], np.float32),
+        "kept": scores.astype(np.float32), "soft": sigma > 0,
+        "scale": np.array([-0.5 / sigma if sigma > 0 else 0.0], np.float32),
+        "waits": np.ascontiguousarray(scores > least), "seen": np.zeros(len(scores), np.int64),
+    }  # fmt: skip
+
+
+def _made(call_: Call, values: Any) -> Any:
+    chosen = values["chosen"][: int(values["length"][0])]
+    kept = values["kept"][chosen].tolist()
+    return _results(call_, chosen.tolist(), kept, values["count"], call_.dtypes[1].np)
+
+
+def _matrix_given(
+    call_: Call, overlaps: Any, scores: Any, size: Any, threshold: Any, least: Any
+) -> dict[str, Any]:
+    limits = _overlaps_parsed(overlaps, scores, size, threshold, least)
+    order = ordered(scores, limits[2])
+    return {
+        **room(limits[0], len(order)), "order": order, "ordered": len(order),
+        "overlaps": np.ascontiguousarray(overlaps), "n": len(scores),
+        "threshold": np.array([limits[1]], np.float32),
+    }  # fmt: skip
 
 
 def _results(call_: Call, chosen: list[int], kept: list[float], count: int, dtype: Any) -> Any:
@@ -167,16 +137,23 @@ def _results(call_: Call, chosen: list[int], kept: list[float], count: int, dtyp
     return (indices, valid) if call_.type.endswith("V4") else indices
 
 
+def _overlaps_parsed(
+    overlaps: Any, scores: Any, size: Any, threshold: Any, least: Any
+) -> tuple[int, float, float]:
+    """How many at most, the threshold of overlap and the least score."""
+    if overlaps.shape != (len(scores),) * 2:
+        raise invalid(f"overlaps of shape {list(overlaps.shape)} for {len(scores)} scores")
+    thresholds = _number(threshold, "overlap_threshold"), _number(least, "score_threshold")
+    return _count_of(size), *thresholds
+
+
 def _overlaps_reference(
     call_: Call, overlaps: Any, scores: Any, size: Any, threshold: Any, least: Any
 ) -> Any:
-    if overlaps.shape != (len(scores),) * 2:
-        raise invalid(f"overlaps of shape {list(overlaps.shape)} for {len(scores)} scores")
-    chosen, _ = _choose(
-        lambda some, others: overlaps[np.ix_(others, some)].T,
-        scores, _count_of(size), _number(threshold, "overlap_threshold"),
-        _number(least, "score_threshold"),
-    )  # fmt: skip
+    limits = _overlaps_parsed(overlaps, scores, size, threshold, least)
+    chosen, _ = choose(
+        lambda some, others: overlaps[np.ix_(others, some)].T, scores, *limits
+    )
     return np.array(chosen, np.int32)
 
 
@@ -253,6 +230,7 @@ for _version, _more, _attrs, _outputs in _VERSIONS:
         **_own,
         **_attrs,
         infer=_infer,
+        kernel=Compiled(CHOOSE_SOFTLY, _given, _made, OVERLAP + CHOOSE.format(**BY_BOXES)),
         grad=_NONE,
         reference=_reference,
         samples=_cases,
@@ -260,12 +238,19 @@ for _version, _more, _attrs, _outputs in _VERSIONS:
         doc="Indices of the boxes with the best scores that do not overlap much.",
     )
 
-_OVERLAPS = _Boxes(_BOXES).overlap(range(6), range(6))
+_OVERLAPS = Boxes(_BOXES).overlap(range(6), range(6))
 define(
     "NonMaxSuppressionWithOverlaps",
     "overlaps: float32, scores: float32, max_output_size: int32, overlap_threshold: float32,"
     " score_threshold: float32 -> selected_indices: int32",
     infer=_overlaps_infer,
+    kernel=Compiled(
+        "store(length, 0, choose(order, ordered, count, chosen, overlaps, n, load(threshold, 0)))\n"
+        "return 0\n",
+        _matrix_given,
+        lambda call_, values: values["chosen"][: int(values["length"][0])].astype(np.int32),
+        CHOOSE.format(**BY_MATRIX),
+    ),
     grad=_NONE,
     reference=_overlaps_reference,
     samples=(
@@ -296,26 +281,30 @@ def _combined_infer(call_: Call) -> list[Dims]:
     return [(batch, size, 4), (batch, size), (batch, size), (batch,)]
 
 
-def _combined_reference(
-    call_: Call, boxes: Any, scores: Any, each: Any, total: Any, iou: Any, least: Any
-) -> Any:
+def _combined_parsed(
+    call_: Call, scores: Any, each: Any, total: Any, iou: Any, least: Any
+) -> tuple[int, int, float, float]:
+    """How many of a class, how many of an image, the threshold of overlap, the least score."""
     per_class = _count_of(each, "max_output_size_per_class")
     size = _count_of(total, "max_total_size")
     if per_class == 0 or size == 0:
         raise invalid("max_output_size_per_class and max_total_size must be positive")
-    threshold, least = _part(iou, "iou_threshold"), _number(least, "score_threshold")
-    classes = scores.shape[2]
     if call_.attrs["pad_per_class"]:
-        size = min(size, per_class * classes)
-    batch = len(boxes)
+        size = min(size, per_class * scores.shape[2])
+    return per_class, size, _part(iou, "iou_threshold"), _number(least, "score_threshold")
+
+
+def _combined_reference(call_: Call, boxes: Any, scores: Any, *limits: Any) -> Any:
+    per_class, size, threshold, least = _combined_parsed(call_, scores, *limits)
+    batch, _, classes = scores.shape
     made = [np.zeros((batch, size, 4), np.float32), np.zeros((batch, size), np.float32),
             np.zeros((batch, size), np.float32), np.zeros(batch, np.int32)]  # fmt: skip
     for n in range(batch):
         found: list[tuple[float, int, Array]] = []
         for c in range(classes):
             own = boxes[n, :, c if boxes.shape[2] > 1 else 0]
-            chosen, kept = _choose(
-                _Boxes(own).overlap, scores[n, :, c], per_class, threshold, least
+            chosen, kept = choose(
+                Boxes(own).overlap, scores[n, :, c], per_class, threshold, least
             )
             found += [(s, c, own[k]) for k, s in zip(chosen, kept, strict=True)]
         found = sorted(found, key=lambda item: -item[0])[:size]
@@ -324,6 +313,68 @@ def _combined_reference(
             made[0][n, k] = np.clip(box, 0, 1) if call_.attrs["clip_boxes"] else box
             made[1][n, k], made[2][n, k] = score, c
     return tuple(made)
+
+
+#: Every class of every image by itself; ``own``: whether each class has boxes of its own.
+_CHOOSE_CLASSES = """
+for b in range(batch):
+    for c in range(classes):
+        boxes = (b * sets + (c if own != 0 else 0)) * n
+        part = b * classes + c
+        made = choose(
+            offset(order, part * n), load(ordered, part), each, offset(chosen, part * each),
+            offset(low, 2 * boxes), offset(high, 2 * boxes), offset(area, boxes), n,
+            load(threshold, 0),
+        )
+        store(length, part, made)
+return 0
+"""
+
+
+def _combined_given(call_: Call, boxes: Any, scores: Any, *limits: Any) -> dict[str, Any]:
+    each, size, threshold, least = _combined_parsed(call_, scores, *limits)
+    batch, n, classes = scores.shape
+    sets = boxes.shape[2]
+    found = Boxes(np.moveaxis(boxes, 2, 1))  # of one set after the other
+    low, high = (
+        np.ascontiguousarray(np.moveaxis(part.reshape(2, batch * sets, n), 0, 1))
+        for part in (found.low, found.high)
+    )
+    by_class = np.ascontiguousarray(np.moveaxis(scores, 2, 1)).reshape(batch * classes, n)
+    each = min(each, n)
+    return {
+        "batch": batch, "classes": classes, "n": n, "sets": sets, "own": sets > 1, "each": each,
+        "low": low, "high": high, "area": np.ascontiguousarray(found.area),
+        "order": np.ascontiguousarray(np.argsort(-by_class, axis=1, kind="stable"), np.int64),
+        "ordered": np.count_nonzero(by_class > least, axis=1).astype(np.int64),
+        "threshold": np.array([threshold], np.float32), "boxes_of": boxes, "scores": by_class,
+        "chosen": np.zeros((batch * classes, each), np.int64), "size": size,
+        "length": np.zeros(batch * classes, np.int64),
+    }  # fmt: skip
+
+
+def _combined_made(call_: Call, values: Any) -> Any:
+    batch, each, size = (values[name] for name in ("batch", "each", "size"))
+    chosen, boxes = values["chosen"], values["boxes_of"]
+    real = np.arange(each) < values["length"][:, None]
+    scores = np.take_along_axis(values["scores"], chosen, 1) if chosen.size else real
+    scores = np.where(real, scores, -np.inf).reshape(batch, -1)
+    best = np.argsort(-scores, axis=1, kind="stable")[:, :size]
+    kept = np.take_along_axis(scores, best, 1)
+    counts = np.minimum(real.reshape(batch, -1).sum(1), size).astype(np.int32)
+    valid = np.arange(best.shape[1]) < counts[:, None]
+    class_of = best // max(each, 1)
+    index = np.take_along_axis(chosen.reshape(batch, -1), best, 1)
+    sets = class_of if values["own"] else np.zeros_like(class_of)
+    found = boxes[np.arange(batch)[:, None], index, sets] if boxes.size else boxes[:, :0, 0]
+    found = np.clip(found, 0, 1) if call_.attrs["clip_boxes"] else found
+    made = [np.zeros((batch, size, 4), np.float32), np.zeros((batch, size), np.float32),
+            np.zeros((batch, size), np.float32)]  # fmt: skip
+    width = best.shape[1]
+    made[0][:, :width] = np.where(valid[..., None], found, 0)
+    made[1][:, :width] = np.where(valid, kept, 0)
+    made[2][:, :width] = np.where(valid, class_of, 0)
+    return *made, counts
 
 
 _STACK = np.stack([_BOXES, _BOXES[::-1]])[:, :, None]
@@ -336,6 +387,9 @@ define(
     pad_per_class=False,
     clip_boxes=True,
     infer=_combined_infer,
+    kernel=Compiled(
+        _CHOOSE_CLASSES, _combined_given, _combined_made, OVERLAP + CHOOSE.format(**BY_BOXES)
+    ),
     grad=_NONE,
     reference=_combined_reference,
     samples=(

@@ -6,6 +6,9 @@ A BLAS call costs as much as a few hundred multiplications (80 ns with AVX-512 k
 AVX2 ones): up to SMALL_GEMM_LIMIT of them, for integers, and where an axis has no extent, the loops
 are used.  Each comes twice: for one product, and for one product per index of batch axes.
 
+In a loop, a right matrix that stays the same is laid out once as register tiles read it
+(``pack_right``); few rows times it (``packed_gemm``) run at the speed of large products.
+
 Read next: lower/gemm.py (who picks one), codegen/intrinsics.py (the names used in the text).
 """
 
@@ -251,6 +254,84 @@ def blas_gemm_batch(dtype: str) -> TextKernel:
         at_batch=_AT_BATCH.format(words=13),
     )
     return TextKernel(f"blas_gemm_batch_{dtype}", text)
+
+
+_PACK = """\
+def kernel(block, start, stop):
+    n = slot(block, 0)
+    k = slot(block, 1)
+    b = {dtype}_pointer(slot(block, 2))
+    b_row = slot(block, 3)
+    b_col = slot(block, 4)
+    packed = {dtype}_pointer(slot(block, 5))
+    wide = tile_columns(packed, n)
+    for panel in range((n + wide - 1) // wide):
+        first = minimum(panel * wide, n - wide)
+        for p in range(k):
+            for j in independent(wide):
+                x = load(b, p * b_row + (first + j) * b_col)
+                store(packed, (panel * k + p) * wide + j, x)
+    return 0
+"""
+
+#: NB: the last rows, and the last columns, are a full tile that overlaps the one before.
+_PACKED = """\
+def kernel(block, start, stop):
+    m = slot(block, 0)
+    n = slot(block, 1)
+    k = slot(block, 2)
+    a = {dtype}_pointer(slot(block, 3))
+    packed = {dtype}_pointer(slot(block, 4))
+    c = {dtype}_pointer(slot(block, 5))
+    c_row = slot(block, 6)
+    wide = tile_columns(c, n)
+    rows = tile_rows(c, n)
+    third = rows // 3
+    for panel in range((n + wide - 1) // wide):
+        first = minimum(panel * wide, n - wide)
+        b = offset(packed, panel * k * wide)
+        i = int64(0)
+        while i < m:
+            take = minimum(rows, (m - i + third - 1) // third * third)
+            take = minimum(take, m // third * third)
+            i = minimum(i, m - take)
+            to = offset(c, i * c_row + first)
+            multiply_rows(offset(a, i * {pitch}), {pitch}, b, k, to, c_row, wide, take, int64(0))
+            i += take
+    return 0
+"""
+
+
+def is_worth_packing(dtype: str, m: int, n: int, k: int) -> bool:
+    """True for (m, k) @ (k, n) whose right matrix pack_right should lay out, for many products.
+
+    BLAS is as fast with many rows; where the panels leave the second-level cache it is faster.
+    """
+    size = int(dtype.removeprefix("float")) // 8 if dtype in BLAS_ROUTINES else 0
+    return bool(size) and 8 <= m <= 96 and n >= 32 and 8 <= k <= 1024 and k * n * size <= 1 << 20
+
+
+def packed_count(n: int, k: int) -> int:
+    """Numbers in a packed (k, n) matrix; no tile is wider than 32."""
+    return -(-n // 32) * 32 * k
+
+
+@cache
+def pack_right(dtype: str) -> TextKernel:
+    """``b`` in panels as wide as a register tile.
+
+    Block: ``[n, k, b, its row and column stride, packed]``, strides in elements; n >= 32.
+    """
+    return TextKernel(f"pack_right_{dtype}", _PACK.format(dtype=dtype))
+
+
+@cache
+def packed_gemm(dtype: str, pitch: int) -> TextKernel:
+    """c = a @ b with ``b`` packed, and rows of ``a`` (m >= 8) ``pitch`` elements apart.
+
+    Block: ``[m, n, k, a, packed, c, distance of its rows]``.
+    """
+    return TextKernel(f"packed_gemm_{dtype}_{pitch}", _PACKED.format(dtype=dtype, pitch=pitch))
 
 
 @cache

@@ -21,6 +21,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from flowgraph.graph.opdef import OPDEFS, Procedure
+from flowgraph.lower.gemm import pack_constants
+from flowgraph.lower.moving import stored_values
 from flowgraph.optimize import fuse
 from flowgraph.optimize.frozen import (
     ABSENT,
@@ -186,6 +188,8 @@ class _Flow:
         ordered, earlier = order_effects(program.graph())
         inner = self.lowering.inside(ordered, fuse.fuse(ordered, earlier))
         inner.variables = dict(self.carried)
+        if self.node.type == "While":
+            inner.stored = stored_values(ordered)
         for feed, value in program.given.items():
             inner.operands[feed] = self.laid_out.get(value) or self.lowering.operand(value)
         inner.lower_regions()
@@ -212,6 +216,7 @@ class _While(_Flow):
         node = self.node
         cond, body = node.bodies["cond"], node.bodies["body"]
         self.carry(node.inputs[: len(self.names)])
+        packed_before = dict(self.lowering.packed)
         self.lay_out(body)
         program, versions = self.program(node.inputs)
         program.fetches = program.add(cond, versions)[self.written :]
@@ -224,9 +229,13 @@ class _While(_Flow):
         (again,) = self.emit(program)
         self.jump(again).target = start
         leave.target = self.here()
+        self.lowering.packed.clear()
+        self.lowering.packed.update(packed_before)  # others may change from here on
 
     def lay_out(self, body: FrozenGraph) -> None:
-        """Copy what procedures of the body read row by row: once, not in every iteration."""
+        """Copy what procedures of the body read row by row, and pack what it multiplies by: once,
+        not in every iteration.
+        """
         lowering, count = self.lowering, len(self.names)
         outside = dict(zip(body.feeds[count:], self.node.inputs[count:], strict=True))
         for node in body.nodes:
@@ -235,6 +244,7 @@ class _While(_Flow):
                     operand = lowering.operand(value)
                     if value not in self.laid_out and not operand.is_contiguous():
                         self.laid_out[value] = lowering.contiguous(operand, self.node)
+        pack_constants(lowering, body.nodes, outside)
 
 
 class _If(_Flow):

@@ -12,9 +12,11 @@ the others allow it, that axis becomes more rows (or columns) of one product:
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from flowgraph.graph.opdef import Custom
 from flowgraph.kernel.gemm import (
     BLAS_ROUTINES,
     COMPLEX_ROUTINES,
@@ -22,14 +24,18 @@ from flowgraph.kernel.gemm import (
     blas_gemm,
     blas_gemm_batch,
     complex_gemm_batch,
+    is_worth_packing,
+    pack_right,
+    packed_count,
+    packed_gemm,
     small_gemm,
     small_gemm_batch,
 )
 from flowgraph.lower.custom import custom_lowering
-from flowgraph.lower.operands import by_value, pointer
-from flowgraph.optimize.frozen import Node
+from flowgraph.lower.operands import anonymous, by_value, pointer
+from flowgraph.optimize.frozen import Node, Value
 from flowgraph.optimize.strides import contiguous_strides
-from flowgraph.plan.plan import ARENA, Operand, Symbol, Word
+from flowgraph.plan.plan import ARENA, Instr, Operand, Pointer, Symbol, Word
 
 if TYPE_CHECKING:
     from flowgraph.lower.lowering import Lowering
@@ -89,15 +95,13 @@ class _Product:
 @custom_lowering("matmul")
 def lower_matmul(lowering: Lowering, node: Node, inputs: list[Operand]) -> None:
     """MatMul (transpose_a, transpose_b), BatchMatMul and BatchMatMulV2 (adj_x, adj_y)."""
-    attrs = node.attrs
-    swaps = (
-        bool(attrs.get("transpose_a") or attrs.get("adj_x")),
-        bool(attrs.get("transpose_b") or attrs.get("adj_y")),
-    )
+    swaps = _swaps(node)
     x, y = inputs
-    conjugate = "adj_x" in attrs and x.dtype.is_complex
+    conjugate = "adj_x" in node.attrs and x.dtype.is_complex
     out = lowering.output(node.outputs[0])
     product = _product(x, y, out, swaps, conjugate)
+    if _lower_packed(lowering, node, product, y):
+        return
     dtype = x.dtype.name
     blas = dtype in COMPLEX_ROUTINES or (
         dtype in BLAS_ROUTINES and product.multiplications > SMALL_GEMM_LIMIT
@@ -127,6 +131,76 @@ def lower_matmul(lowering: Lowering, node: Node, inputs: list[Operand]) -> None:
         {node.outputs[0]: out},
         stop=stop,
         flops=(8 if x.dtype.is_complex else 2) * count * product.multiplications,
+    )
+
+
+def pack_constants(lowering: Lowering, nodes: Iterable[Node], outside: dict[Value, Value]) -> None:
+    """Lay out the right matrices of products in a loop that is about to begin.
+
+    Args:
+        lowering: of what surrounds the loop.
+        nodes: of its body.
+        outside: Value of the body -> the Value around the loop that it always is.
+    """
+    for node in nodes:
+        right = node.inputs[1] if _is_matmul(node) else None
+        if right not in outside or len(right.sizes) != 2 or len(node.inputs[0].sizes) != 2:
+            continue
+        (m, n), dtype = node.outputs[0].sizes, right.dtype.name
+        left_turned, turned = _swaps(node)
+        k = right.sizes[1 if turned else 0]
+        y = lowering.operand(outside[right])
+        key = _packed_key(y, turned)
+        if left_turned or key in lowering.packed or not is_worth_packing(dtype, m, n, k):
+            continue
+        slot = lowering.new_slot(ARENA, packed_count(n, k) * y.dtype.np.itemsize)
+        row, col = reversed(y.strides) if turned else y.strides
+        words: list[Word] = [n, k, pointer(y), row, col, Pointer(slot)]
+        lowering.emit(
+            Instr(
+                pack_right(dtype), tuple(words), 1, (node,), {outside[right]: y}, {},
+                bytes_moved=2 * slot.nbytes, scratch=(slot,), packs=True,
+            )
+        )  # fmt: skip
+        lowering.packed[key] = slot
+
+
+def _is_matmul(node: Node) -> bool:
+    rule = None if node.opdef is None else node.opdef.kernel
+    return isinstance(rule, Custom) and rule.name == "matmul"
+
+
+def _packed_key(y: Operand, turned: bool) -> tuple[Any, ...]:
+    return y.slot, y.offset, y.strides, turned
+
+
+def _lower_packed(lowering: Lowering, node: Node, product: _Product, y: Operand) -> bool:
+    """Use the right matrix as pack_constants has laid it out, if it has."""
+    slot = lowering.packed.get(_packed_key(y, _swaps(node)[1]))
+    row, col, inner = product.row, product.col, product.inner
+    fits = product.y is y and inner.x == 1 and col.out == 1 and not product.batch
+    sizes = row.size, col.size, inner.size
+    if slot is None or not fits or not is_worth_packing(y.dtype.name, *sizes):
+        return False
+    packed = Operand(slot, y.dtype, (slot.nbytes // y.dtype.np.itemsize,), (1,))
+    words: list[Word] = [*sizes, pointer(product.x), pointer(packed)]
+    lowering.emit_text(
+        packed_gemm(y.dtype.name, row.x),
+        [*words, pointer(product.out), row.out],
+        node,
+        {**by_value(node.inputs, (product.x, y)), **anonymous(packed)},
+        {node.outputs[0]: product.out},
+        flops=2 * product.multiplications,
+    )
+    return True
+
+
+def _swaps(node: Node) -> tuple[bool, bool]:
+    """Whether each matrix is transposed."""
+    attrs = node.attrs
+    return (
+        bool(attrs.get("transpose_a") or attrs.get("adj_x")),
+        bool(attrs.get("transpose_b") or attrs.get("adj_y")),
     )
 
 

@@ -13,6 +13,7 @@ Read next: regions.py.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -24,6 +25,7 @@ from flowgraph.lower.copies import copy_kernel
 from flowgraph.lower.custom import CUSTOM_LOWERINGS
 from flowgraph.lower.flow import lower_flow
 from flowgraph.lower.half import holds_half, lower_widened
+from flowgraph.lower.moving import lower_moving_row, lower_stored, row_of_stack
 from flowgraph.lower.operands import anonymous, as_parts
 from flowgraph.lower.procedures import lower_procedure
 from flowgraph.lower.regions import lower_region
@@ -73,12 +75,17 @@ class Lowering:
         self.counters: dict[str, Slot] = {}
         self.outer: Lowering | None = None
         self.written_out: dict[tuple[Slot, tuple[int, ...]], Operand] = {}
+        #: Matrices that a loop multiplies by, as gemm.py has laid them out.
+        self.packed: dict[tuple[Any, ...], Slot] = {}
+        #: Values that are made in their rows of stacks, by moving.py.
+        self.stored: dict[Value, Node] = {}
         self.needed = external_outputs(regions, graph)
 
     def inside(self, graph: FrozenGraph, regions: list[Region]) -> Lowering:
         """The Lowering of a body: its instructions follow in this plan."""
         inner = Lowering(graph, regions)
         inner.slots, inner.instrs, inner.counters = self.slots, self.instrs, self.counters
+        inner.packed = self.packed
         inner.outer = self
         return inner
 
@@ -187,6 +194,8 @@ class Lowering:
         New versions of a variable go straight into its buffer.
         """
         node = value.node
+        if value in self.stored:
+            return row_of_stack(self, value, self.stored[value])
         if value.index < len(node.writes) and not node.attrs.get(RESIZES):
             operand = self.variable(node.writes[value.index], value)
         else:
@@ -286,6 +295,11 @@ class Lowering:
 
     def lower_custom(self, node: Node) -> None:
         rule = node.opdef.kernel  # type: ignore[union-attr]
+        if self.stored.get(node.inputs[-1]) is node:
+            lower_stored(self, node)
+            return
+        if lower_moving_row(self, node):
+            return
         if holds_half(node) and not rule.moves:  # type: ignore[union-attr]
             lower_widened(self, node)
             return

@@ -251,9 +251,9 @@ def _hits_infer(call_: Call) -> list[Dims]:
 
 
 def _hits_reference(call_: Call, true_classes: Any, sampled: Any) -> Any:
-    place_of = {value: place for place, value in enumerate(sampled.tolist())}  # the last counts
-    last = [place_of[value] == place for place, value in enumerate(sampled.tolist())]
-    equal = (true_classes[:, :, None] == sampled) & np.array(last, bool)  # [batch, true, sampled]
+    last = np.zeros(len(sampled), bool)  # of equal ones the last counts
+    last[len(sampled) - 1 - np.unique(sampled[::-1], return_index=True)[1]] = True
+    equal = (true_classes[:, :, None] == sampled) & last  # [batch, true, sampled]
     rows, _, places = np.nonzero(equal)
     lowest = np.full(len(rows), np.finfo(np.float32).min, np.float32)
     return rows.astype(np.int32), places.astype(np.int64), lowest

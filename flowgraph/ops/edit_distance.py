@@ -16,6 +16,7 @@ from flowgraph.graph.export import export
 from flowgraph.graph.node import Tensor
 from flowgraph.graph.opdef import (
     Call,
+    Compiled,
     define,
     dtypes_of,
     error_sample,
@@ -57,14 +58,19 @@ def _sequences(given: Sequence[Any], groups: Any) -> dict[int, Any]:
     return dict(zip(found.tolist(), np.split(values[order], starts[1:]), strict=False))
 
 
-def _reference(call_: Call, *given: Any) -> Any:
+def _groups_of(given: Sequence[Any]) -> Any:
+    """The sizes of the axes that count sequences."""
     shapes = given[2], given[5]
     if shapes[0].size != shapes[1].size or shapes[0].size < 2:
         raise invalid(
             f"hypothesis of {shapes[0].size} and truth of {shapes[1].size} axes: both must have "
             "the same number, at least 2"
         )
-    groups = np.maximum(shapes[0], shapes[1])[:-1]
+    return np.maximum(shapes[0], shapes[1])[:-1]
+
+
+def _reference(call_: Call, *given: Any) -> Any:
+    groups = _groups_of(given)
     guesses, truths = (_sequences(given[k : k + 3], groups) for k in (0, 3))
     result = np.zeros(int(np.prod(groups)), np.float32)
     nothing = given[1][:0]
@@ -75,6 +81,63 @@ def _reference(call_: Call, *given: Any) -> Any:
             distance = distance / truth.size if truth.size else np.inf
         result[number] = distance
     return result.reshape(groups)
+
+
+#: Wagner and Fischer's rows, each over the one before; ``diagonal`` is what stood left above.
+_DISTANCES = """
+for g in range(n):
+    a = load(starts_a, g)
+    b = load(starts_b, g)
+    rows = load(starts_a, g + 1) - a
+    columns = load(starts_b, g + 1) - b
+    for j in range(columns + 1):
+        store(costs, j, j)
+    for i in range(rows):
+        item = load(items_a, a + i)
+        diagonal = load(costs, 0)
+        store(costs, 0, i + 1)
+        for j in range(columns):
+            changed = diagonal + (0 if load(items_b, b + j) == item else 1)
+            diagonal = load(costs, j + 1)
+            other = minimum(diagonal, load(costs, j)) + 1
+            store(costs, j + 1, minimum(changed, other))
+    store(distances, g, load(costs, columns))
+return 0
+"""
+
+
+def _sorted(given: Sequence[Any], groups: Any) -> tuple[Any, Any]:
+    """Values, sequence after sequence, and where each begins."""
+    indices, values, shape = given
+    check_sparse(indices, values, shape)
+    numbers = flat_places(indices[:, :-1], groups)
+    order = np.argsort(numbers, kind="stable")
+    starts = np.searchsorted(numbers[order], np.arange(int(np.prod(groups)) + 1))
+    return values[order], starts.astype(np.int64)
+
+
+def _given(call_: Call, *given: Any) -> dict[str, Any]:
+    groups = _groups_of(given)
+    (guesses, starts_a), (truths, starts_b) = (_sorted(given[k : k + 3], groups) for k in (0, 3))
+    # any dtype, also strings: equal values get equal numbers
+    _, items = np.unique(np.concatenate([guesses, truths]), return_inverse=True, equal_nan=False)
+    items = items.astype(np.int64).reshape(-1)
+    return {
+        "n": len(starts_a) - 1, "starts_a": starts_a, "starts_b": starts_b,
+        "items_a": np.ascontiguousarray(items[: len(guesses)]),
+        "items_b": np.ascontiguousarray(items[len(guesses) :]),
+        "costs": np.empty(int(np.diff(starts_b).max(initial=0)) + 1, np.int64),
+        "distances": np.zeros(len(starts_a) - 1, np.int64), "groups": groups.astype(np.int64),
+    }  # fmt: skip
+
+
+def _made(call_: Call, values: Any) -> Any:
+    distances = values["distances"].astype(np.float32)
+    if call_.attrs["normalize"]:
+        sizes = np.diff(values["starts_b"])
+        some = np.diff(values["starts_a"]) + sizes > 0
+        distances = np.where(some, distances / sizes.astype(np.float32), np.float32(0))
+    return distances.reshape(values["groups"])
 
 
 def _infer(call_: Call) -> list[Dims]:
@@ -106,6 +169,7 @@ define(
     infer=_infer,
     grad=not_differentiable("it counts"),
     reference=_reference,
+    kernel=Compiled(_DISTANCES, _given, _made),
     samples=(
         sample(*_GUESS, *_TRUTH, const=(2, 5)),
         sample(*_GUESS, *_TRUTH, normalize=False),

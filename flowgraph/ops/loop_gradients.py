@@ -278,7 +278,10 @@ class _Backward:
     def _room_for(self, factor: Tensor) -> Tensor:
         dtype = factor.dtype.base_dtype
         room = self.forward.room
-        return call.EmptyStack(room, dtype=dtype, row_shape=factor.dims, name="factors")
+        # as many iterations as rows: _is_product
+        return call.EmptyStack(
+            room, dtype=dtype, row_shape=factor.dims, unwritten=True, name="factors"
+        )
 
     def _sums(self, wanted: Sequence[Tensor], found: Sequence[Any]) -> tuple[list[Any], list[Any]]:
         pairs = [(t, dx) for t, dx in zip(wanted, found, strict=True) if dx is not None]

@@ -345,7 +345,10 @@ def _partition_reference(call_: Call, data: Any, partitions: Any) -> Any:
     if wrong.size:
         place = tuple(int(i) for i in wrong[0])
         raise invalid(f"partitions{list(place)} = {partitions[place]} is not in [0, {count})")
-    return tuple(data[partitions == i] for i in range(count))
+    order = np.argsort(partitions, axis=None, kind="stable")
+    rows = data.reshape(partitions.size, *data.shape[partitions.ndim :])[order]
+    ends = np.cumsum(np.bincount(partitions.reshape(-1), minlength=count))
+    return tuple(np.split(rows, ends[:-1]))
 
 
 def _partition_grad(op: Any, *dys: Any) -> tuple[Any, None]:

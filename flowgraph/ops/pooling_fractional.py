@@ -26,6 +26,8 @@ from flowgraph.graph.opdef import (
     REQUIRED,
     Attr,
     Call,
+    Compiled,
+    Procedure,
     define,
     dtypes_of,
     error_sample,
@@ -53,8 +55,8 @@ def _sequence(
         counter += 1
         ratio = size / count
         most = min((each + 2) / ratio - 1, (size + 1 - each) / ratio - (count - 1))
-        begins = [math.ceil(ratio * (i + u * most)) - 1 for i in range(1, count)]
-        return np.array([0, *begins, size])
+        begins = np.ceil(ratio * (np.arange(1, count) + u * most)).astype(np.int64) - 1
+        return np.concatenate([[0], begins, [size]])
     larger = size % count
     sizes = np.array([each + 1] * larger + [each] * (count - larger))
     order = Stream(*seeds, counter.copy()).permutation(count)
@@ -97,21 +99,25 @@ def _infer(call_: Call) -> list[Dims]:
     return [tuple(pooled), (ends[0],), (ends[1],)]
 
 
+def _sequences(call_: Call, counter: Any, x: Any) -> list[Any]:
+    """Where rows and columns of cells begin, and their ends."""
+    attrs = call_.attrs
+    if attrs["deterministic"]:
+        counter = np.zeros(1, np.int64)
+    seeds = attrs["seed"], attrs["seed2"]
+    sequences = []
+    for axis in (1, 2):
+        count = math.floor(x.shape[axis] / attrs["pooling_ratio"][axis])
+        if count == 0:
+            raise invalid(f"pooling_ratio leaves no cell of {x.shape[axis]} elements")
+        sequences.append(_sequence(x.shape[axis], count, attrs["pseudo_random"], seeds, counter))
+    return sequences
+
+
 def _forward(average: bool) -> Any:
     def reference(call_: Call, counter: Any, x: Any) -> Any:
-        attrs = call_.attrs
-        if attrs["deterministic"]:
-            counter = np.zeros(1, np.int64)
-        seeds = attrs["seed"], attrs["seed2"]
-        sequences = []
-        for axis in (1, 2):
-            count = math.floor(x.shape[axis] / attrs["pooling_ratio"][axis])
-            if count == 0:
-                raise invalid(f"pooling_ratio leaves no cell of {x.shape[axis]} elements")
-            sequences.append(
-                _sequence(x.shape[axis], count, attrs["pseudo_random"], seeds, counter)
-            )
-        rows, columns = (_cells(s, attrs["overlapping"]) for s in sequences)
+        sequences = _sequences(call_, counter, x)
+        rows, columns = (_cells(s, call_.attrs["overlapping"]) for s in sequences)
         y = np.empty((x.shape[0], len(rows), len(columns), x.shape[3]), x.dtype)
         for i, (a, b) in enumerate(rows):
             for j, (c, d) in enumerate(columns):
@@ -120,6 +126,138 @@ def _forward(average: bool) -> Any:
         return y, *(s.astype(np.int64) for s in sequences)
 
     return reference
+
+
+#: Over every cell of every image and channel; ``element``: what is done with each of its elements.
+_CELLS = """
+for b in range(batch):
+    for i in range(down):
+        r0 = load(row_pooling_sequence, i)
+        r1 = minimum(load(row_pooling_sequence, i + 1) + overlapping, height)
+        for j in range(across):
+            c0 = load(col_pooling_sequence, j)
+            c1 = minimum(load(col_pooling_sequence, j + 1) + overlapping, width)
+            for e in range(channels):
+                first = ((b * height + r0) * width + c0) * channels + e
+                cell = ((b * down + i) * across + j) * channels + e
+                {begin}
+                for r in range(r0, r1):
+                    for c in range(c0, c1):
+                        at = ((b * height + r) * width + c) * channels + e
+                        {element}
+                {end}
+return 0
+"""
+
+#: A sequence that does not divide an axis into cells.
+_DIVIDED = """
+def divides(sequence, count, size):
+    right = (load(sequence, 0) >= 0) & (load(sequence, count) <= size)
+    for i in range(count):
+        right = right & (load(sequence, i) < load(sequence, i + 1))
+    return right
+
+"""
+_CHECK = """
+if not divides(row_pooling_sequence, down, height) or not divides(
+    col_pooling_sequence, across, width
+):
+    return 3
+"""
+_GREATEST = {
+    "begin": "top = load(x, first)",
+    "element": "top = maximum(top, load(x, at))",
+    "end": "store(y, cell, top)",
+}
+_SUM = {
+    "begin": "total = load(zero, 0)",
+    "element": "total = total + load(x, at)",
+    "end": "store(y, cell, total)",
+}
+
+
+def _cell_sizes(call_: Call, image: Sequence[int], pooled: Sequence[int]) -> dict[str, int]:
+    batch, height, width, channels = (int(n) for n in image)
+    return {"batch": batch, "height": height, "width": width, "channels": channels,
+            "down": int(pooled[1]), "across": int(pooled[2]),
+            "overlapping": int(call_.attrs["overlapping"])}  # fmt: skip
+
+
+def _pooled(average: bool) -> Compiled:
+    def given(call_: Call, counter: Any, x: Any) -> dict[str, Any]:
+        rows, columns = (s.astype(np.int64) for s in _sequences(call_, counter, x))
+        shape = (x.shape[0], len(rows) - 1, len(columns) - 1, x.shape[3])
+        exact = x.astype(np.float64) if average and x.dtype.kind == "f" else x
+        return {
+            **_cell_sizes(call_, x.shape, shape), "x": np.ascontiguousarray(exact),
+            "y": np.empty(shape, exact.dtype), "zero": np.zeros(1, exact.dtype),
+            "row_pooling_sequence": rows, "col_pooling_sequence": columns,
+        }  # fmt: skip
+
+    def made(call_: Call, values: Any) -> Any:
+        y = values["y"]
+        sequences = values["row_pooling_sequence"], values["col_pooling_sequence"]
+        if average:
+            down, across = (
+                np.diff(np.array(_cells(s, call_.attrs["overlapping"]))).reshape(-1)
+                for s in sequences
+            )
+            count = (down[:, None] * across)[None, :, :, None]
+            y = y / count if y.dtype.kind == "f" else np.sign(y) * (np.abs(y) // count)
+        return y, *sequences
+
+    return Compiled(_CELLS.format(**(_SUM if average else _GREATEST)), given, made)
+
+
+#: The first element of a cell that equals ``top`` (its first, if that is NaN) gets the derivative.
+_FIRST_EQUAL = """place = first
+                found = False
+                for r in range(r0, r1):
+                    for c in range(c0, c1):
+                        at = ((b * height + r) * width + c) * channels + e
+                        if not found and load(orig_input, at) == top:
+                            place = at
+                            found = True
+                store(output, place, load(output, place) + load(out_backprop, cell))"""
+
+
+def _max_grad_kernel() -> Procedure:
+    text = _CHECK + _CELLS.format(
+        begin="top = load(orig_input, first)",
+        element="top = maximum(top, load(orig_input, at))",
+        end=_FIRST_EQUAL,
+    )
+    return Procedure(
+        text,
+        sizes=lambda call_: _cell_sizes(call_, call_.shapes[0], call_.shapes[2]),  # type: ignore[arg-type]
+        fill={0: 0},
+        helpers=_DIVIDED,
+        natively=lambda call_: _fits(call_, call_.shapes[0], 2),
+    )
+
+
+def _average_grad_kernel() -> Procedure:
+    text = _CHECK + _CELLS.format(
+        begin="share = load(out_backprop, cell) {by} {T}((r1 - r0) * (c1 - c0))",
+        element="store(output, at, load(output, at) + share)",
+        end="",
+    )
+    return Procedure(
+        text,
+        sizes=lambda call_: _cell_sizes(call_, call_.value(0), call_.shapes[1]),  # type: ignore[arg-type]
+        known=(0,),
+        fill={0: 0},
+        helpers=_DIVIDED,
+        choices=lambda call_: {"by": "/" if call_.dtypes[1].is_floating else "//"},
+        natively=lambda call_: _fits(call_, call_.value(0), 1),
+    )
+
+
+def _fits(call_: Call, image: Any, dy: int) -> bool:
+    """True when dy has one number for every cell; else the reference says what is wrong."""
+    pooled, (rows, columns) = call_.shapes[dy], call_.shapes[dy + 1 : dy + 3]
+    wanted = (int(image[0]), rows[0] - 1, columns[0] - 1, int(image[3]))  # type: ignore[index,operator]
+    return tuple(pooled) == wanted and 0 not in wanted[1:3]  # type: ignore[arg-type]
 
 
 def _mean(cell: Any) -> Any:
@@ -191,6 +329,7 @@ for _type, _average in (("FractionalMaxPool", False), ("FractionalAvgPool", True
         infer=_infer,
         grad=_grad,
         reference=_forward(_average),
+        kernel=_pooled(_average),
         samples=(
             sample(f32(2, 7, 9, 3), **_FIXED),
             sample(f32(2, 7, 9, 3), **_FIXED, pseudo_random=True, overlapping=True),
@@ -243,6 +382,7 @@ define(
     overlapping=False,
     infer=_max_grad_infer,
     grad=_NO_SECOND,
+    kernel=_max_grad_kernel(),
     reference=_max_grad_reference,
     samples=(
         sample(_X, _Y, f32(2, 3, 2, 2, seed=1), _ROWS, _COLUMNS, differentiable=()),
@@ -264,6 +404,7 @@ define(
     overlapping=False,
     infer=_average_grad_infer,
     grad=_NO_SECOND,
+    kernel=_average_grad_kernel(),
     reference=_average_grad_reference,
     samples=(
         sample(np.array([2, 5, 3, 2]), f32(2, 3, 2, 2), _ROWS, _COLUMNS, const=(0,),

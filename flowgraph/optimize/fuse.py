@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from flowgraph.graph.opdef import Custom, Loops, OpDef, Procedure, View
+from flowgraph.graph.opdef import Compiled, Custom, Loops, OpDef, Procedure, View
 from flowgraph.kernel.ir import KERNEL_DTYPES
 from flowgraph.optimize.frozen import (
     CHECK,
@@ -105,7 +105,7 @@ def _varies(node: Node) -> bool:
 
 def runs_on_host(opdef: OpDef, node: Node) -> bool:
     """True when the reference runs the node as a host instruction."""
-    if opdef.effect == HOST or opdef.kernel is None:
+    if opdef.effect == HOST or opdef.kernel is None or isinstance(opdef.kernel, Compiled):
         return True
     values = (*node.inputs, *node.outputs)
     if node.attrs.get(RESIZES) or any(v.shape is None or None in v.shape for v in node.outputs):

@@ -12,7 +12,7 @@ Read next: memory.py (offsets in the arena), runtime/executor.py.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -24,7 +24,7 @@ from flowgraph.optimize.frozen import Node, Value
 from flowgraph.optimize.strides import contiguous_strides
 
 #: Kinds of slot: who owns the memory.
-ARENA, CONST, FEED, FETCH, VARIABLE, COUNTER, OBJECT = (
+ARENA, CONST, FEED, FETCH, VARIABLE, COUNTER, OBJECT, MOVING = (
     "arena",
     "const",
     "feed",
@@ -32,6 +32,7 @@ ARENA, CONST, FEED, FETCH, VARIABLE, COUNTER, OBJECT = (
     "variable",
     "counter",
     "object",
+    "moving",
 )
 
 
@@ -42,7 +43,8 @@ class Slot:
     ``name`` keys variables and counters in the session; ``array`` is a const's data; ``offset`` is
     the place in the arena (bytes), set by the memory planner.  A fetch slot is an array made for
     each run and handed to the caller.  An object slot holds a NumPy array that the arena cannot
-    (strings, results whose size only the run knows).
+    (strings, results whose size only the run knows).  A moving slot is a part of slot ``base``,
+    another one in each round of a loop: an instruction says where (Instr.points).
     """
 
     number: int
@@ -51,6 +53,7 @@ class Slot:
     name: str = ""
     array: np.ndarray | None = None
     offset: int = -1
+    base: Slot | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +130,9 @@ class Instr:
     neither.
     reuse: (output slot, input slot) pairs that may share memory if the input dies here.
     scratch: memory that the kernel uses while it runs.
+    packs: it only lays out an input for later kernels, in ``scratch``; references need nothing.
+    points: the moving slot that it sets: its last words are a list of the block words that point
+        there, and their number.
     jump: for a row that only says where to go on (kernel is None).
     """
 
@@ -142,6 +148,8 @@ class Instr:
     bytes_moved: int = 0
     is_copy: bool = False
     scratch: tuple[Slot, ...] = ()
+    packs: bool = False
+    points: Slot | None = None
     jump: Jump | None = None
 
     @property
@@ -159,11 +167,18 @@ class Instr:
 
     def reads(self) -> list[Slot]:
         """Slots it reads."""
-        return [o.slot for o in self.inputs.values()]
+        return _with_bases(o.slot for o in self.inputs.values())
 
     def writes(self) -> list[Slot]:
         """Slots it writes."""
-        return [*(o.slot for o in self.outputs.values()), *self.scratch]
+        return [*_with_bases(o.slot for o in self.outputs.values()), *self.scratch]
+
+
+def _with_bases(slots: Iterable[Slot]) -> list[Slot]:
+    found: list[Slot] = []
+    for slot in slots:
+        found += [slot] if slot.base is None else [slot, slot.base]
+    return found
 
 
 @dataclass(slots=True, eq=False)

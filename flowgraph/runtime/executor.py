@@ -10,6 +10,7 @@ Read next: native.py (the table walk), state.py (variables), reference.py (the N
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import sys
 import time
@@ -28,6 +29,7 @@ from flowgraph.plan.plan import (
     COUNTER,
     FEED,
     FETCH,
+    MOVING,
     OBJECT,
     VARIABLE,
     Instr,
@@ -114,7 +116,9 @@ class Executable:
             self.objects[slot] = slot.array
         if memory is not None:
             self.memory[slot] = memory
-        elif slot.kind in (FEED, FETCH):
+        elif slot.kind == MOVING and self.target != "cpu":
+            self.memory[slot] = aligned_empty(slot.nbytes)  # references copy
+        elif slot.kind in (FEED, FETCH, MOVING):
             self.late[slot] = []
 
     def _bind_feeds(self, converts: Sequence[Convert]) -> None:
@@ -136,6 +140,8 @@ class Executable:
         base = {slot: a.ctypes.data for slot, a in self.memory.items()}
         words: list[int] = []
         rows: list[tuple[int, int, int, int]] = []
+        #: Moving slot -> the first word of the instruction that sets it.
+        self.points: dict[Slot, int] = {}
         for instr in instrs:
             if instr.jump is not None:
                 rows.append(self._jump_row(instr.jump))
@@ -144,6 +150,8 @@ class Executable:
                 rows.append(_HOST_ROW)
                 continue
             rows.append((next(address_of), 8 * len(words), 0, instr.stop))
+            if instr.points is not None:
+                self.points[instr.points] = len(words)
             for word in instr.words:
                 if isinstance(word, int):
                     words.append(word)
@@ -159,6 +167,18 @@ class Executable:
         self.table = np.array(rows, np.int64)
         self.table[self.table[:, 0] > 3, 1] += self.blocks.ctypes.data
         self.table_address = self.table.ctypes.data
+        self._bind_moving_slots()
+
+    def _bind_moving_slots(self) -> None:
+        """Tell each instruction that sets a moving slot which words point there."""
+        #: The lists, which the blocks refer to.
+        self.moved: list[np.ndarray] = []
+        start = self.blocks.ctypes.data
+        for slot, first in self.points.items():
+            words = [(start + 8 * word, nbytes) for word, nbytes in self.late[slot]]
+            self.moved.append(np.array(words, np.int64).reshape(-1))
+            self.blocks[first + 5] = self.moved[-1].ctypes.data
+            self.blocks[first + 6] = len(words)
 
     def _jump_row(self, jump: Jump) -> tuple[int, int, int, int]:
         if jump.condition is None:
@@ -222,10 +242,17 @@ class Executable:
         return np.ndarray(
             operand.shape,
             dtype,
-            self.memory[operand.slot],
+            self._memory_of(operand.slot),
             operand.offset * dtype.itemsize,
             tuple(s * dtype.itemsize for s in operand.strides),
         )
+
+    def _memory_of(self, slot: Slot) -> Any:
+        """The bytes of a slot; of a moving one, where it is now."""
+        if slot.kind != MOVING or slot in self.memory:
+            return self.memory[slot]
+        place = int(self.blocks[self.points[slot] + 4])
+        return (ctypes.c_uint8 * slot.nbytes).from_address(place)
 
     # -------------------------------------------------------------------------------- running
 

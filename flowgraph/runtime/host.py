@@ -19,6 +19,7 @@ import numpy as np
 from flowgraph.graph.opdef import RANDOM
 from flowgraph.optimize.views import inputs_read
 from flowgraph.plan.plan import ARENA, FEED, OBJECT, Instr, Operand, Slot
+from flowgraph.runtime.compiled import implementation
 from flowgraph.runtime.reference import run_host, wrong_shape
 from flowgraph.runtime.state import set_current_state
 
@@ -42,7 +43,9 @@ def bind(instr: Instr, executable: Executable) -> Bound:
     if node.bodies or node.writes or node.effect == RANDOM or node.type == "IsVariableInitialized":
         return _in_general(instr, executable)
     assert node.opdef is not None
-    call, reference, state = node.call(), node.opdef.reference, executable.state
+    native = executable.target == "cpu"
+    reference = implementation(node.opdef) if native else node.opdef.reference
+    call, state = node.call(), executable.state
     read = set(inputs_read(node))
     arguments = [_argument(instr, v, v in read, executable) for v in node.inputs]
     outputs = [
@@ -76,7 +79,9 @@ def bind(instr: Instr, executable: Executable) -> Bound:
 
 def _in_general(instr: Instr, executable: Executable) -> Bound:
     def run() -> None:
-        executable.deliver(instr, run_host(instr, executable.window, executable.state))
+        native = executable.target == "cpu"
+        results = run_host(instr, executable.window, executable.state, native=native)
+        executable.deliver(instr, results)
 
     return run
 

@@ -17,6 +17,7 @@ from flowgraph.graph.opdef import RANDOM
 from flowgraph.optimize.frozen import RESIZES, Node, Value
 from flowgraph.optimize.views import inputs_read, is_view
 from flowgraph.plan.plan import COUNTER, OBJECT, Instr, Operand
+from flowgraph.runtime.compiled import implementation
 from flowgraph.runtime.interpret import run_flow
 from flowgraph.runtime.state import State, set_current_state
 
@@ -31,11 +32,14 @@ class NodeError(Exception):
         self.node, self.error = node, error
 
 
-def run_node(node: Node, arrays: list[np.ndarray]) -> list[np.ndarray]:
-    """The node's outputs by its reference, in the declared dtypes."""
+def run_node(
+    node: Node, arrays: list[np.ndarray], *, native: bool = False
+) -> list[np.ndarray]:
+    """The node's outputs by its reference (or compiled loops), in the declared dtypes."""
     assert node.opdef is not None
+    function = implementation(node.opdef) if native else node.opdef.reference
     with np.errstate(all="ignore"):
-        results = node.opdef.reference(node.call(), *arrays)
+        results = function(node.call(), *arrays)
     if not isinstance(results, (tuple, list)):
         results = () if results is None else (results,)
     return [
@@ -52,6 +56,8 @@ def run_instr(instr: Instr, window: Window) -> dict[Value, np.ndarray]:
     Raises:
         NodeError: a reference refuses its inputs.
     """
+    if instr.packs:
+        return {}
     if instr.is_copy:
         (source,) = instr.inputs.values()
         (target,) = instr.outputs
@@ -91,8 +97,10 @@ def run_instr(instr: Instr, window: Window) -> dict[Value, np.ndarray]:
     return {v: a if a.base is None else a.copy() for v, a in results.items()}
 
 
-def run_host(instr: Instr, window: Window, state: State) -> dict[Value, np.ndarray]:
-    """The outputs of a host instruction."""
+def run_host(
+    instr: Instr, window: Window, state: State, *, native: bool = False
+) -> dict[Value, np.ndarray]:
+    """The outputs of a host instruction; ``native``: loops may be compiled."""
     (node,) = instr.nodes
     if node.type == "IsVariableInitialized":
         name = node.inputs[0].node.attrs["variable"]
@@ -103,7 +111,10 @@ def run_host(instr: Instr, window: Window, state: State) -> dict[Value, np.ndarr
         arrays.insert(0, _counter(instr, window))
     before = set_current_state(state)
     try:
-        results = run_flow(node, arrays, state) if node.bodies else run_node(node, arrays)
+        if node.bodies:
+            results = run_flow(node, arrays, state)
+        else:
+            results = run_node(node, arrays, native=native)
     finally:
         set_current_state(before)
     if node.writes and (node.attrs.get(RESIZES) or results[0].dtype.hasobject):

@@ -34,6 +34,7 @@ from flowgraph.graph.opdef import (
     HOST,
     RANDOM,
     WRITE,
+    Compiled,
     Custom,
     ErrorSample,
     NotDifferentiable,
@@ -236,7 +237,7 @@ def _check_native(op: OpDef, session: tf.Session) -> None:
             node = instr.nodes[-1] if instr.nodes else None
             if instr.is_host and node is not None and node.type == op.type:
                 sized = any(v.shape is None or None in v.shape for v in node.outputs)
-                host = op.kernel is None or op.effect == HOST
+                host = isinstance(op.kernel, Compiled | None) or op.effect == HOST
                 assert sized or host or node.attrs.get(RESIZES), f"{op.type} ran on the host"
 
 
