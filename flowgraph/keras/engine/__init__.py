@@ -24,6 +24,8 @@ training.Model = Model  # type: ignore[attr-defined]
 vars(topology).update(
     Input=Input, InputLayer=InputLayer, InputSpec=InputSpec, Layer=Layer, Network=Network,
     get_source_inputs=get_source_inputs,
+    load_weights_from_hdf5_group=saving.load_weights_from_hdf5_group,
+    load_weights_from_hdf5_group_by_name=saving.load_weights_from_hdf5_group_by_name,
 )  # fmt: skip
 
 __all__ = [

@@ -249,7 +249,14 @@ class Layer(Connected):
         Args:
             config: as ``get_config`` gives it.
         """
-        return cls(**config)
+        try:
+            return cls(**config)
+        except TypeError as error:
+            error.add_note(
+                f"{cls.__name__} was made from the config {sorted(config)}: a layer whose "
+                "constructor has arguments of its own adds them in get_config()"
+            )
+            raise
 
     # ----------------------------------------------------------------------------------- calling
 
@@ -448,8 +455,11 @@ class Layer(Connected):
         """The weights that are trained; none when ``trainable`` is False."""
         if not self.trainable:
             return []
-        inner = [w for layer in self._sublayers() for w in layer.trainable_weights]
-        return list(dict.fromkeys([*self._trainable_weights, *inner]))
+        inner = self._sublayers()
+        if not inner:
+            return self._trainable_weights  # itself: layers of one's own append to it
+        found = [w for layer in inner for w in layer.trainable_weights]
+        return list(dict.fromkeys([*self._trainable_weights, *found]))
 
     @trainable_weights.setter
     def trainable_weights(self, weights: Iterable[Any]) -> None:
@@ -459,6 +469,8 @@ class Layer(Connected):
     def non_trainable_weights(self) -> list[Any]:
         """The weights that are not trained."""
         inner = self._sublayers()
+        if self.trainable and not inner:
+            return self._non_trainable_weights
         weights = [*self._non_trainable_weights]
         weights += [w for layer in inner for w in layer.non_trainable_weights]
         if not self.trainable:

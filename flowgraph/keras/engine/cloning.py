@@ -5,12 +5,12 @@ Read next: configs.py.
 
 from __future__ import annotations
 
-import inspect
 from typing import Any
 
 from flowgraph.keras.engine.input_layer import Input, InputLayer, input_layer_of
 from flowgraph.keras.engine.network import Network
 from flowgraph.keras.engine.sequential import Sequential
+from flowgraph.keras.engine.serialization import own_objects
 from flowgraph.keras.engine.tensors import listed
 from flowgraph.keras.utils.generic_utils import CustomObjectScope, unpack_singleton
 
@@ -39,22 +39,6 @@ def clone_model(model: Any, input_tensors: Any = None) -> Any:
                 f"clone_model: {type(model).__name__} has a call() of its own: make another one"
             )
         return _clone_graph(model, input_tensors)
-
-
-def own_objects(model: Any) -> dict[str, Any]:
-    """The classes and functions of a model that are not the library's, by the names of configs."""
-    found: dict[str, Any] = {}
-    for layer in _all_layers(model):
-        for value in (layer, *vars(layer).values()):
-            thing = value if inspect.isfunction(value) else type(value)
-            known = thing.__module__.startswith("flowgraph.")
-            if not known and (inspect.isfunction(value) or hasattr(value, "get_config")):
-                found[thing.__name__] = thing
-    return found
-
-
-def _all_layers(model: Any) -> list[Any]:
-    return [model] + [found for layer in model._sublayers() for found in _all_layers(layer)]
 
 
 def _clone_graph(model: Any, input_tensors: Any) -> Any:

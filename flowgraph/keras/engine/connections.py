@@ -108,7 +108,15 @@ class Connected:
         """The calls of this layer."""
         return self._inbound_nodes
 
+    @inbound_nodes.setter
+    def inbound_nodes(self, nodes: Any) -> None:
+        self._inbound_nodes = list(nodes)
+
     @property
     def outbound_nodes(self) -> list[Node]:
         """The calls that take an output of this layer."""
         return self._outbound_nodes
+
+    @outbound_nodes.setter
+    def outbound_nodes(self, nodes: Any) -> None:
+        self._outbound_nodes = list(nodes)

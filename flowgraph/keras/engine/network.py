@@ -418,7 +418,7 @@ class Network(Layer):
         return list(dict.fromkeys([*inner, *own]))
 
     def _relevant(self, pairs: list[tuple[Any, list[Any]]]) -> list[Any]:
-        """Of (loss or update, inputs) pairs what does not need data of other models.
+        """Of (loss or update, inputs) pairs what needs no Input but the model's own.
 
         Layers that are called several times, in other models too, have losses of every call.
         """
@@ -426,9 +426,9 @@ class Network(Layer):
             return list(dict.fromkeys(x for x, _ in pairs))
         ends = {x.op for x in self.inputs}
         found = []
-        for x, of in pairs:
-            needed = walk_back([x], lambda op: op in ends) if of else set()
-            if not any(op.type == "Placeholder" and op not in ends for op in needed):
+        for x, _ in pairs:
+            needed = walk_back([x], lambda op: op in ends)
+            if not any(op not in ends and _is_input(op) for op in needed):
                 found.append(x)
         return list(dict.fromkeys(found))
 
@@ -484,6 +484,10 @@ def _unique(names: list[str]) -> list[str]:
 
 def _one(items: list[Any]) -> Any:
     return items[0] if len(items) == 1 else items
+
+
+def _is_input(op: Any) -> bool:
+    return op.type == "Placeholder" and hasattr(op.outputs[0], "_keras_history")
 
 
 def _is_fed(x: Any) -> bool:

@@ -13,31 +13,41 @@ Read next: stored_weights.py, newer.py.
 
 from __future__ import annotations
 
+import inspect
+import io
 import json
 import os
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 from flowgraph.keras.engine import archive, hdf5
 from flowgraph.keras.engine.newer import adapt_model, adapt_optimizer_state, adapt_training
-from flowgraph.keras.engine.serialization import deserialize, wrapped
+from flowgraph.keras.engine.serialization import deserialize, own_objects, wrapped
 from flowgraph.keras.engine.stored_weights import Stored, collect, restore
-from flowgraph.keras.utils.generic_utils import CustomObjectScope, serialize_keras_object
+from flowgraph.keras.utils.generic_utils import (
+    CustomObjectScope,
+    get_custom_objects,
+    serialize_keras_object,
+)
 
 __all__ = [
     "Saved",
     "load_model",
     "load_weights",
+    "load_weights_from_hdf5_group",
+    "load_weights_from_hdf5_group_by_name",
     "model_from_config",
     "model_from_json",
     "model_from_yaml",
     "save_model",
     "save_weights",
+    "save_weights_to_hdf5_group",
 ]
 
 _HDF5_ENDINGS = (".h5", ".hdf5", ".hdf")
@@ -170,6 +180,52 @@ def load_weights(
     restore(model, stored, source, by_name, skip_mismatch, reshape)
 
 
+# ------------------------------------------------------------------------------- groups of a file
+
+
+def _of(layers: Sequence[Any]) -> Any:
+    """Layers as a model that only has them."""
+    return SimpleNamespace(
+        layers=list(layers), name="layers", built=True, _trainable_weights=[],
+        _non_trainable_weights=[],
+    )  # fmt: skip
+
+
+def save_weights_to_hdf5_group(f: Any, layers: Sequence[Any]) -> None:
+    """Write the weights of layers into an open h5py.File or Group.
+
+    Args:
+        f: the file or group.
+        layers: a list of layers.
+    """
+    hdf5.write_weights(f, collect(_of(layers)))
+
+
+def load_weights_from_hdf5_group(f: Any, layers: Sequence[Any], reshape: bool = False) -> None:
+    """Set the weights of layers, one after the other, from an open h5py.File or Group.
+
+    Args:
+        f: the file or group.
+        layers: a list of layers.
+        reshape: as of ``load_weights``.
+    """
+    restore(_of(layers), hdf5.read_weights(f, "the group"), "the group", reshape=reshape)
+
+
+def load_weights_from_hdf5_group_by_name(
+    f: Any, layers: Sequence[Any], skip_mismatch: bool = False, reshape: bool = False
+) -> None:
+    """Set the weights of layers by their names from an open h5py.File or Group.
+
+    Args:
+        f: the file or group.
+        layers: a list of layers.
+        skip_mismatch, reshape: as of ``load_weights``.
+    """
+    stored = hdf5.read_weights(f, "the group")
+    restore(_of(layers), stored, "the group", True, skip_mismatch, reshape)
+
+
 # ---------------------------------------------------------------------------------------- training
 
 
@@ -197,9 +253,20 @@ def _named(value: Any) -> Any:
     return value if value is None or isinstance(value, str) else serialize_keras_object(value)
 
 
+def _meant(value: Any) -> Any:
+    """Losses and metrics of one's own for their names: the names mean nothing later."""
+    if isinstance(value, dict) and "class_name" not in value:
+        return {key: _meant(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_meant(item) for item in value]
+    return get_custom_objects().get(value, value) if isinstance(value, str) else value
+
+
 def _compile(model: Any, training: Mapping[str, Any], named: Any, source: str) -> None:
     """Compile a model as ``training`` says, and give the optimizer its state."""
     arguments = adapt_training(training, model)
+    for key in ("loss", "metrics", "weighted_metrics"):
+        arguments[key] = _meant(arguments[key])
     model.compile(**arguments)
     if not named:
         return
@@ -222,6 +289,15 @@ def _numpy_as_it_is() -> Iterator[None]:
         yield
     finally:
         np.random.set_state(before)  # noqa: NPY002
+
+
+def _functions_in(value: Any) -> list[Any]:
+    """The functions of the user's in losses or metrics."""
+    if isinstance(value, (list, tuple)):
+        return [f for item in value for f in _functions_in(item)]
+    if isinstance(value, dict):
+        return _functions_in(list(value.values()))
+    return [value] if inspect.isfunction(value) or isinstance(value, type) else []
 
 
 # ------------------------------------------------------------------------------------------- files
@@ -323,8 +399,21 @@ def model_from_yaml(yaml_string: str, custom_objects: Mapping[str, Any] | None =
 # ----------------------------------------------------------------------------------- of a model
 
 
+def _made_of(content: bytes, own: Mapping[str, Any]) -> Any:
+    """The model of what ``save_model`` wrote, for ``pickle`` and ``copy.deepcopy``."""
+    return load_model(io.BytesIO(content), own)
+
+
 class Saved:
     """The part of a model that saves it."""
+
+    def __reduce__(self) -> Any:
+        buffer = io.BytesIO()
+        save_model(self, buffer)
+        own = own_objects(self)
+        own.update({f.__name__: f for f in _functions_in(getattr(self, "loss", None))})
+        own.update({f.__name__: f for f in _functions_in(getattr(self, "metrics", None))})
+        return _made_of, (buffer.getvalue(), own)
 
     def save(self, filepath: Any, overwrite: bool = True, include_optimizer: bool = True) -> None:
         """Write the model to a file; arguments as of ``keras.models.save_model``."""

@@ -7,6 +7,7 @@ Only classes of the library and those that the user names in ``custom_objects`` 
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -65,3 +66,19 @@ def _plain(value: Any) -> Any:
     if hasattr(value, "__name__"):
         return value.__name__
     raise TypeError(f"a config holds {value!r} ({type(value).__name__}), which JSON cannot")
+
+
+def own_objects(model: Any) -> dict[str, Any]:
+    """The classes and functions of a model that are not the library's, by the names of configs."""
+    found: dict[str, Any] = {}
+    for layer in _all_layers(model):
+        for value in (layer, *vars(layer).values()):
+            thing = value if inspect.isfunction(value) else type(value)
+            known = thing.__module__.startswith("flowgraph.")
+            if not known and (inspect.isfunction(value) or hasattr(value, "get_config")):
+                found[thing.__name__] = thing
+    return found
+
+
+def _all_layers(model: Any) -> list[Any]:
+    return [model] + [found for layer in model._sublayers() for found in _all_layers(layer)]

@@ -6,6 +6,8 @@ import json
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import flowgraph as tf
 from flowgraph import keras
@@ -624,3 +626,106 @@ def test_models_with_a_call_are_trained():
     late.compile("sgd", "mse")
     late.fit(np.ones((8, 4)), np.zeros((8, 2)), verbose=0)
     assert late.count_params() == 23 and late.predict_classes(np.ones((3, 4))).shape == (3,)
+
+
+# ------------------------------------------------------------------------- habits of programs
+
+
+def test_layers_as_programs_write_them():
+    class Older(Layer):
+        def __init__(self, units, **kwargs):
+            self.units = units  # before the base class is made
+            super().__init__(**kwargs)
+
+        def build(self, input_shape):
+            self.w = K.variable(np.ones((input_shape[1], self.units)), name="w")
+            self.b = K.zeros((self.units,))
+            self.trainable_weights = [self.w]
+            self.trainable_weights.append(self.b)
+            self.non_trainable_weights.append(K.zeros(()))
+            super().build(input_shape)
+
+        def call(self, x, mask=None):
+            return K.dot(x, self.w) + self.b
+
+        def get_output_shape_for(self, input_shape):
+            return (input_shape[0], self.units)
+
+    model = Sequential([Older(3, input_shape=(2,)), Affine(1)])
+    assert [len(model.layers[0].trainable_weights), model.layers[0].count_params()] == [2, 10]
+    assert model.compute_output_shape((5, 2)) == (5, 1)
+    seen = K.function([model.layers[0].input, K.learning_phase()], [model.layers[0].output])
+    np.testing.assert_array_equal(seen([np.ones((1, 2)), 0])[0], [[2, 2, 2]])
+    inner = Model(model.input, model.layers[0].output)
+    np.testing.assert_array_equal(inner.predict(np.ones((1, 2))), [[2, 2, 2]])
+    model.layers[0].name = "first"
+    assert model.get_layer("first") is model.layers[0]
+    model.layers[-1].outbound_nodes = []
+
+
+def test_losses_of_a_model_s_own():
+    x = keras.Input((6,))
+    code = Affine(2)(x)
+    model = Model(x, Affine(6)(code))
+    model.add_loss(K.mean(K.square(code)) + K.mean(K.square(x - model.output)))
+    model.compile("rmsprop")
+    history = model.fit(np.random.rand(32, 6), epochs=3, verbose=0).history["loss"]
+    assert history[-1] < history[0]
+    z = keras.Input((6,))
+    assert Model(z, model(z)).losses == []  # of data that this one has not
+
+
+def test_adversaries_train_their_own_weights_K16():
+    maker = Sequential([Affine(8, input_dim=3), layers.BatchNormalization(), Affine(2)])
+    judge = Sequential([Affine(8, input_dim=2), layers.Dense(1, activation="sigmoid")])
+    judge.compile("adam", "binary_crossentropy")
+    judge.trainable = False
+    z = keras.Input((3,))
+    both = Model(z, judge(maker(z)))
+    both.compile("adam", "binary_crossentropy")
+    noise, seen = np.random.rand(4, 3), np.random.rand(4, 2)
+
+    def changed(train):
+        before = [model.get_weights() for model in (maker, judge)]
+        train()
+        after = [model.get_weights() for model in (maker, judge)]
+        return [
+            [not np.array_equal(a, b) for a, b in zip(x, y, strict=True)]
+            for x, y in zip(before, after, strict=True)
+        ]
+
+    with pytest.warns(UserWarning, match="changed after compile"):
+        found = changed(lambda: judge.train_on_batch(seen, np.ones((4, 1))))
+    assert found == [[False] * 8, [True] * 4]
+    found = changed(lambda: both.train_on_batch(noise, np.ones((4, 1))))
+    assert found == [[True] * 8, [False] * 4]
+
+
+@given(st.data())
+@settings(max_examples=15, deadline=None)
+def test_random_models_are_what_they_were_made_of(data):
+    K.clear_session()
+    tensors = [keras.Input((3,)) for _ in range(data.draw(st.integers(1, 3)))]
+    inputs, shared = list(tensors), [Affine(3) for _ in range(2)]
+    for _ in range(data.draw(st.integers(1, 6))):
+        if data.draw(st.booleans()):
+            layer = data.draw(st.sampled_from([*shared, None])) or Affine(3)
+            tensors.append(layer(data.draw(st.sampled_from(tensors))))
+        else:
+            pair = [data.draw(st.sampled_from(tensors)) for _ in range(2)]
+            tensors.append(layers.Add()(pair))
+    outputs = tensors[-data.draw(st.integers(1, 2)) :]
+    model = Model(inputs, outputs)
+    again = model_from_json(model.to_json(), OWN)
+    assert again.to_json() == model.to_json() and len(again.layers) == len(model.layers)
+    assert [n.count_params() for n in again.layers] == [n.count_params() for n in model.layers]
+    clone = clone_model(model)
+    values = [np.random.rand(2, 3) for _ in inputs]
+    feed = dict(zip(inputs, values, strict=True))
+    wanted = run(outputs, feed)
+    for copy in (again, clone):
+        copy.set_weights(model.get_weights())
+        for x, y in zip(
+            wanted, run(copy.outputs, dict(zip(copy.inputs, values, strict=True))), strict=True
+        ):
+            np.testing.assert_array_equal(x, y)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import json
+import pickle
+import subprocess
+import sys
 import zipfile
 
 import numpy as np
@@ -445,3 +449,60 @@ def test_losses_of_several_outputs_and_of_one_s_own_K19(tmp_path, ending):
     assert again.loss_weights == [1.0, 0.25]
     with pytest.raises(ValueError, match="own_loss"):
         load_model(path)
+
+
+# ---------------------------------------------------------------------------- copies and groups
+
+
+@pytest.mark.parametrize("way", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])
+def test_models_can_be_copied_and_pickled(way):
+    model = Sequential([Scale(3, input_shape=(4,)), Dense(2, activation=twice)])
+    model.compile("adam", own_loss, [own_metric])
+    x, y = np.ones((4, 4)), np.zeros((4, 2))
+    model.fit(x, y, verbose=0)
+    again = way(model)
+    np.testing.assert_array_equal(again.predict(x), model.predict(x))
+    assert again.optimizer.get_weights()[0] == 1 and again.loss is own_loss
+    model.fit(x, y, verbose=0)
+    again.fit(x, y, verbose=0)
+    np.testing.assert_array_equal(again.predict(x), model.predict(x))
+
+
+def test_groups_of_layers(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    from flowgraph.keras.engine import saving, topology
+
+    model = branched()
+    other = clone_model(model)
+    with h5py.File(tmp_path / "w.h5", "w") as file:
+        saving.save_weights_to_hdf5_group(file, model.layers)
+        saving.load_weights_from_hdf5_group(file, other.layers)
+        for x, y in zip(model.get_weights(), other.get_weights(), strict=True):
+            np.testing.assert_array_equal(x, y)
+        topology.load_weights_from_hdf5_group_by_name(file, model.layers[2:3])
+
+
+def test_a_new_process_predicts_the_same_K18(tmp_path):
+    model = branched()
+    model.save(tmp_path / "m.zip")
+    code = (
+        "import sys, numpy as np; from flowgraph import keras;"
+        "m = keras.models.load_model(sys.argv[1]);"
+        "x = np.linspace(-1, 1, 12).reshape(3, 4);"
+        "np.save(sys.argv[2], m.predict([x, x + 1])[1])"
+    )
+    paths = [str(tmp_path / "m.zip"), str(tmp_path / "y.npy")]
+    subprocess.run([sys.executable, "-c", code, *paths], check=True)
+    x = np.linspace(-1, 1, 12).reshape(3, 4)
+    np.testing.assert_array_equal(np.load(paths[1]), model.predict([x, x + 1])[1])
+
+
+def test_a_config_without_its_arguments_says_so():
+    class Forgetful(Scale):
+        def get_config(self):
+            return Layer.get_config(self)
+
+    model = Sequential([Forgetful(2, input_shape=(1,))])
+    with pytest.raises(TypeError) as caught:
+        clone_model(model)
+    assert "get_config()" in caught.value.__notes__[0]
