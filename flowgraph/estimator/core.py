@@ -55,7 +55,7 @@ from flowgraph.training_loop.session_run_hook import SessionRunHook
 _MODEL_FN_ARGS = {"features", "labels", "mode", "params", "self", "config"}
 
 
-@export("estimator.Estimator", "contrib.learn.Estimator")
+@export("estimator.Estimator")
 class Estimator:
     """A model function, and the directory with what it has learned.
 

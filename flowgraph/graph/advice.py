@@ -110,15 +110,15 @@ ADVICE = {
     "contrib.grid_rnn": "tf.nn.rnn_cell.MultiRNNCell",
     "contrib.hooks": "tf.train.ProfilerHook and the other hooks of tf.train",
     "contrib.integrate": "tf.scan over the steps of the integrator",
-    "contrib.learn": "tf.contrib.learn.datasets is there; for its estimators write tf.layers and a "
-    "training loop (tf.train.MonitoredTrainingSession), or keras.models",
+    "contrib.learn": "tf.contrib.learn has datasets, Estimator, DNNClassifier, LinearClassifier and "
+    "their regressors; use tf.estimator for the rest",
     "contrib.linear_optimizer": "tf.train.FtrlOptimizer",
     "contrib.lite": "export a GraphDef with tf.graph_util and convert that",
     "contrib.memory_stats": "RunOptions(trace_level=RunOptions.FULL_TRACE) and tf.profile.table",
     "contrib.mixed_precision": "compute in float32, or cast with tf.cast",
     "contrib.model_pruning": "multiply the weights with a mask",
     "contrib.mpi": _ONE_PROCESS, "contrib.nccl": _ONE_PROCESS,
-    "contrib.predictor": "tf.saved_model.loader.load into a Session",
+    "contrib.predictor": "tf.contrib.predictor.from_saved_model",
     "contrib.quantize": _NO_QUANTISED,
     "contrib.resampler": "tf.contrib.image.transform, or tf.gather_nd with weights",
     "contrib.rnn.AttentionCellWrapper": "attention written with tf.nn.softmax and tf.matmul",
