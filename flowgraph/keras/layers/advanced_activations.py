@@ -14,7 +14,7 @@ from flowgraph.keras.layers.keras1 import keras1
 class _Elementwise(Configured):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.supports_masking = True
+        self.supports_masking, self.input_spec = True, InputSpec()
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """``input_shape``."""

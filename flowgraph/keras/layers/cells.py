@@ -22,7 +22,7 @@ import flowgraph as tf
 from flowgraph.keras import backend as K  # noqa: N812  the name everybody knows
 from flowgraph.keras import initializers
 from flowgraph.keras.engine.serialization import deserialize, serialize
-from flowgraph.keras.layers.common import Configured, Shape
+from flowgraph.keras.layers.common import Configured, Shape, positive, share
 from flowgraph.keras.utils.generic_utils import has_arg, to_list
 from flowgraph.rnn.cells import Prepared, product_of_all
 
@@ -41,16 +41,15 @@ class Cell(Configured):
     _gates = 1
 
     def _settle_cell(self, units: int, **settings: Any) -> None:
-        if int(units) < 1:
-            raise ValueError(f"{type(self).__name__}: units must be positive, got {units}")
+        word = type(self).__name__
         for name in ("dropout", "recurrent_dropout"):
-            settings[name] = min(1.0, max(0.0, settings[name]))
+            settings[name] = share(word, name, settings[name])
         if settings.get("implementation", 1) == 0:
             warnings.warn(
                 "implementation=0 is no longer there: 1 is used", DeprecationWarning, stacklevel=3
             )
             settings["implementation"] = 1
-        self._settle(units=int(units), **settings)
+        self._settle(units=positive(word, "units", units), **settings)
 
     @property
     def state_size(self) -> Any:

@@ -90,6 +90,43 @@ class Configured(Layer):
         return int(size)
 
 
+def positive(word: str, what: str, value: Any) -> int:
+    """``value`` as an integer.
+
+    Args:
+        word: names the layer in messages.
+        what: names the argument.
+        value: an integer, 1 at least; also a float or text that is one.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    try:
+        number = int(value)
+        fits = number >= 1 and (isinstance(value, str) or number == value)
+    except (TypeError, ValueError):
+        fits = False
+    if not fits:
+        raise ValueError(f"{word}: {what} must be a positive integer, got {value!r}")
+    return number
+
+
+def share(word: str, what: str, value: Any) -> float:
+    """``value`` as a number from 0 to 1; what is outside becomes the nearest of them.
+
+    Args:
+        word, what: as of ``positive``.
+        value: a number.
+
+    Raises:
+        ValueError: it is no number.
+    """
+    try:
+        return min(1.0, max(0.0, float(value)))
+    except (TypeError, ValueError):
+        raise ValueError(f"{word}: {what} must be a number from 0 to 1, got {value!r}") from None
+
+
 def static(shape: Any) -> Shape:
     """A shape as a tuple of integers and None."""
     return tuple(tf.TensorShape(shape).as_list())

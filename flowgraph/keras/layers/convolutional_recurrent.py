@@ -11,7 +11,7 @@ import flowgraph as tf
 from flowgraph.keras import backend as K  # noqa: N812  the name everybody knows
 from flowgraph.keras.engine.base_layer import InputSpec
 from flowgraph.keras.layers.cells import Cell, Masks, add_gate_bias, gated
-from flowgraph.keras.layers.common import Shape
+from flowgraph.keras.layers.common import Shape, positive, share
 from flowgraph.keras.layers.convolutions import Spatial
 from flowgraph.keras.layers.keras1 import CONVOLUTION, RECURRENT, keras1
 from flowgraph.keras.layers.recurrence import CellRNN
@@ -77,12 +77,12 @@ class ConvLSTM2DCell(Cell, Spatial):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if int(filters) < 1:
-            raise ValueError(f"ConvLSTM2D: filters must be positive, got {filters}")
+        word = "ConvLSTM2D"
         self._settle(
-            filters=int(filters), kernel_size=self._sizes(kernel_size, "kernel_size"),
+            filters=positive(word, "filters", filters),
+            kernel_size=self._sizes(kernel_size, "kernel_size"),
             strides=self._sizes(strides, "strides"),
-            padding=one_of("ConvLSTM2D", padding, "padding", "valid", "same"),
+            padding=one_of(word, padding, "padding", "valid", "same"),
             data_format=self._format(data_format),
             dilation_rate=self._sizes(dilation_rate, "dilation_rate"), activation=activation,
             recurrent_activation=recurrent_activation, use_bias=use_bias,
@@ -91,8 +91,8 @@ class ConvLSTM2DCell(Cell, Spatial):
             kernel_regularizer=kernel_regularizer, recurrent_regularizer=recurrent_regularizer,
             bias_regularizer=bias_regularizer, kernel_constraint=kernel_constraint,
             recurrent_constraint=recurrent_constraint, bias_constraint=bias_constraint,
-            dropout=min(1.0, max(0.0, dropout)),
-            recurrent_dropout=min(1.0, max(0.0, recurrent_dropout)),
+            dropout=share(word, "dropout", dropout),
+            recurrent_dropout=share(word, "recurrent_dropout", recurrent_dropout),
         )  # fmt: skip
 
     @property
@@ -205,8 +205,6 @@ class ConvRNN2D(CellRNN):
         settings: ``return_sequences``, ``return_state``, ``go_backwards``, ``stateful``.
         kwargs: of every layer.
     """
-
-    _input_axes = 5
 
     def _state_shapes(self, input_shape: Any) -> list[Shape]:
         shape = self.cell.state_shape((input_shape[0], *input_shape[2:]))

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 import flowgraph as tf
 from flowgraph.keras import backend as K  # noqa: N812  the name everybody knows
 from flowgraph.keras.engine.base_layer import InputSpec
-from flowgraph.keras.layers.common import Configured, Shape, sizes_of, with_shape
+from flowgraph.keras.layers.common import Configured, Shape, positive, sizes_of, with_shape
 from flowgraph.keras.layers.keras1 import CONVOLUTION, keras1
 from flowgraph.layers.base import one_of, sizes
 from flowgraph.layers.convolutional import window_size
@@ -35,7 +37,10 @@ class Spatial(Configured):
         return K.normalize_data_format(self._default_format if data_format is None else data_format)
 
     def _sizes(self, value: Any, what: str) -> tuple[int, ...]:
-        return sizes(type(self).__name__, value, self._window_axes, what)
+        word, count = type(self).__name__, self._window_axes
+        if any(isinstance(v, float) and v != int(v) for v in np.ravel(np.asarray(value, object))):
+            raise ValueError(f"{word}: {what} must be integers, got {value!r}")
+        return sizes(word, value, count, what)
 
     @property
     def _channel_axis(self) -> int:
@@ -101,7 +106,8 @@ class Conv(Spatial):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self._settle_windows(filters, kernel_size, strides, padding, data_format, dilation_rate)
+        self._settle(filters=positive(type(self).__name__, "filters", filters))
+        self._settle_windows(kernel_size, strides, padding, data_format, dilation_rate)
         self._settle(
             activation=activation, use_bias=use_bias, kernel_initializer=kernel_initializer,
             bias_initializer=bias_initializer, kernel_regularizer=kernel_regularizer,
@@ -110,14 +116,9 @@ class Conv(Spatial):
         )  # fmt: skip
 
     def _settle_windows(
-        self, filters: Any, kernel_size: Any, strides: Any, padding: str, data_format: Any,
-        dilation_rate: Any,
-    ) -> None:  # fmt: skip
+        self, kernel_size: Any, strides: Any, padding: str, data_format: Any, dilation_rate: Any
+    ) -> None:
         word = type(self).__name__
-        if filters is not None:
-            if int(filters) < 1:
-                raise ValueError(f"{word}: filters must be positive, got {filters}")
-            self._settle(filters=int(filters))
         self._settle(
             kernel_size=self._sizes(kernel_size, "kernel_size"),
             strides=self._sizes(strides, "strides"),
@@ -357,9 +358,12 @@ class _Separable(Conv):
         for name in ("kernel_initializer", "kernel_regularizer", "kernel_constraint"):
             kwargs.pop(name, None)  # files of other releases have them, without a meaning
         Configured.__init__(self, **kwargs)
-        self._settle_windows(filters, kernel_size, strides, padding, data_format, dilation_rate)
+        word = type(self).__name__
+        self._settle(filters=positive(word, "filters", filters))
+        self._settle_windows(kernel_size, strides, padding, data_format, dilation_rate)
         self._settle(
-            depth_multiplier=int(depth_multiplier), activation=activation, use_bias=use_bias,
+            depth_multiplier=positive(word, "depth_multiplier", depth_multiplier),
+            activation=activation, use_bias=use_bias,
             depthwise_initializer=depthwise_initializer,
             pointwise_initializer=pointwise_initializer, bias_initializer=bias_initializer,
             depthwise_regularizer=depthwise_regularizer,
@@ -449,9 +453,10 @@ class DepthwiseConv2D(Conv):
         for name in ("kernel_initializer", "kernel_regularizer", "kernel_constraint"):
             kwargs.pop(name, None)  # files of other releases have them, without a meaning
         Configured.__init__(self, **kwargs)
-        self._settle_windows(None, kernel_size, strides, padding, data_format, dilation_rate)
+        self._settle_windows(kernel_size, strides, padding, data_format, dilation_rate)
         self._settle(
-            depth_multiplier=int(depth_multiplier), activation=activation, use_bias=use_bias,
+            depth_multiplier=positive("DepthwiseConv2D", "depth_multiplier", depth_multiplier),
+            activation=activation, use_bias=use_bias,
             depthwise_initializer=depthwise_initializer, bias_initializer=bias_initializer,
             depthwise_regularizer=depthwise_regularizer, bias_regularizer=bias_regularizer,
             activity_regularizer=activity_regularizer, depthwise_constraint=depthwise_constraint,

@@ -13,7 +13,7 @@ import flowgraph as tf
 from flowgraph.keras import backend as K  # noqa: N812  the name everybody knows
 from flowgraph.keras import regularizers
 from flowgraph.keras.engine.base_layer import InputSpec
-from flowgraph.keras.layers.common import Configured, Shape, static, with_shape
+from flowgraph.keras.layers.common import Configured, Shape, positive, share, static, with_shape
 from flowgraph.keras.layers.dense1 import Highway, MaxoutDense  # noqa: F401  Keras 1's place
 from flowgraph.keras.layers.functions import function_of_name, name_of_function
 from flowgraph.keras.layers.keras1 import WEIGHTS, keras1
@@ -53,10 +53,8 @@ class Dense(Configured):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if int(units) < 1:
-            raise ValueError(f"Dense: units must be positive, got {units}")
         self._settle(
-            units=int(units), activation=activation, use_bias=use_bias,
+            units=positive("Dense", "units", units), activation=activation, use_bias=use_bias,
             kernel_initializer=kernel_initializer, bias_initializer=bias_initializer,
             kernel_regularizer=kernel_regularizer, bias_regularizer=bias_regularizer,
             activity_regularizer=activity_regularizer, kernel_constraint=kernel_constraint,
@@ -95,7 +93,7 @@ class Activation(Configured):
 
     def __init__(self, activation: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.supports_masking = True
+        self.supports_masking, self.input_spec = True, InputSpec()
         self._settle(activation=activation)
 
     def call(self, inputs: Any) -> Any:
@@ -119,7 +117,7 @@ class Masking(Configured):
 
     def __init__(self, mask_value: float = 0.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.supports_masking = True
+        self.supports_masking, self.input_spec = True, InputSpec(min_ndim=2)
         self._settle(mask_value=mask_value)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
@@ -154,8 +152,9 @@ class Dropout(Configured):
         self, rate: float, noise_shape: Any = None, seed: int | None = None, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
-        self._settle(rate=min(1.0, max(0.0, rate)), noise_shape=noise_shape, seed=seed)
-        self.supports_masking = True
+        rate = share(type(self).__name__, "rate", rate)
+        self._settle(rate=rate, noise_shape=noise_shape, seed=seed)
+        self.supports_masking, self.input_spec = True, InputSpec()
 
     def _get_noise_shape(self, inputs: Any) -> Any:
         if self.noise_shape is None:
@@ -277,9 +276,11 @@ class Reshape(Configured):
         kwargs: of every layer.
     """
 
-    def __init__(self, target_shape: Sequence[int], **kwargs: Any) -> None:
+    def __init__(self, target_shape: int | Sequence[int], **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self._settle(target_shape=tuple(int(size) for size in target_shape))
+        sizes = [target_shape] if isinstance(target_shape, int) else target_shape
+        self._settle(target_shape=tuple(int(size) for size in sizes))
+        self.input_spec = InputSpec()
         unknown = sum(size == -1 for size in self.target_shape)
         if unknown > 1 or min(self.target_shape, default=0) < -1:
             raise ValueError(
@@ -318,9 +319,10 @@ class Permute(Configured):
         kwargs: of every layer.
     """
 
-    def __init__(self, dims: Sequence[int], **kwargs: Any) -> None:
+    def __init__(self, dims: int | Sequence[int], **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self._settle(dims=tuple(int(axis) for axis in dims))
+        axes = [dims] if isinstance(dims, int) else dims
+        self._settle(dims=tuple(int(axis) for axis in axes))
         if sorted(self.dims) != list(range(1, len(self.dims) + 1)):
             raise ValueError(f"Permute: dims must be a permutation of 1, 2, ..., got {self.dims}")
         self.input_spec = InputSpec(ndim=len(self.dims) + 1)
@@ -344,7 +346,7 @@ class RepeatVector(Configured):
 
     def __init__(self, n: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self._settle(n=int(n))
+        self._settle(n=positive("RepeatVector", "n", n))
         self.input_spec = InputSpec(ndim=2)
 
     def compute_output_shape(self, input_shape: Any) -> Shape:
@@ -472,7 +474,7 @@ class ActivityRegularization(Configured):
 
     def __init__(self, l1: float = 0.0, l2: float = 0.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.supports_masking = True
+        self.supports_masking, self.input_spec = True, InputSpec()
         self._settle(l1=float(l1), l2=float(l2))
         self.activity_regularizer = regularizers.L1L2(l1=l1, l2=l2)
 

@@ -8,7 +8,7 @@ import flowgraph as tf
 from flowgraph.keras import backend as K  # noqa: N812  the name everybody knows
 from flowgraph.keras import initializers
 from flowgraph.keras.engine.base_layer import InputSpec
-from flowgraph.keras.layers.common import Configured, Shape
+from flowgraph.keras.layers.common import Configured, Shape, positive
 
 
 class MaxoutDense(Configured):
@@ -44,7 +44,10 @@ class MaxoutDense(Configured):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self._settle(output_dim=int(output_dim), nb_feature=int(nb_feature))
+        self._settle(
+            output_dim=positive("MaxoutDense", "output_dim", output_dim),
+            nb_feature=positive("MaxoutDense", "nb_feature", nb_feature),
+        )
         self.W_initializer, self.b_initializer = initializers.get(init), initializers.Zeros()
         self._settle(
             W_regularizer=W_regularizer, b_regularizer=b_regularizer,

@@ -6,7 +6,8 @@ from typing import Any
 
 import flowgraph as tf
 from flowgraph.keras import backend as K  # noqa: N812  the name everybody knows
-from flowgraph.keras.layers.common import Configured, Shape
+from flowgraph.keras.engine.base_layer import InputSpec
+from flowgraph.keras.layers.common import Configured, Shape, positive
 from flowgraph.keras.layers.keras1 import keras1
 
 
@@ -52,20 +53,16 @@ class Embedding(Configured):
             many = isinstance(input_length, (list, tuple))
             kwargs["input_shape"] = tuple(input_length) if many else (input_length,)
         super().__init__(**kwargs)
-        if int(input_dim) < 1 or int(output_dim) < 1:
-            raise ValueError(
-                f"Embedding: input_dim and output_dim must be positive, got {input_dim} and "
-                f"{output_dim}"
-            )
         self._settle(
-            input_dim=int(input_dim), output_dim=int(output_dim),
+            input_dim=positive("Embedding", "input_dim", input_dim),
+            output_dim=positive("Embedding", "output_dim", output_dim),
             embeddings_initializer=embeddings_initializer,
             embeddings_regularizer=embeddings_regularizer,
             activity_regularizer=activity_regularizer,
             embeddings_constraint=embeddings_constraint, mask_zero=mask_zero,
             input_length=input_length,
         )  # fmt: skip
-        self.supports_masking = mask_zero
+        self.supports_masking, self.input_spec = mask_zero, InputSpec()
 
     def build(self, input_shape: Any) -> None:
         """Make the weights."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from flowgraph.keras import backend as K  # noqa: N812  the name everybody knows
 from flowgraph.keras.engine.base_layer import InputSpec
-from flowgraph.keras.layers.common import Shape
+from flowgraph.keras.layers.common import Shape, positive
 from flowgraph.keras.layers.convolutions import Spatial
 from flowgraph.keras.layers.keras1 import CONVOLUTION, keras1
 from flowgraph.layers.convolutional import window_size
@@ -60,7 +60,8 @@ class _LocallyConnected(Spatial):
         if str(padding).lower() != "valid":
             raise ValueError(f"{type(self).__name__}: padding must be 'valid', got {padding!r}")
         self._settle(
-            filters=int(filters), kernel_size=self._sizes(kernel_size, "kernel_size"),
+            filters=positive(type(self).__name__, "filters", filters),
+            kernel_size=self._sizes(kernel_size, "kernel_size"),
             strides=self._sizes(strides, "strides"), padding="valid",
             data_format=self._format(data_format), activation=activation, use_bias=use_bias,
             kernel_initializer=kernel_initializer, bias_initializer=bias_initializer,

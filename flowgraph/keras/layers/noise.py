@@ -10,6 +10,7 @@ from typing import Any
 
 import flowgraph as tf
 from flowgraph.keras import backend as K  # noqa: N812  the name everybody knows
+from flowgraph.keras.engine.base_layer import InputSpec
 from flowgraph.keras.layers.common import Configured
 from flowgraph.keras.layers.keras1 import keras1
 
@@ -17,7 +18,7 @@ from flowgraph.keras.layers.keras1 import keras1
 class _Noise(Configured):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.supports_masking = True
+        self.supports_masking, self.input_spec = True, InputSpec()
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """``input_shape``."""

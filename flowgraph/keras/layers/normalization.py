@@ -53,7 +53,7 @@ class BatchNormalization(Configured):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.supports_masking = True
+        self.supports_masking, self.input_spec = True, InputSpec(min_ndim=2)
         if isinstance(axis, (list, tuple)) and len(axis) == 1:  # as later releases write it
             axis = axis[0]
         self._settle(
@@ -150,7 +150,7 @@ class LayerNormalization(Configured):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.supports_masking = True
+        self.supports_masking, self.input_spec = True, InputSpec(min_ndim=2)
         self._settle(
             axis=list(axis) if isinstance(axis, (list, tuple)) else axis, epsilon=epsilon,
             center=center, scale=scale, beta_initializer=beta_initializer,

@@ -57,8 +57,6 @@ class RNN(Configured):
     """
 
     _axes_of_input_dim = 2
-    #: How many axes the input has.
-    _input_axes = 3
 
     def __init__(
         self,
@@ -96,8 +94,8 @@ class RNN(Configured):
         self._num_constants = 0
 
     def _spec(self, shape: Any = None) -> InputSpec:
-        if shape is None or self._input_axes != 3:
-            return InputSpec(ndim=self._input_axes if self._input_axes != 3 else None, min_ndim=3)
+        if shape is None:  # a cell of one's own may take more axes
+            return InputSpec(ndim=3) if is_prepared(self.cell) else InputSpec(min_ndim=3)
         return InputSpec(shape=(shape[0] if self.stateful else None, None, *shape[2:]))
 
     # ----------------------------------------------------------------------------------- shapes

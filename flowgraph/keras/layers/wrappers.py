@@ -69,8 +69,16 @@ class TimeDistributed(Wrapper):
 
     def build(self, input_shape: Any) -> None:
         """Make the weights of the layer."""
+        child = self._child_shape(input_shape)
+        rank = getattr(self.layer.input_spec, "ndim", None)
+        if rank is not None and rank != len(child):
+            raise ValueError(
+                f"{self._word}: its layer {self.layer.name!r} ({type(self.layer).__name__}) takes "
+                f"inputs of rank {rank}, found an input of shape {tuple(input_shape)}, whose steps "
+                f"have shape {child}"
+            )
         if not self.layer.built:
-            self.layer.build(self._child_shape(input_shape))
+            self.layer.build(child)
             self.layer.built = True
             if self.layer._initial_weights is not None:
                 self.layer.set_weights(self.layer._initial_weights)

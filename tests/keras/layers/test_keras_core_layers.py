@@ -63,8 +63,14 @@ def test_dense_says_what_it_expects():
     layer(keras.Input((4,)))
     with pytest.raises(ValueError, match="'out'.*size 4 along axis -1, not 5"):
         layer(keras.Input((5,)))
-    with pytest.raises(ValueError, match="units must be positive"):
-        layers.Dense(0)
+    for wrong in (0, 2.5, (3,), "three", None):
+        with pytest.raises(ValueError, match="Dense: units must be a positive integer"):
+            layers.Dense(wrong)
+    assert layers.Dense(3.0).units == 3
+    with pytest.raises(ValueError, match="Dropout: rate must be a number"):
+        layers.Dropout("half")
+    with pytest.raises(ValueError, match="takes 1 inputs, got 2"):
+        layers.BatchNormalization()([keras.Input((2,)), keras.Input((2,))])
     with pytest.raises(TypeError, match="unknown argument 'unit'"):
         layers.Dense(2, unit=3)
     with pytest.raises(ValueError, match="'out'.*wants|has 2 weights"):

@@ -188,7 +188,7 @@ def test_stateful_layers_must_know_the_batch_size():
         layers.LSTM(4, stateful=True).reset_states()
     with pytest.raises(ValueError, match=r"'u'.*unroll needs a known number of steps"):
         layers.LSTM(4, unroll=True, name="u")(keras.Input((None, 2)))
-    with pytest.raises(ValueError, match="'r'.*rank 3 at least, not 2"):
+    with pytest.raises(ValueError, match="'r'.*rank 3, not 2"):
         layers.LSTM(4, name="r")(keras.Input((2,)))
     layer = layers.LSTM(4, name="d")
     layer(keras.Input((3, 2)))
@@ -292,8 +292,12 @@ def test_cells_say_what_they_lack():
         layers.RNN(layers.Dense(3))
     with pytest.raises(ValueError, match="all cells must have state_size"):
         layers.StackedRNNCells([layers.Dense(3)])
-    with pytest.raises(ValueError, match="units must be positive"):
+    with pytest.raises(ValueError, match="LSTMCell: units must be a positive integer"):
         layers.LSTM(0)
+    with pytest.raises(ValueError, match="'four'.*rank 3, not 4"):
+        layers.LSTM(3, name="four")(keras.Input((3, 3, 1)))
+    with pytest.raises(ValueError, match="its layer 'conv'.*rank 4, found.*steps have shape"):
+        layers.TimeDistributed(layers.Conv2D(3, 3, name="conv"))(keras.Input((4, 8, 3)))
 
 
 def test_stacked_cells_are_layers_behind_each_other():

@@ -161,6 +161,12 @@ def test_spatial_layers_say_what_is_wrong():
         layers.LocallyConnected1D(4, 3, padding="same")
     with pytest.raises(ValueError, match=r"'l'.*window of \(9,\) does not fit"):
         layers.LocallyConnected1D(4, 9, name="l")(keras.Input((5, 2)))
+    with pytest.raises(ValueError, match="UpSampling2D: size must be integers"):
+        layers.UpSampling2D(1.5)
+    with pytest.raises(ValueError, match="Conv2D: filters must be a positive integer, got None"):
+        layers.Conv2D(None, 3)
+    with pytest.raises(ValueError, match="depth_multiplier must be a positive integer"):
+        layers.SeparableConv2D(3, 3, depth_multiplier=0)
     with pytest.raises(ValueError, match="interpolation"):
         layers.UpSampling2D(interpolation="cubic")
 
