@@ -355,9 +355,7 @@ def parse_single_sequence_example(
     context_kinds = (VarLenFeature, FixedLenFeature, SparseFeature)
     context = _Raw(context_features, context_kinds)
     steps = _Raw(sequence_features, (VarLenFeature, FixedLenSequenceFeature))
-    for key, feature in sorted((sequence_features or {}).items()):
-        if isinstance(feature, FixedLenSequenceFeature) and feature.default_value is not None:
-            raise ValueError(f"{key}: FixedLenSequenceFeature has no default in a sequence example")
+    _refuse_defaults(sequence_features)
     with name_scope(name, "ParseSingleSequenceExample", [serialized, example_name]):
         outputs = _flat(
             apply_op(
@@ -376,3 +374,75 @@ def parse_single_sequence_example(
             _finished(context_features or {}, _named(context, outputs[:split])),
             _finished(sequence_features or {}, _named(steps, outputs[split:])),
         )
+
+
+@export("io.parse_sequence_example")
+def parse_sequence_example(
+    serialized: Any,
+    context_features: Mapping[str, Any] | None = None,
+    sequence_features: Mapping[str, Any] | None = None,
+    example_names: Any = None,
+    name: str | None = None,
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, Tensor]]:
+    """The contexts and the steps of a batch of ``tf.train.SequenceExample``.
+
+    Args:
+        serialized: a vector of strings.
+        context_features: a dict from names to FixedLenFeature, VarLenFeature or SparseFeature.
+        sequence_features: a dict from names to FixedLenSequenceFeature or VarLenFeature.
+        example_names: a vector of strings: how messages call the examples.
+        name: of the scope; ``ParseSequenceExample`` by default.
+
+    Returns:
+        Three dicts: features of the contexts, as of ``tf.parse_example``; of the steps, as tensors
+        ``[batch, steps, *shape]``, filled up with zeros or empty strings, or SparseTensors of one
+        row for each step; and for each of these tensors how many steps every example has.
+
+    Raises:
+        ValueError: a description that says not enough.
+        InvalidArgumentError: a feature is missing, or has another kind or number of values (when
+            run).
+
+    >>> steps = [tf.train.Feature(int64_list=tf.train.Int64List(value=[n])) for n in (1, 2)]
+    >>> example = tf.train.SequenceExample(feature_lists=tf.train.FeatureLists(
+    ...     feature_list={"n": tf.train.FeatureList(feature=steps)})).SerializeToString()
+    >>> _, parsed, lengths = tf.io.parse_sequence_example(
+    ...     [example], sequence_features={"n": tf.FixedLenSequenceFeature([], tf.int64)})
+    >>> tf.Session().run([parsed, lengths])
+    [{'n': array([[1, 2]])}, {'n': array([2])}]
+    """
+    if not (context_features or sequence_features):
+        raise ValueError("Missing features.")
+    context = _Raw(context_features, (VarLenFeature, FixedLenFeature, SparseFeature))
+    steps = _Raw(sequence_features, (VarLenFeature, FixedLenSequenceFeature))
+    _refuse_defaults(sequence_features)
+    names = texts([]) if example_names is None else example_names
+    with name_scope(name, "ParseSequenceExample", [serialized, example_names]):
+        outputs = _flat(
+            apply_op(
+                "ParseSequenceExample", serialized, convert_to_tensor(names, dtype=string),
+                context.defaults(), feature_list_dense_missing_assumed_empty=steps.may_miss,
+                context_sparse_keys=context.sparse_keys, Ncontext_sparse=len(context.sparse),
+                context_dense_keys=list(context.dense), Ncontext_dense=len(context.dense),
+                feature_list_sparse_keys=steps.sparse_keys, Nfeature_list_sparse=len(steps.sparse),
+                feature_list_dense_keys=list(steps.dense), Nfeature_list_dense=len(steps.dense),
+                context_sparse_types=context.sparse_types,
+                context_dense_shapes=context.dense_shapes,
+                feature_list_sparse_types=steps.sparse_types,
+                feature_list_dense_types=[dtype for dtype, _, _ in steps.dense.values()],
+                feature_list_dense_shapes=steps.dense_shapes, name=name,
+            )
+        )  # fmt: skip
+        split = 3 * len(context.sparse) + len(context.dense)
+        lengths = len(outputs) - len(steps.dense)
+        return (
+            _finished(context_features or {}, _named(context, outputs[:split])),
+            _finished(sequence_features or {}, _named(steps, outputs[split:lengths])),
+            dict(zip(steps.dense, outputs[lengths:], strict=True)),
+        )
+
+
+def _refuse_defaults(sequence_features: Mapping[str, Any] | None) -> None:
+    for key, feature in sorted((sequence_features or {}).items()):
+        if isinstance(feature, FixedLenSequenceFeature) and feature.default_value is not None:
+            raise ValueError(f"{key}: FixedLenSequenceFeature has no default in a sequence example")

@@ -1,4 +1,4 @@
-"""Serialized examples as tensors: ParseExample, ParseSingleExample, ParseSingleSequenceExample.
+"""Serialized examples as tensors: ParseExample and ParseSequenceExample, of a batch and of one.
 
 A dense feature has one shape in every example; a sparse one may have any number of values, which
 become a row of a sparse matrix; one whose shape begins with an unknown size is padded.
@@ -369,6 +369,27 @@ def _sequence_shape(call_: Call) -> list[Dims]:
     ]  # fmt: skip
 
 
+def _step_rows(lists: Entries, key: bytes, dtype: DType, where: str) -> list[Array]:
+    """The values of each step of a feature list; of one that is not there, none."""
+    what = f"feature list {key.decode(errors='replace')!r} of {where}"
+    found = [feature_values(f, dtype.name, what) for f in list_of_features(lists.get(key, b""))]
+    return [_empty(dtype) if row is None else row for row in found]
+
+
+def _dense_steps(
+    lists: Entries, key: bytes, dtype: DType, dims: Any, may_miss: set[bytes], where: str
+) -> Array:
+    """A feature list as ``[steps, *dims]``."""
+    what = f"feature list {key.decode(errors='replace')!r} of {where}"
+    if key not in lists and key not in may_miss:
+        raise invalid(f"{what} is required but could not be found (see allow_missing)")
+    rows = []
+    for k, feature in enumerate(list_of_features(lists.get(key, b""))):
+        row = feature_values(feature, dtype.name, what)
+        rows.append(_dense_value(row, dims, dtype, _empty(dtype), f"step {k} of {what}"))
+    return _stacked(rows, dims, dtype)
+
+
 def _sequence_reference(call_: Call, serialized: Any, may_miss: Any, *rest: Any) -> tuple[Any, ...]:
     attrs = call_.attrs
     types = [
@@ -389,22 +410,17 @@ def _sequence_reference(call_: Call, serialized: Any, may_miss: Any, *rest: Any)
     indices, values, sizes = _one_example(context, keys[0], types[0], where)
     shapes = attrs["context_dense_shapes"]
     dense = _one_dense(context, keys[1], types[1], shapes, defaults, where)
-    steps = []
-    for key, dtype in zip(keys[2], types[2], strict=True):
-        what = f"feature list {key.decode(errors='replace')!r} of {where}"
-        found = [feature_values(f, dtype.name, what) for f in list_of_features(lists.get(key, b""))]
-        steps.append(_sparse([_empty(dtype) if row is None else row for row in found], dtype))
-    dense_steps = []
+    steps = [
+        _sparse(_step_rows(lists, key, dtype, where), dtype)
+        for key, dtype in zip(keys[2], types[2], strict=True)
+    ]
     allowed = set(may_miss.tolist())
-    for key, dtype, dims in zip(keys[3], types[3], attrs["feature_list_dense_shapes"], strict=True):
-        what = f"feature list {key.decode(errors='replace')!r} of {where}"
-        if key not in lists and key not in allowed:
-            raise invalid(f"{what} is required but could not be found (see allow_missing)")
-        rows = []
-        for k, feature in enumerate(list_of_features(lists.get(key, b""))):
-            row = feature_values(feature, dtype.name, what)
-            rows.append(_dense_value(row, dims, dtype, _empty(dtype), f"step {k} of {what}"))
-        dense_steps.append(_stacked(rows, dims, dtype))
+    dense_steps = [
+        _dense_steps(lists, key, dtype, dims, allowed, where)
+        for key, dtype, dims in zip(
+            keys[3], types[3], attrs["feature_list_dense_shapes"], strict=True
+        )
+    ]
     places, parts, extents = zip(*steps, strict=True) if steps else ((), (), ())
     return (*indices, *values, *sizes, *dense, *places, *parts, *extents, *dense_steps)
 
@@ -461,4 +477,171 @@ define(
                      stage="run"),
     ),
     doc="The context and the steps of one SequenceExample, as dense and sparse tensors.",
+)  # fmt: skip
+
+# ---------------------------------------------------------------------------- ParseSequenceExample
+
+#: The attrs with the keys, and those with the dtypes.
+_KEYS_OF = {
+    "context_sparse_keys": "context_sparse_types",
+    "context_dense_keys": "Tcontext_dense",
+    "feature_list_sparse_keys": "feature_list_sparse_types",
+    "feature_list_dense_keys": "feature_list_dense_types",
+}
+
+
+def _batch_of_sequences_shape(call_: Call) -> list[Dims]:
+    attrs = call_.attrs
+    (batch,) = require_rank(call_.shapes[0], 1, "serialized")
+    require_rank(call_.shapes[1], 1, "debug_name")
+    for keys, types in _KEYS_OF.items():
+        count = "N" + keys.removesuffix("_keys")
+        if not len(attrs[keys]) == len(attrs[types]) == attrs[count]:
+            raise ShapeError(
+                f"{count} is {attrs[count]}, with {len(attrs[keys])} keys and {len(attrs[types])} "
+                "dtypes"
+            )
+    shapes, steps = attrs["context_dense_shapes"], attrs["feature_list_dense_shapes"]
+    if (len(shapes), len(steps)) != (attrs["Ncontext_dense"], attrs["Nfeature_list_dense"]):
+        raise ShapeError("there must be one shape for each dense feature")
+    _check_defaults(call_.shapes[2:], shapes)
+    sparse, listed = attrs["Ncontext_sparse"], attrs["Nfeature_list_sparse"]
+    return [
+        *[(None, 2)] * sparse, *[(None,)] * sparse, *[(2,)] * sparse,
+        *[None if dims is None else (batch, *dims) for dims in shapes],
+        *[(None, 3)] * listed, *[(None,)] * listed, *[(3,)] * listed,
+        *[None if dims is None else (batch, None, *dims) for dims in steps],
+        *[(batch,)] * len(steps),
+    ]  # fmt: skip
+
+
+def _sparse_steps(examples: Sequence[Sequence[Array]], dtype: DType) -> tuple[Array, Array, Array]:
+    """indices (example, step, place), values and shape of the steps of several examples."""
+    rows = [row for steps in examples for row in steps]
+    flat, values, (_, widest) = _sparse(rows, dtype)
+    counts = [len(steps) for steps in examples]
+    example = np.repeat(np.arange(len(examples)), counts)
+    step = np.concatenate([np.zeros(0, np.int64), *(np.arange(count) for count in counts)])
+    at = flat[:, 0]
+    indices = np.stack([example[at], step[at], flat[:, 1]], axis=1).astype(np.int64)
+    return indices, values, np.array([len(examples), max(counts, default=0), widest], np.int64)
+
+
+def _padded_steps(examples: Sequence[Array], dims: Any, dtype: DType) -> Array:
+    longest = max((len(steps) for steps in examples), default=0)
+    result = np.full((len(examples), longest, *dims), _filler(dtype), dtype.np)
+    for target, steps in zip(result, examples, strict=True):
+        target[: len(steps)] = steps
+    return result
+
+
+def _batch_of_sequences(
+    call_: Call, serialized: Any, names: Any, *defaults: Any
+) -> tuple[Array, ...]:
+    attrs = call_.attrs
+    if names.size and names.size != serialized.size:
+        raise invalid(f"{names.size} names for {serialized.size} examples")
+    places = [_name_of(names, k) for k in range(serialized.size)]
+    context = [example_entries(data, 1) for data in serialized.tolist()]
+    lists = [example_entries(data, 2) for data in serialized.tolist()]
+
+    def keys(which: str) -> list[tuple[bytes, DType]]:
+        encoded = [key.encode() for key in attrs[which]]
+        return list(zip(encoded, attrs[_KEYS_OF[which]], strict=True))
+
+    sparse = []
+    for key, dtype in keys("context_sparse_keys"):
+        found = [_read(c, key, dtype, w)[0] for c, w in zip(context, places, strict=True)]
+        sparse.append(_sparse([_empty(dtype) if row is None else row for row in found], dtype))
+    dense = []
+    for (key, dtype), dims, default in zip(
+        keys("context_dense_keys"), attrs["context_dense_shapes"], defaults, strict=True
+    ):
+        rows = []
+        for entries, where in zip(context, places, strict=True):
+            row, what = _read(entries, key, dtype, where)
+            rows.append(_dense_value(row, dims, dtype, default, what))
+        dense.append(_stacked(rows, dims, dtype))
+    steps = [
+        _sparse_steps(
+            [_step_rows(d, key, dtype, w) for d, w in zip(lists, places, strict=True)], dtype
+        )
+        for key, dtype in keys("feature_list_sparse_keys")
+    ]
+    may_miss = {key.encode() for key in attrs["feature_list_dense_missing_assumed_empty"]}
+    padded, lengths = [], []
+    for (key, dtype), dims in zip(
+        keys("feature_list_dense_keys"), attrs["feature_list_dense_shapes"], strict=True
+    ):
+        found_steps = [
+            _dense_steps(d, key, dtype, dims, may_miss, w)
+            for d, w in zip(lists, places, strict=True)
+        ]
+        padded.append(_padded_steps(found_steps, dims, dtype))
+        lengths.append(np.array([len(rows) for rows in found_steps], np.int64))
+    first, second = ([list(part) for part in zip(*found, strict=True)] or [[]] * 3
+                     for found in (sparse, steps))  # fmt: skip
+    return (
+        *first[0], *first[1], *first[2], *dense, *second[0], *second[1], *second[2], *padded,
+        *lengths,
+    )  # fmt: skip
+
+
+_SHORT = SequenceExample(
+    context={"feature": {"n": _feature(int64_list=[5])}},
+    feature_lists={"feature_list": {"x": {"feature": [_feature(float_list=[5, 6])]}}},
+).SerializeToString()
+_STRINGS = Attr("list(string)", [])
+
+define(
+    "ParseSequenceExample",
+    "serialized: string, debug_name: string, context_dense_defaults: [Tcontext_dense] -> "
+    "context_sparse_indices: Ncontext_sparse*int64, context_sparse_values: [context_sparse_types], "
+    "context_sparse_shapes: Ncontext_sparse*int64, context_dense_values: [Tcontext_dense], "
+    "feature_list_sparse_indices: Nfeature_list_sparse*int64, "
+    "feature_list_sparse_values: [feature_list_sparse_types], "
+    "feature_list_sparse_shapes: Nfeature_list_sparse*int64, "
+    "feature_list_dense_values: [feature_list_dense_types], "
+    "feature_list_dense_lengths: Nfeature_list_dense*int64",
+    feature_list_dense_missing_assumed_empty=_STRINGS,
+    context_sparse_keys=_STRINGS,
+    context_dense_keys=_STRINGS,
+    feature_list_sparse_keys=_STRINGS,
+    feature_list_dense_keys=_STRINGS,
+    Ncontext_sparse=0,
+    Ncontext_dense=0,
+    Nfeature_list_sparse=0,
+    Nfeature_list_dense=0,
+    context_sparse_types=_NO_TYPES,
+    Tcontext_dense=_TYPES,
+    feature_list_dense_types=_NO_TYPES,
+    context_dense_shapes=Attr("list(shape)", []),
+    feature_list_sparse_types=_NO_TYPES,
+    feature_list_dense_shapes=Attr("list(shape)", []),
+    infer=_batch_of_sequences_shape,
+    grad=_NO_NUMBERS,
+    reference=_batch_of_sequences,
+    samples=(
+        sample(texts([_SEQUENCE, _SHORT]), _NO_NAMES, [np.array([7])], Ncontext_sparse=1,
+               context_sparse_keys=["w"], context_sparse_types=["string"], Ncontext_dense=1,
+               context_dense_keys=["n"], context_dense_shapes=[[1]], Nfeature_list_sparse=1,
+               feature_list_sparse_keys=["y"], feature_list_sparse_types=["int64"],
+               Nfeature_list_dense=1, feature_list_dense_keys=["x"],
+               feature_list_dense_types=["float32"], feature_list_dense_shapes=[[2]]),
+        sample(texts([_SHORT]), texts(["name"]), [], Nfeature_list_dense=1,
+               feature_list_dense_missing_assumed_empty=["z"], feature_list_dense_keys=["z"],
+               feature_list_dense_types=["string"], feature_list_dense_shapes=[[2, 1]]),
+    ),
+    errors=(
+        error_sample(ValueError, "must be a vector", texts("a"), _NO_NAMES, []),
+        error_sample(Exception, "'x' of example 'b' has 2 values", texts([_SHORT]), texts(["b"]),
+                     [], Nfeature_list_dense=1, feature_list_dense_keys=["x"],
+                     feature_list_dense_types=["float32"], feature_list_dense_shapes=[[]],
+                     stage="run"),
+        error_sample(Exception, "is required", texts([_SHORT]), _NO_NAMES, [],
+                     Nfeature_list_dense=1, feature_list_dense_keys=["z"],
+                     feature_list_dense_types=["float32"], feature_list_dense_shapes=[[]],
+                     stage="run"),
+    ),
+    doc="The contexts and the steps of several SequenceExamples, as dense and sparse tensors.",
 )  # fmt: skip

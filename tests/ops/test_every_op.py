@@ -124,7 +124,7 @@ _SIZED_BY_DATA = frozenset(
     + ("SparseToSparseSetOperation", "SparseAdd", "SparseSplit", "SparseSlice")
     + ("SparseFillEmptyRows", "SparseReduceSumSparse", "SparseReduceMaxSparse")
     + ("SparseSparseMaximum", "SparseSparseMinimum", "SparseCross", "DeserializeManySparse")
-    + ("DeserializeSparse",)
+    + ("DeserializeSparse", "ParseSequenceExample")
 )
 
 

@@ -231,6 +231,79 @@ def test_wrong_sequence_descriptions() -> None:
             tf.parse_single_sequence_example(_sequence(), context, steps)
 
 
+def _batch() -> list[bytes]:
+    """Three SequenceExamples, of which each lacks something."""
+    def made(context: dict[str, Any], lists: dict[str, Any]) -> bytes:
+        listed = {k: tf.train.FeatureList(feature=v) for k, v in lists.items()}
+        return tf.train.SequenceExample(
+            context=tf.train.Features(feature=context),
+            feature_lists=tf.train.FeatureLists(feature_list=listed),
+        ).SerializeToString()
+
+    return [
+        made({"n": ints(3), "w": strings(b"x", b"y")},
+             {"t": [floats(1, 2), floats(3, 4)], "s": [ints(1), ints(), ints(2, 3)]}),
+        made({"n": ints(4)}, {"t": [floats(5, 6)], "s": []}),
+        made({"w": strings(b"z")}, {"s": [ints(9)]}),
+    ]  # fmt: skip
+
+
+def test_batches_of_sequence_examples() -> None:
+    # what TensorFlow 2.21 gives
+    context = {"n": Fixed([], tf.int64, default_value=-1), "w": tf.VarLenFeature(tf.string)}
+    steps = {"t": Sequence([2], tf.float32, allow_missing=True), "s": tf.VarLenFeature(tf.int64)}
+    made = tf.io.parse_sequence_example(_batch(), context, steps, example_names=["a", "b", "c"])
+    assert made[0]["n"].shape == [3] and made[1]["t"].shape.as_list() == [3, None, 2]
+    assert made[1]["s"].indices.shape.as_list() == [None, 3]
+    first, second, lengths = run(made)
+    assert first["n"].tolist() == [3, 4, -1]
+    assert first["w"].indices.tolist() == [[0, 0], [0, 1], [2, 0]]
+    assert first["w"].values.tolist() == [b"x", b"y", b"z"]
+    assert first["w"].dense_shape.tolist() == [3, 2]
+    assert second["s"].indices.tolist() == [[0, 0, 0], [0, 2, 0], [0, 2, 1], [2, 0, 0]]
+    assert second["s"].values.tolist() == [1, 2, 3, 9]
+    assert second["s"].dense_shape.tolist() == [3, 3, 2]
+    assert second["t"].tolist() == [[[1, 2], [3, 4]], [[5, 6], [0, 0]], [[0, 0], [0, 0]]]
+    assert {k: v.tolist() for k, v in lengths.items()} == {"t": [2, 1, 0]}
+    nothing = tf.zeros([0], tf.string)
+    first, second, lengths = run(tf.io.parse_sequence_example(nothing, context, steps))
+    assert first["n"].shape == (0,) and second["t"].shape == (0, 0, 2) and lengths["t"].size == 0
+
+
+def test_batches_agree_with_single_examples() -> None:
+    context = {"n": Fixed([1], tf.int64, default_value=[7]), "w": tf.VarLenFeature(tf.string)}
+    steps = {"t": Sequence([2, 1], tf.float32, allow_missing=True), "s": tf.VarLenFeature(tf.int64)}
+    for data in _batch():
+        a, b = run(tf.parse_single_sequence_example(data, context, steps))
+        c, d, lengths = run(tf.io.parse_sequence_example([data], context, steps))
+        np.testing.assert_array_equal(c["n"][0], a["n"])
+        np.testing.assert_array_equal(d["t"][0], b["t"])
+        assert lengths["t"].tolist() == [len(b["t"])]
+        np.testing.assert_array_equal(d["s"].values, b["s"].values)
+        np.testing.assert_array_equal(d["s"].indices[:, 1:], b["s"].indices)
+
+
+@pytest.mark.parametrize(
+    ("context", "steps", "error"),
+    [
+        ({"n": Fixed([], tf.int64)}, None, "'n' of example 2.*required"),
+        (None, {"t": Sequence([2], tf.float32)}, "'t' of example 2 is required"),
+        (None, {"t": Sequence([3], tf.float32, allow_missing=True)}, "has 2 values"),
+        (None, {"t": tf.VarLenFeature(tf.int64)}, "'t' of example 0 holds float32, but int64"),
+    ],
+)
+def test_batches_that_do_not_fit(context: Any, steps: Any, error: str) -> None:
+    with pytest.raises(InvalidArgument, match=error):
+        run(tf.io.parse_sequence_example(_batch(), context, steps))
+
+
+def test_wrong_descriptions_of_batches() -> None:
+    with pytest.raises(ValueError, match="Missing features"):
+        tf.io.parse_sequence_example(_batch())
+    with pytest.raises(ValueError, match="no default"):
+        tf.io.parse_sequence_example(_batch(), None, {"t": Sequence([], tf.float32, False, 1.0)})
+
+
 # -------------------------------------------------------------------------------------------- json
 
 
