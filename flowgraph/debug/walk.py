@@ -28,6 +28,7 @@ from flowgraph.graph.node import Operation
 from flowgraph.graph.report import op_message
 from flowgraph.graph.site import Site, format_site
 from flowgraph.optimize.frozen import ABSENT, FEED, HOST, VARIABLE, FrozenGraph, Node, Value
+from flowgraph.runtime import faults
 from flowgraph.runtime.interpret import evaluate
 from flowgraph.runtime.state import State, set_current_state
 from flowgraph.shapes import format_dims
@@ -122,6 +123,7 @@ class Source:
         initialized: names of variables that have a value.
         counters: positions of random streams, which the walk advances (default: the state's own).
         hosts: results of host operations by name, in order, taken instead of running them again.
+        strict: reading a variable without a value is an error.
     """
 
     def __init__(
@@ -131,8 +133,10 @@ class Source:
         initialized: set[str] | None = None,
         counters: dict[str, Array] | None = None,
         hosts: Mapping[str, deque[tuple[Array, ...]]] | None = None,
+        *,
+        strict: bool = False,
     ) -> None:
-        self.state = state
+        self.state, self.strict = state, strict
         self.variables = state.variables if variables is None else variables
         self.initialized = state.initialized if initialized is None else initialized
         self.hosts = hosts
@@ -199,6 +203,8 @@ class Walk:
             if node.type == ABSENT:
                 known[node.outputs[0]] = np.zeros((), bool)
                 continue
+            if self.source.strict:
+                self._check_values(node)
             arrays = [known[v] for v in node.inputs]
             if node.const is not None:
                 results = [node.const]
@@ -231,6 +237,16 @@ class Walk:
             inside = (*frames, Frame(node, "body", iteration))
             carried = yield from self._run(body, [*carried, *captured], inside)
             iteration += 1
+
+    def _check_values(self, node: Node) -> None:
+        """FailedPreconditionError when ``node`` reads a variable that has no value."""
+        if node.bodies or node.type == "IsVariableInitialized":
+            return
+        blind = node.writes and node.type == "Assign"
+        for value in node.inputs[1 if blind else 0 :]:
+            name = str(value.node.attrs.get("variable"))
+            if value.node.type == VARIABLE and name not in self.source.initialized:
+                raise faults.uninitialized({name: value.node.op}, [name])
 
     def _one(self, node: Node, arrays: list[Array]) -> list[Array]:
         if node.type == "IsVariableInitialized":
