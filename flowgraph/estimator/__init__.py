@@ -12,7 +12,7 @@ core.py           Estimator: a graph and a monitored session for each call
 results.py        metrics, chosen predictions, summaries of evaluations
 exporting.py      export_saved_model; export_outputs.py, receivers.py: outputs and inputs of it
 schedule.py       train_and_evaluate, TrainSpec, EvalSpec; exporters.py
-heads.py          loss, predictions and metrics of regression and classification
+heads.py          loss, predictions and metrics of regression; class_heads.py: of classes
 canned.py         linear, deep and combined models over feature columns; baselines.py
 
 Read next: specs.py, core.py.

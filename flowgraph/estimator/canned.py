@@ -19,8 +19,9 @@ from flowgraph.estimator.canned_parts import (
     linear_logits,
     optimizer_of,
 )
+from flowgraph.estimator.class_heads import classifier_head
 from flowgraph.estimator.core import Estimator
-from flowgraph.estimator.heads import Head, RegressionHead, classifier_head
+from flowgraph.estimator.heads import Head, RegressionHead
 from flowgraph.graph.default import GraphKeys, control_dependencies, get_default_graph
 from flowgraph.graph.export import export
 from flowgraph.losses.weighted import Reduction
