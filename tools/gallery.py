@@ -373,6 +373,20 @@ def _(path: Path) -> None:
     tf.view.plot_memory(path, [model.loss, model.train], digits_feed(model))
 
 
+@picture(
+    "roofline.svg",
+    "How near to the machine's roof",
+    "Kernels by flops per byte and by speed, against what the machine can do (given here, measured "
+    "by default).",
+    "tf.view.plot_roofline(path, metadata)",
+)
+@in_new_graph
+def _(path: Path) -> None:
+    model = digits()
+    metadata = modelled([model.loss, model.train], digits_feed(model))
+    tf.view.plot_roofline(path, metadata, roof=tf.view.Roof(60.0, 18.0, 60.0))
+
+
 section("Small networks, unit by unit")
 
 

@@ -28,20 +28,23 @@ from flowgraph.view.plots import (
     plot_decision_boundary,
     plot_history,
     plot_memory,
+    plot_roofline,
     plot_trajectories,
     trajectories,
 )
 from flowgraph.view.recording import Recording, record
 from flowgraph.view.render import RendererNotFoundError, draw, use_in_graphviz_package
+from flowgraph.view.roof import Roof, measure_roof
 from flowgraph.view.units import units
 
 if TYPE_CHECKING:
     from graphviz import Digraph
 
 __all__ = [
-    "Page", "Recording", "RendererNotFoundError", "activation_curves", "dot", "html", "memory_map",
-    "mime_bundle", "optimized", "plan", "plot_activations", "plot_decision_boundary",
-    "plot_history", "plot_memory", "plot_trajectories", "record", "save", "trajectories", "units",
+    "Page", "Recording", "RendererNotFoundError", "Roof", "activation_curves", "dot", "html",
+    "measure_roof", "memory_map", "mime_bundle", "optimized", "plan", "plot_activations",
+    "plot_decision_boundary", "plot_history", "plot_memory", "plot_roofline", "plot_trajectories",
+    "record", "save", "trajectories", "units",
 ]  # fmt: skip
 
 #: What a notebook cell shows is smaller than what a file holds.

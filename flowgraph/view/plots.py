@@ -18,9 +18,11 @@ from flowgraph.graph.core import Graph
 from flowgraph.graph.gradients import gradients
 from flowgraph.ops.activations import leaky_relu
 from flowgraph.ops.variables import Variable, global_variables_initializer
+from flowgraph.profile.tables import table
 from flowgraph.session import Session
 from flowgraph.view.colours import ROLE_COLOURS
 from flowgraph.view.memory import memory_map
+from flowgraph.view.roof import Roof, measure_roof
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -274,6 +276,72 @@ def plot_memory(
     below.set_ylabel(f"place in the arena, {name}")
     if title:
         figure.suptitle(title)
+    return _done(figure, path)
+
+
+def plot_roofline(
+    path: Any = None,
+    run_metadata: Any = None,
+    *,
+    roof: Roof | None = None,
+    labelled: int = 8,
+    title: str | None = None,
+) -> Figure:
+    """How near the kernels of a run come to what the machine can do.
+
+    A point is a kernel, as large as its part of the time: flops per byte to the right, flops per
+    second upward.  Below the slope memory is the limit (dashed: the cache), below the flat line
+    arithmetic.  The percentages are parts of what the machine can do.
+
+    Args:
+        path: the file to write, or None.
+        run_metadata: of a traced run, or several, which are summed up.
+        roof: of the machine; default: measured, once a process, in half a second.
+        labelled: how many of the kernels that take longest are named.
+        title: a heading.
+
+    Returns:
+        The Figure.
+
+    Raises:
+        ValueError: nothing was traced, or no kernel computes anything.
+    """
+    rows = [row for row in table(run_metadata).rows if row.flops and row.bytes and row.ns]
+    if not rows:
+        raise ValueError("plot_roofline: no kernel of this run does arithmetic")
+    limit = roof or measure_roof()
+    figure, (axis,) = _figure(1, 1, 6.0, 4.2)
+    intensity = np.array([row.flops / row.bytes for row in rows])
+    speed = np.array([row.gflops for row in rows])
+    times = np.array([row.ns for row in rows])
+    low = min(intensity.min(), limit.ridge) / 3
+    high = max(intensity.max(), limit.ridge) * 3
+    span = np.geomspace(low, high, 200)
+    axis.loglog(span, [limit.at(i) for i in span], color="black", linewidth=1.4)
+    cached = [limit.at(i, 0) for i in span]
+    axis.loglog(span, cached, color="black", linewidth=1, linestyle="--")
+    axis.axvline(limit.ridge, color="#9AA6B6", linewidth=0.8, linestyle=":")
+    roofs = f"{limit.gbytes:.3g} GB/s, {limit.cached_gbytes:.3g} GB/s in cache"
+    text = f"roof: {limit.gflops:.3g} Gflop/s, {roofs}"
+    axis.text(0.98, 0.03, text, transform=axis.transAxes, ha="right", fontsize=8)
+    sizes = 12 + 380 * times / times.sum()
+    axis.scatter(intensity, speed, s=sizes, color=PALETTE[0], alpha=0.55, edgecolors="white")
+    named: list[np.ndarray] = []
+    for i in np.argsort(-times):
+        at = np.log10([intensity[i], speed[i]])
+        if len(named) < labelled and all(np.abs(at - other).max() > 0.12 for other in named):
+            named.append(at)
+            share = speed[i] / limit.at(float(intensity[i]), rows[i].bytes / rows[i].calls)
+            label = rows[i].label
+            text = f"{label if len(label) < 28 else label[:26] + '…'}  {share:.0%}"
+            axis.annotate(
+                text, (intensity[i], speed[i]), xytext=(6, -2), textcoords="offset points",
+                fontsize=7,
+            )  # fmt: skip
+    axis.set_xlabel("flops per byte moved")
+    axis.set_ylabel("Gflop/s")
+    if title:
+        axis.set_title(title)
     return _done(figure, path)
 
 

@@ -252,6 +252,35 @@ def test_memory_maps(tmp_path):
         assert len(figure.axes[1].patches) == len(found.buffers)
 
 
+def test_rooflines(tmp_path):
+    with tf.Graph().as_default(), tf.Session() as session:
+        x = tf.placeholder(tf.float32, [64, 64], name="x")
+        y = tf.reduce_sum(tf.exp(tf.matmul(x, x)))
+        feed = {x: np.ones((64, 64), np.float32)}
+        metadata = tf.RunMetadata()
+        options = tf.RunOptions(trace_level=tf.RunOptions.FULL_TRACE)
+        session.run(y, feed, options=options, run_metadata=metadata)
+        only_copies = tf.RunMetadata()
+        session.run(tf.transpose(x), feed, options=options, run_metadata=only_copies)
+    roof = view.Roof(gflops=50.0, gbytes=10.0, cached_gbytes=40.0)
+    assert roof.ridge == 5.0
+    assert roof.at(1.0) == 10.0 and roof.at(1.0, 1000) == 40.0 and roof.at(100.0) == 50.0
+    pytest.importorskip("matplotlib")
+    figure = view.plot_roofline(tmp_path / "roof.svg", metadata, roof=roof, title="two kernels")
+    (points,) = figure.axes[0].collections
+    rows = [row for row in tf.profile.table(metadata).rows if row.flops]
+    np.testing.assert_allclose(sorted(points.get_offsets()[:, 1]), sorted(r.gflops for r in rows))
+    with pytest.raises(ValueError, match="no kernel of this run"):
+        view.plot_roofline(None, only_copies, roof=roof)
+
+
+@pytest.mark.slow
+def test_the_roof_of_this_machine():
+    roof = view.measure_roof()
+    assert roof is view.measure_roof()
+    assert roof.gflops > 0.1 and 0.1 < roof.gbytes < 2 * roof.cached_gbytes
+
+
 def test_without_matplotlib(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
