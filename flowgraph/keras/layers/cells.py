@@ -147,7 +147,9 @@ def product(x: Any, kernel: Any, bias: Any = None) -> Any:
 
 
 class SimpleRNNCell(Cell):
-    """``h' = activation(x @ kernel + h @ recurrent_kernel + bias)``, output and state alike.
+    """The simplest cell: its state is its output.
+
+        h' = activation(x @ kernel + h @ recurrent_kernel + bias)
 
     Args:
         units: the size of the state.

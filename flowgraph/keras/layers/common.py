@@ -13,6 +13,7 @@ Read next: core.py (the shortest layers).
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any
 
 import flowgraph as tf
@@ -88,6 +89,18 @@ class Configured(Layer):
                 f"found shape {shape}"
             )
         return int(size)
+
+
+def described(first: str, base: Any, example: str = "") -> str:
+    """A docstring of the first line, that of ``base`` behind its own first line, and an example.
+
+    Args:
+        first: the first line.
+        base: a class.
+        example: a doctest.
+    """
+    rest = inspect.cleandoc(base.__doc__ or "").split("\n", 1)[1].strip("\n")
+    return "\n\n".join(part for part in (first, rest, inspect.cleandoc(example)) if part) + "\n"
 
 
 def positive(word: str, what: str, value: Any) -> int:

@@ -11,7 +11,7 @@ import flowgraph as tf
 from flowgraph.keras import backend as K  # noqa: N812  the name everybody knows
 from flowgraph.keras.engine.base_layer import InputSpec
 from flowgraph.keras.layers.cells import Cell, Masks, add_gate_bias, gated
-from flowgraph.keras.layers.common import Shape, positive, share
+from flowgraph.keras.layers.common import Shape, described, positive, share
 from flowgraph.keras.layers.convolutions import Spatial
 from flowgraph.keras.layers.keras1 import CONVOLUTION, RECURRENT, keras1
 from flowgraph.keras.layers.recurrence import CellRNN
@@ -241,15 +241,19 @@ _OLD.pop("output_dim")
 
 @keras1(**_OLD)
 class ConvLSTM2D(ConvRNN2D):
-    __doc__ = (
-        (ConvLSTM2DCell.__doc__ or "")
-        .replace("One step of ConvLSTM2D.", "An LSTM over sequences of images, with convolutions.")
-        .replace(
-            "        kwargs: of",
-            "        activity_regularizer: what the output adds to the loss.\n"
-            "        return_sequences, return_state, go_backwards, stateful: as of RNN.\n"
-            "        kwargs: of",
-        )
+    __doc__ = described(
+        "An LSTM over sequences of images, with convolutions (Shi et al. 2015).",
+        ConvLSTM2DCell,
+        """
+        >>> from flowgraph import keras
+        >>> print(ConvLSTM2D(8, 3, padding="same")(keras.Input((None, 16, 16, 1))).shape)
+        (?, 16, 16, 8)
+        """,
+    ).replace(
+        "    kwargs: of",
+        "    activity_regularizer: what the output adds to the loss.\n"
+        "    return_sequences, return_state, go_backwards, stateful: as of RNN.\n"
+        "    kwargs: of",
     )
 
     def __init__(

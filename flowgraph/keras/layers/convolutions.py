@@ -14,7 +14,14 @@ import numpy as np
 import flowgraph as tf
 from flowgraph.keras import backend as K  # noqa: N812  the name everybody knows
 from flowgraph.keras.engine.base_layer import InputSpec
-from flowgraph.keras.layers.common import Configured, Shape, positive, sizes_of, with_shape
+from flowgraph.keras.layers.common import (
+    Configured,
+    Shape,
+    described,
+    positive,
+    sizes_of,
+    with_shape,
+)
 from flowgraph.keras.layers.keras1 import CONVOLUTION, keras1
 from flowgraph.layers.base import one_of, sizes
 from flowgraph.layers.convolutional import window_size
@@ -64,6 +71,11 @@ class Spatial(Configured):
 
 class Conv(Spatial):
     """What Conv1D, Conv2D and Conv3D are.
+
+        y[n, i, f] = activation(bias[f] + sum over s and c of
+                                x[n, strides * i + dilation_rate * s, c] * kernel[s, c, f])
+
+    where i and s are places, with as many numbers as the window has axes.
 
     Args:
         filters: the number of channels of the output.
@@ -189,7 +201,14 @@ class Conv(Spatial):
 
 @keras1(**_CONV1D)
 class Conv1D(Conv):
-    __doc__ = f"Convolution of sequences.\n{(Conv.__doc__ or '').split('.', 1)[1]}"
+    __doc__ = described(
+        "Convolution of sequences (samples, steps, channels).", Conv,
+        """
+        >>> from flowgraph import keras
+        >>> print(Conv1D(8, 3, padding="causal")(keras.Input((100, 4))).shape)
+        (?, 100, 8)
+        """,
+    )  # fmt: skip
     _axes_of_input_dim = 2
     _window_axes = 1
     _default_format = "channels_last"
@@ -198,12 +217,20 @@ class Conv1D(Conv):
 
 @keras1(**_CONV2D)
 class Conv2D(Conv):
-    __doc__ = f"Convolution of images.\n{(Conv.__doc__ or '').split('.', 1)[1]}"
+    __doc__ = described(
+        "Convolution of images (samples, rows, columns, channels).", Conv,
+        """
+        >>> from flowgraph import keras
+        >>> layer = Conv2D(32, (3, 3), strides=2, activation="relu")
+        >>> print(layer(keras.Input((28, 28, 1))).shape, layer.count_params())
+        (?, 13, 13, 32) 320
+        """,
+    )  # fmt: skip
 
 
 @keras1(**_CONV2D)
 class Conv3D(Conv):
-    __doc__ = f"Convolution of volumes.\n{(Conv.__doc__ or '').split('.', 1)[1]}"
+    __doc__ = described("Convolution of volumes (samples, planes, rows, columns, channels).", Conv)
     _window_axes = 3
 
 
@@ -211,7 +238,9 @@ class Conv3D(Conv):
 
 
 class _Transposed(Conv):
-    """Convolutions backwards: every place of the input adds its multiple of the kernel.
+    """What Conv2DTranspose and Conv3DTranspose are.
+
+    Every place of the input adds its multiples of the kernel to the output.
 
     Args:
         filters: the number of channels of the output.
@@ -300,12 +329,19 @@ class _Transposed(Conv):
 
 @keras1(**_CONV2D, output_shape="")
 class Conv2DTranspose(_Transposed):
-    __doc__ = f"The transpose of a convolution of images.\n{_Transposed.__doc__}"
+    __doc__ = described(
+        "The transpose of a convolution of images: larger images.", _Transposed,
+        """
+        >>> from flowgraph import keras
+        >>> print(Conv2DTranspose(8, 3, strides=2, padding="same")(keras.Input((7, 7, 4))).shape)
+        (?, 14, 14, 8)
+        """,
+    )  # fmt: skip
 
 
 @keras1(**_CONV2D, output_shape="")
 class Conv3DTranspose(_Transposed):
-    __doc__ = f"The transpose of a convolution of volumes.\n{_Transposed.__doc__}"
+    __doc__ = described("The transpose of a convolution of volumes.", _Transposed)
     _window_axes = 3
 
 
@@ -313,7 +349,9 @@ class Conv3DTranspose(_Transposed):
 
 
 class _Separable(Conv):
-    """Every channel convolved by itself, then all channels of a place by a matrix.
+    """What SeparableConv1D and SeparableConv2D are.
+
+    Every channel is convolved by itself, then all channels of a place are multiplied by a matrix.
 
     Args:
         filters: the number of channels of the output.
@@ -399,7 +437,7 @@ class _Separable(Conv):
 
 @keras1(**_CONV1D)
 class SeparableConv1D(_Separable):
-    __doc__ = f"A separable convolution of sequences.\n{_Separable.__doc__}"
+    __doc__ = described("A separable convolution of sequences.", _Separable)
     _axes_of_input_dim = 2
     _window_axes = 1
     _default_format = "channels_last"
@@ -408,7 +446,7 @@ class SeparableConv1D(_Separable):
 
 @keras1(**_CONV2D)
 class SeparableConv2D(_Separable):
-    __doc__ = f"A separable convolution of images.\n{_Separable.__doc__}"
+    __doc__ = described("A separable convolution of images.", _Separable)
 
 
 @keras1(**_CONV2D)

@@ -36,6 +36,12 @@ class Dense(Configured):
 
     Input shape: (samples, ..., size).   Output shape: (samples, ..., units).
     Weights: kernel (size, units), bias (units,).
+
+    >>> from flowgraph import keras
+    >>> layer = Dense(2, weights=[[[1, 2], [3, 4]], [10, 20]])
+    >>> x = keras.Input((2,))
+    >>> tf.keras.backend.function([x], [layer(x)])([[[1, 1]]])
+    [array([[14., 26.]], dtype=float32)]
     """
 
     def __init__(
@@ -113,6 +119,12 @@ class Masking(Configured):
         kwargs: of every layer.
 
     Input shape: (samples, steps, size).   Output: the same, with 0 at the skipped steps.
+
+    >>> from flowgraph import keras
+    >>> x = keras.Input((3, 2))
+    >>> y = Masking()(x)
+    >>> tf.keras.backend.function([x], [y._keras_mask])([[[[1, 0], [0, 0], [2, 3]]]])
+    [array([[ True, False,  True]])]
     """
 
     def __init__(self, mask_value: float = 0.0, **kwargs: Any) -> None:
@@ -146,6 +158,11 @@ class Dropout(Configured):
         noise_shape: sizes, with 1 along the axes on which all elements share their fate.
         seed: an int, or None.
         kwargs: of every layer.
+
+    >>> from flowgraph import keras
+    >>> x = keras.Input((4,))
+    >>> tf.Session().run(Dropout(0.5)(x), {x: [[1, 2, 3, 4]]})  # not in training
+    array([[1., 2., 3., 4.]], dtype=float32)
     """
 
     def __init__(
@@ -246,6 +263,10 @@ class Flatten(Configured):
         data_format: with "channels_first" the channels become the last axis beforehand, so that
             weights of layers behind fit both formats.
         kwargs: of every layer.
+
+    >>> from flowgraph import keras
+    >>> print(Flatten()(keras.Input((7, 7, 64))).shape)
+    (?, 3136)
     """
 
     def __init__(self, data_format: str | None = None, **kwargs: Any) -> None:
@@ -274,6 +295,10 @@ class Reshape(Configured):
     Args:
         target_shape: sizes without the samples' axis; one may be -1.
         kwargs: of every layer.
+
+    >>> from flowgraph import keras
+    >>> print(Reshape((-1, 4))(keras.Input((3, 8))).shape)
+    (?, 6, 4)
     """
 
     def __init__(self, target_shape: int | Sequence[int], **kwargs: Any) -> None:
@@ -374,6 +399,12 @@ class Lambda(Configured):
 
     A saved model has the function's name, not its code: to load it, ``custom_objects`` must have
     the function under that name, or under the layer's.
+
+    >>> from flowgraph import keras
+    >>> x = keras.Input((2,))
+    >>> y = Lambda(lambda t: t * t)(x)
+    >>> tf.Session().run(y, {x: [[2, 3]]})
+    array([[4., 9.]], dtype=float32)
     """
 
     def __init__(

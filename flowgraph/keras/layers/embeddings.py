@@ -35,6 +35,13 @@ class Embedding(Configured):
     Weights: embeddings (input_dim, output_dim).
 
     An integer that is out of range is an InvalidArgumentError when it is run.
+
+    >>> from flowgraph import keras
+    >>> layer = Embedding(3, 2, weights=[[[0, 0], [1, 2], [3, 4]]])
+    >>> x = keras.Input((2,), dtype="int32")
+    >>> tf.keras.backend.function([x], [layer(x)])([[[2, 1]]])
+    [array([[[3., 4.],
+            [1., 2.]]], dtype=float32)]
     """
 
     def __init__(

@@ -9,14 +9,16 @@ from typing import Any
 
 from flowgraph.keras import backend as K  # noqa: N812  the name everybody knows
 from flowgraph.keras.engine.base_layer import InputSpec
-from flowgraph.keras.layers.common import Shape, positive
+from flowgraph.keras.layers.common import Shape, described, positive
 from flowgraph.keras.layers.convolutions import Spatial
 from flowgraph.keras.layers.keras1 import CONVOLUTION, keras1
 from flowgraph.layers.convolutional import window_size
 
 
 class _LocallyConnected(Spatial):
-    """A convolution whose kernel and bias are others at every place.
+    """What LocallyConnected1D and LocallyConnected2D are.
+
+    A convolution whose kernel and bias are others at every place.
 
     Args:
         filters: the number of channels of the output.
@@ -121,7 +123,7 @@ class _LocallyConnected(Spatial):
 
 @keras1(**CONVOLUTION, filter_length="kernel_size", subsample_length="strides")
 class LocallyConnected1D(_LocallyConnected):
-    __doc__ = f"Sequences with another kernel everywhere.\n{_LocallyConnected.__doc__}"
+    __doc__ = described("Windows of sequences times matrices of their own.", _LocallyConnected)
     _axes_of_input_dim = 2
     _window_axes = 1
     _default_format = "channels_last"
@@ -129,4 +131,4 @@ class LocallyConnected1D(_LocallyConnected):
 
 @keras1(**CONVOLUTION, subsample="strides")
 class LocallyConnected2D(_LocallyConnected):
-    __doc__ = f"Images with another kernel everywhere.\n{_LocallyConnected.__doc__}"
+    __doc__ = described("Windows of images times matrices of their own.", _LocallyConnected)

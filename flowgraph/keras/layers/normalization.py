@@ -33,6 +33,12 @@ class BatchNormalization(Configured):
     Weights: gamma, beta, moving_mean, moving_variance (channels,); the last two are not trained.
 
     The moving variance is the unbiased one: of n values, n / (n - 1) times the mean square.
+
+    >>> from flowgraph import keras
+    >>> layer = BatchNormalization()
+    >>> y = layer(keras.Input((28, 28, 16)))
+    >>> [w.op.name for w in layer.trainable_weights], len(layer.updates)
+    (['batch_normalization_1/gamma', 'batch_normalization_1/beta'], 2)
     """
 
     def __init__(
@@ -169,9 +175,7 @@ class LayerNormalization(Configured):
         """Make the weights."""
         axes = self._axes(len(input_shape))
         sizes = [self._size(input_shape, axis) for axis in axes]
-        self.input_spec = InputSpec(
-            ndim=len(input_shape), axes=dict(zip(axes, sizes, strict=True))
-        )
+        self.input_spec = InputSpec(ndim=len(input_shape), axes=dict(zip(axes, sizes, strict=True)))
         self.gamma = self._weight("gamma", sizes) if self.scale else None
         self.beta = self._weight("beta", sizes) if self.center else None
         self.built = True
@@ -181,9 +185,7 @@ class LayerNormalization(Configured):
         axes = self._axes(inputs.shape.ndims)
         shape = [inputs.shape[i].value if i in axes else 1 for i in range(inputs.shape.ndims)]
         mean, variance = tf.nn.moments(inputs, axes, keep_dims=True)
-        beta, gamma = (
-            None if w is None else tf.reshape(w, shape) for w in (self.beta, self.gamma)
-        )
+        beta, gamma = (None if w is None else tf.reshape(w, shape) for w in (self.beta, self.gamma))
         return tf.nn.batch_normalization(inputs, mean, variance, beta, gamma, self.epsilon)
 
     def compute_output_shape(self, input_shape: Any) -> Any:

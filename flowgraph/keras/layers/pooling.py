@@ -93,7 +93,11 @@ class AveragePooling1D(_Pooling1D):
 
 @keras1(border_mode="padding")
 class MaxPooling2D(_Pooling):
-    __doc__ = f"The largest element of every window of images.{_ARGS}"
+    __doc__ = f"""The largest element of every window of images.{_ARGS}
+    >>> from flowgraph import keras
+    >>> print(MaxPooling2D()(keras.Input((32, 32, 3))).shape)
+    (?, 16, 16, 3)
+    """
 
 
 @keras1(border_mode="padding")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from flowgraph.keras.layers.cells import GRUCell, LSTMCell, SimpleRNNCell
+from flowgraph.keras.layers.common import described
 from flowgraph.keras.layers.keras1 import RECURRENT, keras1
 from flowgraph.keras.layers.recurrence import CellRNN
 
@@ -37,14 +38,21 @@ _SHARED = """\
 
 def _doc(first: str, cell: Any) -> str:
     """The docstring of a layer, of that of its cell."""
-    formula, rest = (cell.__doc__ or "").split("Args:", 1)
-    arguments, weights = rest.split("        kwargs: of every layer.\n", 1)
-    return f"{first}\n\n    {formula.strip()}\n\n    Args:{arguments}{_SHARED}{weights}"
+    last = "        kwargs: of every layer.\n"
+    base = type("_", (), {"__doc__": (cell.__doc__ or "").replace(last, _SHARED)})
+    name = cell.__name__.removesuffix("Cell")
+    example = f"""
+        >>> from flowgraph import keras
+        >>> x = keras.Input((20, 8))
+        >>> print({name}(16)(x).shape, {name}(16, return_sequences=True)(x).shape)
+        (?, 16) (?, 20, 16)
+        """
+    return described(first, base, example)
 
 
 @keras1(**RECURRENT)
 class SimpleRNN(CellRNN):
-    __doc__ = _doc("A fully connected recurrent layer.", SimpleRNNCell)
+    __doc__ = _doc("The simplest recurrent layer: its state is its output.", SimpleRNNCell)
 
     def __init__(
         self,
@@ -77,7 +85,7 @@ class SimpleRNN(CellRNN):
 
 @keras1(**RECURRENT)
 class GRU(CellRNN):
-    __doc__ = _doc("A layer of gated recurrent units.", GRUCell)
+    __doc__ = _doc("Gated recurrent units (Cho et al. 2014).", GRUCell)
 
     def __init__(
         self,
@@ -112,7 +120,7 @@ class GRU(CellRNN):
 
 @keras1(**RECURRENT)
 class LSTM(CellRNN):
-    __doc__ = _doc("A layer of long short-term memory.", LSTMCell)
+    __doc__ = _doc("Long short-term memory (Hochreiter and Schmidhuber 1997).", LSTMCell)
 
     def __init__(
         self,

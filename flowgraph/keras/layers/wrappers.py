@@ -57,6 +57,10 @@ class TimeDistributed(Wrapper):
     Input shape: (samples, steps, ...).   Output shape: (samples, steps, ... of the layer's).
 
     All steps are the samples of one call of the layer.
+
+    >>> from flowgraph import keras
+    >>> print(TimeDistributed(keras.layers.Conv2D(8, 3))(keras.Input((10, 28, 28, 1))).shape)
+    (?, 10, 26, 26, 8)
     """
 
     def __init__(self, layer: Any, **kwargs: Any) -> None:
@@ -149,6 +153,10 @@ class Bidirectional(Wrapper):
 
     The weights are those of the forward layer, then those of the backward one.  With
     ``return_sequences`` the backward output is in the order of the input.
+
+    >>> from flowgraph import keras
+    >>> print(Bidirectional(keras.layers.LSTM(16))(keras.Input((20, 8))).shape)
+    (?, 32)
     """
 
     def __init__(

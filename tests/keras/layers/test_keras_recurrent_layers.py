@@ -158,9 +158,7 @@ def test_stateful_layers_go_on_where_they_ended(kind):
     y = layer(x)
     weights = randomized(layer)
     data, session = normal(2, 9, 2), K.get_session()
-    parts = [
-        session.run([y, layer.updates], {x: data[:, i : i + 3]})[0] for i in range(0, 9, 3)
-    ]
+    parts = [session.run([y, layer.updates], {x: data[:, i : i + 3]})[0] for i in range(0, 9, 3)]
     count = len(layer.states)
     wanted, _ = rolled(step_of(kind, weights), data, [np.zeros((2, 4))] * count)
     np.testing.assert_allclose(np.concatenate(parts, 1), wanted, rtol=1e-4, atol=1e-5)
