@@ -49,7 +49,7 @@ _install(_FOLDER)
 _sys.modules["flowgraph.compat.v1"] = _sys.modules["flowgraph.compat"].v1 = _sys.modules[__name__]  # type: ignore[attr-defined]
 
 #: Packages that few programs need; imported when first used.
-_ON_DEMAND = ("datasets", "debug", "keras", "learn", "profile", "view")
+_ON_DEMAND = ("datasets", "debug", "keras", "learn", "notebook", "profile", "view")
 
 
 def _show_in_notebook(graph: _Graph, **wanted: _Any) -> dict[str, str]:

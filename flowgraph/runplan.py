@@ -178,6 +178,7 @@ class RunPlan:
         #: By shapes; several of one kind when several runs were in it at one time.
         self.stages: dict[tuple, list[Stage]] = {}
         self.current: Stage | None = None
+        self.is_forgotten = False
         self.execute: Execute = Executable.run
         if config.get("PROFILE"):
             # Imported here: runs without profile must not pay for it.
@@ -262,6 +263,8 @@ class RunPlan:
 
     def find(self, values: Sequence[Any]) -> Stage:
         """The stage for these feeds, made if need be and loaded."""
+        if self.is_forgotten:
+            raise ValueError("what this callable runs was replaced when a cell ran again")
         arrays = [convert(value) for convert, value in zip(self.converts, values, strict=True)]
         for array, tensor in zip(arrays, self.feeds, strict=True):
             check_feed_shape(array.shape, tensor)
@@ -305,6 +308,13 @@ class Entry:
     def __init__(self, plan: RunPlan, rebuild: Callable | None) -> None:
         self.plan, self.rebuild = plan, rebuild
         self.quick: Callable[[tuple], Any] | None = None
+
+    def forget(self, operations: set[Operation]) -> None:
+        """Operations were taken out of the graph: those who kept this entry cannot run it."""
+        self.quick = None
+        if any(node.op in operations for node in self.plan.graph.nodes):
+            self.plan.is_forgotten = True
+            self.plan.stages, self.plan.current = {}, None
 
     def run(self, values: tuple) -> Any:
         """The structure with its results."""

@@ -131,6 +131,24 @@ class BaseSession:
             self._plans.clear()
             self._step_plans.clear()
 
+    def _forget(self, operations: set[Any], names: set[str]) -> None:
+        """Operations were taken out of the graph: their values, streams and resources go."""
+        with self._lock:
+            state = self._state
+            for op in operations:
+                for key in (op.name, op.attrs.get("shared_name")):
+                    resource = state.resources.pop(key, None) if isinstance(key, str) else None
+                    if resource is not None:
+                        resource.close()
+            for name in names:
+                state.variables.pop(name, None)
+                state.counters.pop(name, None)
+            state.initialized -= names
+            state.generation += 1
+            for entry in self._entries:
+                entry.forget(operations)
+            self._graph_edited()
+
     @property
     def graph_def(self) -> Any:
         """The graph as a GraphDef."""

@@ -42,7 +42,7 @@ ROWS = [
     "view profile datasets debug",
     "training_loop saved_model",
     "feature_column estimator",
-    "historic",
+    "historic notebook",
     "compat",
     "cli __main__",
 ]

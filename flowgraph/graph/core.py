@@ -86,6 +86,8 @@ class Graph:
     variable_class: type | None = None
     #: What branches and loops are made of.
     context_class: type[Context] = Context
+    #: True for the graph of what was taken out of another (forgetting.py).
+    forgotten = False
     #: In front of an operation's name where the name picks a random stream.
     stream_prefix = ""
 
@@ -578,6 +580,8 @@ class Graph:
 
 def _mixed_graphs(type: str, inputs: Sequence[Tensor], other: Tensor, name: str) -> str:
     rows = [describe(f"input {i}", tensor) for i, tensor in enumerate(inputs)]
+    if other.graph.forgotten:
+        return lookup.replaced(other.op)
     return format_message(
         f"{type}: input {other.name!r} belongs to another graph than the new operation",
         rows,

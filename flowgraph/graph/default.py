@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
+from flowgraph.graph import lookup
 from flowgraph.graph.core import Graph
 from flowgraph.graph.export import export
 from flowgraph.graph.node import Operation, Tensor
@@ -86,6 +87,8 @@ def graph_of(values: Iterable[Any]) -> Graph:
             graph = getattr(item, "graph", None)
             if not isinstance(graph, Graph) or graph.executes:
                 continue
+            if graph.forgotten:
+                raise ValueError(lookup.replaced(getattr(item, "op", item)))  # type: ignore[arg-type]
             if found is not None and graph is not found:
                 raise ValueError(f"{item!r} belongs to another graph than the other inputs")
             found = graph

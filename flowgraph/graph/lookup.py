@@ -40,6 +40,8 @@ def element(graph: Graph, obj: Any, *, allow_tensor: bool, allow_operation: bool
         )
     if op.graph is not graph:
         kind = "Tensor" if isinstance(obj, Tensor) else "Operation"
+        if op.graph.forgotten:
+            raise ValueError(replaced(op))
         raise ValueError(
             format_message(
                 f"{kind} {obj.name!r} is not an element of this graph: it was made in another one",
@@ -89,4 +91,13 @@ def _missing(graph: Graph, name: str, lead: str) -> NameNotFoundError:
             op=("", format_site(find_site())),
             fix=fix,
         )
+    )
+
+
+def replaced(op: Operation) -> str:
+    """The text of the error for an operation that forgetting.py took out of its graph."""
+    return format_message(
+        f"{op.name!r} was replaced when a cell ran again",
+        op=(op.name, format_site(op.site)),
+        fix="run the cell again that makes it",
     )
