@@ -44,6 +44,14 @@ _PHASE, _UIDS, _SESSION = ("keras learning phase",), ("keras uids",), ("keras se
 
 def get_session() -> Any:
     """The session: the default one, that of ``set_session``, or Keras's own of this graph."""
+    session = find_session()
+    if not _STATE["manual"]:
+        _initialize(session)
+    return session
+
+
+def find_session() -> Any:
+    """What ``get_session`` gives, without giving variables their first values."""
     session = tf.get_default_session()
     if session is None:
         session = _STATE["session"]
@@ -53,8 +61,6 @@ def get_session() -> Any:
         if not kept or kept[0]._closed:
             kept[:] = [tf.Session(graph=graph)]
         session = kept[0]
-    if not _STATE["manual"]:
-        _initialize(session)
     return session
 
 
@@ -68,7 +74,10 @@ def _initialize(session: Any) -> None:
     with session.graph.as_default():
         new = [v for v in variables if id(v) not in done]
         if new:
-            known = session.run([tf.is_variable_initialized(v) for v in new])
+            if isinstance(session, tf.Session):
+                known = [v.op.name in session._state.initialized for v in new]
+            else:  # around one, as a debugger's
+                known = session.run([tf.is_variable_initialized(v) for v in new])
             session.run([v.initializer for v, is_set in zip(new, known, strict=True) if not is_set])
             done.update(map(id, new))
     state["_keras_count"] = len(variables)

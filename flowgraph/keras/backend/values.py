@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 import flowgraph as tf
-from flowgraph.keras.backend.sessions import get_session
+from flowgraph.keras.backend.sessions import find_session, get_session
 from flowgraph.keras.backend.settings import floatx
 
 __all__ = [
@@ -327,9 +327,17 @@ def batch_set_value(tuples: Iterable[tuple[Any, Any]]) -> None:
     for x, value in pairs:
         if not x.shape.is_compatible_with(value.shape):
             raise ValueError(f"variable {x.name!r} has shape {x.shape}, the value {value.shape}")
-    session = None
-    if pairs and not tf.executing_eagerly():
-        session = _session_of(pairs[0][0])
+    if not pairs:
+        return
+    if tf.executing_eagerly():
+        for x, value in pairs:
+            x.load(value)
+        return
+    with pairs[0][0].graph.as_default():
+        session = find_session()  # first values would be drawn for nothing
+    if isinstance(session, tf.Session):
+        session._set_variables({x.op.name: value for x, value in pairs})
+        return
     for x, value in pairs:
         x.load(value, session)
 
