@@ -429,7 +429,7 @@ def test_values_can_be_set_before_there_are_first_ones():
     v, w = K.variable(np.zeros(2)), K.variable(np.ones(2))
     K.set_value(v, [3.0, 4.0])
     np.testing.assert_array_equal(K.batch_get_value([v, w]), [[3, 4], [1, 1]])
-    with tf.InteractiveSession() as session:
+    with tf.Session() as session:
         K.set_value(w, [5.0, 6.0])
         assert session.run(w).tolist() == [5, 6] and K.get_value(v).tolist() == [0, 0]
     assert K.get_value(w).tolist() == [1, 1]
