@@ -30,7 +30,7 @@ from flowgraph.graph.export import EXPORTS, is_import_of_a_name
 ROOTS = ("tensorflow", "keras")
 
 #: Packages whose names are not in the table of public names.
-PACKAGES = ("keras", "profile")
+PACKAGES = ("debug", "keras", "profile")
 
 
 class _Enter(importlib.abc.Loader):

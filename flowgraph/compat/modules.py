@@ -23,6 +23,10 @@ _MESSAGES = ("", "train", "summary")
 TENSORFLOW: dict[str, tuple[str, ...]] = {
     "python": ("python", "", "train"),
     "python.client": ("python.client",),
+    "python.debug": ("debug",),
+    "python.debug.wrappers": ("debug",),
+    "python.debug.wrappers.local_cli_wrapper": ("debug",),
+    "python.debug.wrappers.hooks": ("debug",),
     "python.client.session": _TOP,
     "python.client.timeline": ("profile",),
     "python.data": ("data",),

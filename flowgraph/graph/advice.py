@@ -148,8 +148,6 @@ ADVICE = {
     "contrib": "tf.contrib has layers, slim, framework, rnn, seq2seq, losses, metrics, opt, data, "
     "image and learn.datasets; for the rest use tf.layers, tf.nn, tf.data, tf.losses, tf.metrics",
     # ---- files of TensorFlow's that only programs about TensorFlow itself import
-    "python.debug": "print(tensor), tf.Print, tf.add_check_numerics_ops, FLOWGRAPH_DUMP and "
-    "FLOWGRAPH_CHECK",
     "python.distribute": _ONE_PROCESS,
     "python.estimator": "tf.estimator",
     "python.tpu": "there is no TPU support; run the model function itself",

@@ -61,6 +61,7 @@ from tensorflow.examples.tutorials.mnist import input_data
 from tensorflow.keras import regularizers
 from tensorflow.python import keras as python_keras, pywrap_tensorflow
 from tensorflow.python.client import device_lib, session, timeline
+from tensorflow.python import debug as tf_debug
 from tensorflow.python.eager import context
 from tensorflow.python.framework import dtypes, graph_util, ops, tensor_shape, tensor_util
 from tensorflow.python.framework.ops import convert_to_tensor, name_scope
@@ -100,6 +101,7 @@ def test_the_imports_of_old_programs(switched):
     assert find.graph_pb2.GraphDef is fg.GraphDef and find.summary_pb2.Summary is fg.Summary
     assert find.config_pb2.ConfigProto is fg.ConfigProto
     assert find.saver_pb2.SaverDef is fg.train.SaverDef
+    assert find.tf_debug.LocalCLIDebugWrapperSession is fg.debug.LocalCLIDebugWrapperSession
     assert find.timeline.Timeline is fg.profile.Timeline
     assert find.session.Session is fg.Session
     assert find.tensor_util.constant_value is fg.contrib.util.constant_value
@@ -144,7 +146,7 @@ def test_what_is_not_there_says_what_to_use(switched):
         "from tensorflow.contrib import crf": (ImportError, "tf.contrib.crf; instead: "),
         "from tensorflow import Grahp": (ImportError, "tf.Grahp; did you mean 'Graph'"),
         "from tensorflow import relu": (ImportError, "there is tf.nn.relu"),
-        "from tensorflow.python import debug": (ImportError, "instead: .*tf.Print"),
+        "from tensorflow.python import distribute": (ImportError, "instead: .*one process"),
         "from tensorflow.python.ops.math_ops import nope": (ImportError, "no such name"),
         "import tensorflow.nope": (ModuleNotFoundError, "flowgraph has no tf.nope"),
         "import tensorflow.python.nope": (ModuleNotFoundError, "'tensorflow.python.nope'"),
