@@ -50,7 +50,7 @@ class _Sparse:
     rank: int | None
 
 
-class _Examples:
+class Examples:
     """Sets of tensors, each a list or a dict, to be enqueued by operations of their own."""
 
     def __init__(self, sets: Sequence[Any], function: str, many: bool) -> None:
@@ -120,7 +120,7 @@ class _Examples:
         return listed if len(listed) > 1 else listed[0]
 
 
-def _kept(keep_input: Any, many: bool) -> Tensor:
+def kept(keep_input: Any, many: bool) -> Tensor:
     """Whether an example (each of several) is to be enqueued."""
     keep = convert_to_tensor(keep_input, bool_)
     if keep.dims is None:
@@ -138,10 +138,15 @@ def _enqueued(queue: QueueBase, tensors: list[Tensor], keep: Tensor, many: bool)
     if keep.dims == (None,) or keep.dims:
         chosen = call.Cast(keep, DstT=int32)
         return enqueue([dynamic_partition(tensor, chosen, 2)[1] for tensor in tensors])
+    return conditionally(keep, lambda: enqueue(tensors))
+
+
+def conditionally(keep: Tensor, make: Callable[[], Operation]) -> Any:
+    """The operation that ``make`` makes, where ``keep`` says so."""
     known = constant_value(keep)
     if known is not None:
-        return enqueue(tensors) if known else no_op()
-    return cond(keep, lambda: enqueue(tensors), no_op)
+        return make() if known else no_op()
+    return cond(keep, make, no_op)
 
 
 def _batched(
@@ -172,8 +177,8 @@ def _batched(
     kind = "shuffle_batch" if shuffle is not None else "batch"
     kind += "_join" if function.endswith("_join") else ""
     with name_scope(name, kind, [*values, keep_input]) as scope:
-        keep = _kept(keep_input, many)
-        examples = _Examples(sets, kind, many)
+        keep = kept(keep_input, many)
+        examples = Examples(sets, kind, many)
         dtypes = examples.dtypes()
         found = examples.shapes(many) if shapes is None else [as_shape(s) for s in shapes]
         if shuffle is not None:
