@@ -36,6 +36,10 @@ COMMANDS = {
         "flowgraph.cli.run:run", "SCRIPT [ARGUMENTS] | -m MODULE [ARGUMENTS]",
         "run a program written for TensorFlow 1 or Keras 2, unchanged",
     ),
+    "view": Command(
+        "flowgraph.cli.view:view_file", "GRAPH [-o PICTURE]",
+        "draw the graph in a .pb, .pbtxt, .meta or event file, or in a SavedModel's folder",
+    ),
     "version": Command("flowgraph.cli.run:version", "", "show the version"),
 }  # fmt: skip
 
