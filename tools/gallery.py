@@ -515,7 +515,10 @@ def screenshots(out: Path) -> None:
     from browser import Browser
     from PIL import Image
 
-    with tempfile.TemporaryDirectory() as folder, Browser(Path(folder), 1200, 760) as browser:
+    with (
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
+        Browser(Path(folder), 1200, 760) as browser,
+    ):
         for file, (_, keys, dark, choose) in SCREENSHOTS.items():
             page = (out / "digits.html").resolve().as_uri()
             browser.open(page, "document.documentElement.dataset.drawn")

@@ -4,8 +4,8 @@
     gradient   what tf.gradients added           gradients/MatMul_grad/MatMul_1
     update     what changes variables, and all   Adam/beta1, Adam/update_W/ApplyAdam, Adam
                that exists for that alone
-    initial    what gives variables their        W/Assign, random_uniform/mul, init
-               first values
+    initial    what gives variables their        W/Assign, random_uniform/mul, init, save/...
+               first values, or saves them
 
 A role is read off the graph and TensorFlow's names, never stored: graphs that were imported, or
 built by hand, are told apart as well.
@@ -23,6 +23,12 @@ from flowgraph.graph.opdef import OPDEFS, WRITE
 
 FORWARD, GRADIENT, UPDATE, INITIAL = "forward", "gradient", "update", "initial"
 
+#: Operations that write and read checkpoints.
+_SAVING = frozenset((
+    "Save", "SaveSlices", "SaveV2", "Restore", "RestoreSlice", "RestoreV2", "ShardedFilename",
+    "ShardedFilespec", "MergeV2Checkpoints",
+))  # fmt: skip
+
 #: ``tf.gradients`` opens the scope ``gradients`` and, in it, ``<operation>_grad`` per operation.
 _GRADIENT_SCOPE = re.compile(r"(?:^|/)(?:gradients(?:_\d+)?|[^/]+_grad(?:_\d+)?)/")
 
@@ -39,6 +45,15 @@ def is_variable(op: Operation) -> bool:
 def is_initial_assign(op: Operation) -> bool:
     """True for ``v/Assign``, which gives the variable ``v`` its first value."""
     return op.type == "Assign" and op.name == op.inputs[0].op.name + "/Assign"
+
+
+def _is_saving(op: Operation) -> bool:
+    """True for what a Saver made: it saves variables, restores them, or waits for that."""
+    return (
+        op.type in _SAVING
+        or (writes_variable(op) and any(tensor.op.type in _SAVING for tensor in op.inputs))
+        or (op.type == "Identity" and any(c.type in _SAVING for c in op._control_inputs))
+    )
 
 
 def is_read(op: Operation) -> bool:
@@ -89,11 +104,15 @@ def roles_of(ops: Sequence[Operation]) -> dict[Operation, str]:
 def _mark_initial(neighbours: Neighbours, role: dict[Operation, str]) -> None:
     for op in reversed(neighbours.ops):  # consumers first
         after = [n for n in neighbours.after[op] if n.type != "NoOp"]
-        if is_initial_assign(op) or (
-            after
-            and not is_variable(op)
-            and not is_read(op)
-            and all(role[n] == INITIAL for n in after)
+        if (
+            is_initial_assign(op)
+            or _is_saving(op)
+            or (
+                after
+                and not is_variable(op)
+                and not is_read(op)
+                and all(role[n] == INITIAL for n in after)
+            )
         ):
             role[op] = INITIAL
     for op in neighbours.ops:  # the group of all initial assigns
@@ -108,7 +127,8 @@ def _mark_updates(neighbours: Neighbours, role: dict[Operation, str]) -> None:
     fed: set[Operation] = set()  # depends on what the user feeds
     for op in neighbours.ops:
         before = neighbours.before(op)
-        if role[op] in (FORWARD, INITIAL) and writes_variable(op) and not is_initial_assign(op):
+        gives_first = is_initial_assign(op) or _is_saving(op)
+        if role[op] in (FORWARD, INITIAL) and writes_variable(op) and not gives_first:
             role[op] = UPDATE
         elif op.type == "NoOp" and any(role[n] == UPDATE for n in before):
             role[op] = UPDATE

@@ -139,6 +139,20 @@ def test_roles(trained):
             assert found == roles.UPDATE, name
 
 
+def test_savers_neither_train_nor_are_trained(trained, tmp_path):
+    with trained.as_default(), tf.Session() as session:
+        session.run(tf.global_variables_initializer())
+        path = tf.train.Saver().save(session, str(tmp_path / "model"))
+    with tf.Graph().as_default() as with_saver:
+        tf.train.import_meta_graph(f"{path}.meta")
+    role = {op.name: role for op, role in roles.roles_of(with_saver.get_operations()).items()}
+    assert role["layer/w"] == roles.FORWARD
+    assert role["train/beta1_power"] == role["layer/w/Adam"] == roles.UPDATE
+    saving = {name: found for name, found in role.items() if name.startswith("save")}
+    assert {"save/SaveV2", "save/RestoreV2", "save/restore_all"} <= set(saving)
+    assert set(saving.values()) == {roles.INITIAL}
+
+
 def test_hand_written_updates_are_updates():
     with tf.Graph().as_default() as graph:
         x = tf.placeholder(tf.float32, [2], name="x")

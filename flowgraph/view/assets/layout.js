@@ -175,7 +175,7 @@ function wrapped(made, head) {
   return {width: columns * (made.width + GUTTER) - GUTTER, height: height + head + PADDING, places, lines};
 }
 
-//: Bundles that run along the side: lines from four and more forward members into one scope of the
+//: Bundles that run along the side: lines from three and more forward members into one scope of the
 //: machinery (gradients, an optimizer) would bend the forward part otherwise.  One of them, from the
 //: member made last, stays, to hold the machinery behind.
 function busesOf(scope) {
@@ -189,7 +189,7 @@ function busesOf(scope) {
   }
   const buses = new Set();
   for (const list of into.values()) {
-    if (list.length < 4) continue;
+    if (list.length < 3) continue;
     const last = (item) => (item.isScope ? Math.max(...item.inside.map((node) => node.index)) : item.index);
     list.sort((p, q) => last(p.a) - last(q.a));
     for (const bundle of list.slice(0, -1)) buses.add(bundle);
