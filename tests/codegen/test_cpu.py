@@ -48,7 +48,9 @@ def compare(kernel, extents, arrays=None, rtol=0.0, gap=0, bounds=None, seed=0):
     strides, sizes = layout(kernel, extents, gap)
     rng = np.random.default_rng(seed)
     if arrays is None:
-        arrays = [random_array(rng, b.dtype, n) for b, n in zip(kernel.buffers, sizes, strict=True)]
+        arrays = [
+            random_array(rng, b.dtype, n) for b, n in zip(kernel.buffers, sizes, strict=True)
+        ]
     expected, got = [a.copy() for a in arrays], [a.copy() for a in arrays]
     status = interpret(kernel, expected, extents, strides)
     assert run(kernel, got, extents, strides, bounds=bounds) == status
@@ -281,7 +283,9 @@ def test_casts(source_dtype):
         s = BodyBuilder()
         s.store(1, s.cast(s.load(0, source_dtype), target))
         line = ("1",)
-        kernel = s.build(("map",), (Buffer(source_dtype, "in", line), Buffer(target, "out", line)))
+        kernel = s.build(
+            ("map",), (Buffer(source_dtype, "in", line), Buffer(target, "out", line))
+        )
         x = edges(rng, source_dtype)
         if source_dtype.startswith("float") and target != "bool" and not target.startswith("f"):
             # only what fits has one answer
@@ -293,7 +297,9 @@ def test_casts(source_dtype):
 def test_float_to_narrow_integers_wraps():
     s = BodyBuilder()
     s.store(1, s.cast(s.load(0, "float32"), "uint8"))
-    kernel = s.build(("map",), (Buffer("float32", "in", ("1",)), Buffer("uint8", "out", ("1",))))
+    kernel = s.build(
+        ("map",), (Buffer("float32", "in", ("1",)), Buffer("uint8", "out", ("1",)))
+    )
     x, out = np.array([300.7, -1.5, 255.9], "f4"), np.zeros(3, "u1")
     run(kernel, [x, out], (3,), [[1], [1]])
     assert out.tolist() == [44, 255, 255]

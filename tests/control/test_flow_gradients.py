@@ -49,8 +49,8 @@ BODIES = {
     "matrix": lambda x: lambda i, v: tf.tanh(tf.tensordot(tf.tensordot(x, x, 0), v, 1)),
     "index": lambda x: lambda i, v: v * tf.gather(x, i % 3) + tf.cast(i, tf.float64) * x,
     "row": lambda x: lambda i, v: v + x[i % 3] * v[0],
-    "branch": lambda x: (
-        lambda i, v: tf.cond(tf.equal(i % 2, 0), lambda: v * x * x, lambda: tf.exp(-v) + x)
+    "branch": lambda x: lambda i, v: tf.cond(
+        tf.equal(i % 2, 0), lambda: v * x * x, lambda: tf.exp(-v) + x
     ),
     "inner": lambda x: lambda i, v: loop(2, lambda j, u: u * tf.cos(x) + v, x * v),
     "constant": lambda x: lambda i, v: v * 2.0,

@@ -50,16 +50,13 @@ def several(s):
 KERNELS = {
     "softmax": SOFTMAX,
     "layer norm": kernel_of(
-        ("map", "reduce"),
-        layer_norm_body,
-        FLOAT,
-        ("float32", "in", "01"),
-        ("float32", "in", "01"),
-        ("float32", "out", "s1"),
-        ("float32", "out", "10"),
+        ("map", "reduce"), layer_norm_body, FLOAT, ("float32", "in", "01"), ("float32", "in", "01"),
+        ("float32", "out", "s1"), ("float32", "out", "10"),
     ),
     "column sum": kernel_of(("reduce", "map"), column_sum, FLOAT, COLUMN),
-    "full sum": kernel_of(("reduce",), column_sum, ("float32", "in", "1"), ("float32", "out", "0")),
+    "full sum": kernel_of(
+        ("reduce",), column_sum, ("float32", "in", "1"), ("float32", "out", "0")
+    ),
     "batch norm": kernel_of(
         ("reduce", "reduce", "map"), batch_norm, ("float32", "in", "ss1"), ("float32", "out", "ss1")
     ),
@@ -67,12 +64,8 @@ KERNELS = {
         ("map", "map", "map"), chain, ("float32", "in", "s1s"), ("float32", "out", "ss1")
     ),
     "argmax, any and max": kernel_of(
-        ("map", "reduce"),
-        several,
-        FLOAT,
-        ("int64", "out", "10"),
-        ("bool", "out", "10"),
-        ("float32", "out", "10"),
+        ("map", "reduce"), several, FLOAT,
+        ("int64", "out", "10"), ("bool", "out", "10"), ("float32", "out", "10"),
     ),
 }
 
@@ -112,12 +105,8 @@ def test_every_scalar_op_compiles(dtype):
         s.store(3, s.select(total, x, y))
 
     kernel = kernel_of(
-        ("map",),
-        body,
-        (dtype, "in", "1"),
-        (dtype, "in", "1"),
-        ("bool", "in", "1"),
-        (dtype, "out", "1"),
+        ("map",), body,
+        (dtype, "in", "1"), (dtype, "in", "1"), ("bool", "in", "1"), (dtype, "out", "1"),
     )
     (stage,) = emit(kernel).stages
     ptx = compile_ptx(stage, (9, 0))
@@ -127,10 +116,8 @@ def test_every_scalar_op_compiles(dtype):
 def test_sine_uses_double_precision_only_to_reduce_huge_arguments():
     # libdevice's sinf and cosf multiply once in double where |x| > 105615: theirs, not our widening
     kernel = kernel_of(
-        ("map",),
-        lambda s: s.store(1, s.sin(s.load(0, "float32")) * s.cos(s.load(0, "float32"))),
-        ("float32", "in", "1"),
-        ("float32", "out", "1"),
+        ("map",), lambda s: s.store(1, s.sin(s.load(0, "float32")) * s.cos(s.load(0, "float32"))),
+        ("float32", "in", "1"), ("float32", "out", "1"),
     )
     (stage,) = emit(kernel).stages
     lines = compile_ptx(stage, (9, 0)).splitlines()

@@ -65,11 +65,7 @@ def test_numba_simulator_agrees():
     path = [entry for entry in sys.path if entry]  # this process's tests and package
     env = {**os.environ, "NUMBA_ENABLE_CUDASIM": "1", "PYTHONPATH": os.pathsep.join(path)}
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM],
-        env=env,
-        capture_output=True,
-        text=True,
-        timeout=120,
+        [sys.executable, "-c", PROGRAM], env=env, capture_output=True, text=True, timeout=120,
         check=False,
     )
     assert done.returncode == 0, done.stderr

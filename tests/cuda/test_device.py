@@ -12,16 +12,12 @@ from flowgraph.runtime import device as devices
 ROWS, SIZE = 3, 40
 
 SCALE = kernel_of(
-    ("map",),
-    lambda s: s.store(1, s.load(0, "float32") * 0.5 + 1.0),
-    ("float32", "in", "1"),
-    ("float32", "out", "1"),
+    ("map",), lambda s: s.store(1, s.load(0, "float32") * 0.5 + 1.0),
+    ("float32", "in", "1"), ("float32", "out", "1"),
 )
 TOTAL = kernel_of(
-    ("reduce",),
-    lambda s: s.store(1, s.reduce_sum(s.load(0, "float32"))),
-    ("float32", "in", "1"),
-    ("float32", "out", "0"),
+    ("reduce",), lambda s: s.store(1, s.reduce_sum(s.load(0, "float32"))),
+    ("float32", "in", "1"), ("float32", "out", "0"),
 )
 
 

@@ -42,11 +42,8 @@ def test_layer_norm_with_its_mean_as_second_output(rows, size):
     kernel = kernel_of(
         ("map", "reduce"),
         layer_norm_body,
-        ("float32", "in", "s1"),
-        ("float32", "in", "01"),
-        ("float32", "in", "01"),
-        ("float32", "out", "s1"),
-        ("float32", "out", "10"),
+        ("float32", "in", "s1"), ("float32", "in", "01"), ("float32", "in", "01"),
+        ("float32", "out", "s1"), ("float32", "out", "10"),
     )
     x = RNG.normal(2, 3, (rows, size)).astype(np.float32)
     gain, bias = RNG.normal(1, 1, (2, size)).astype(np.float32)
@@ -142,11 +139,8 @@ def test_masked_select_with_broadcast_and_transposed_operands():
         s.store(3, s.select(mask, s.load(1, "float32"), s.load(2, "float32")))
 
     kernel = kernel_of(
-        ("map", "map", "map"),
-        body,
-        ("bool", "in", "0s1"),
-        ("float32", "in", "s1s"),
-        ("float32", "in", "000"),
+        ("map", "map", "map"), body,
+        ("bool", "in", "0s1"), ("float32", "in", "s1s"), ("float32", "in", "000"),
         ("float32", "out", "ss1"),
     )
     n, h, w = 3, 20, 15
@@ -242,10 +236,8 @@ def operands(op, dtype):
 
 def test_what_has_no_cuda_form_is_refused():
     kernel = kernel_of(
-        ("map",),
-        lambda s: s.store(1, s.digamma(s.load(0, "float32"))),
-        ("float32", "in", "1"),
-        ("float32", "out", "1"),
+        ("map",), lambda s: s.store(1, s.digamma(s.load(0, "float32"))),
+        ("float32", "in", "1"), ("float32", "out", "1"),
     )
     with pytest.raises(KernelError, match="digamma is not supported by the cuda target"):
         emit(kernel)
@@ -270,9 +262,7 @@ def test_scalar_op_in_every_dtype(op):
         case = rows_case(kernel, (want.size,), *arrays, np.zeros(want.size, out))
         run(case)
         np.testing.assert_allclose(
-            case.arrays[-1].astype(want.dtype),
-            want,
-            rtol=3e-7 if dtype in FLOATS else 0,
+            case.arrays[-1].astype(want.dtype), want, rtol=3e-7 if dtype in FLOATS else 0,
             err_msg=f"{op} {dtype}",
         )
 

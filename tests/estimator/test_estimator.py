@@ -530,7 +530,9 @@ def test_train_and_evaluate(tmp_path) -> None:
     assert os.listdir(folder / "final") == [os.path.basename(final).decode()]
     assert len(os.listdir(folder / "best")) == 2 and best_path is not None
     assert best.export(estimator, str(folder / "best"), "", {"loss": 9e9}, False) is None
-    again, nothing = E.train_and_evaluate(estimator, E.TrainSpec(data(), 20), E.EvalSpec(data(1)))
+    again, nothing = E.train_and_evaluate(
+        estimator, E.TrainSpec(data(), 20), E.EvalSpec(data(1))
+    )
     assert again is None and nothing is None
     resumed = E.BestExporter("best", receiver, "eval/*.tfevents.*")
     assert resumed.export(estimator, str(folder / "b"), "", {"loss": 9e9}, False) is None

@@ -49,6 +49,8 @@ def columns() -> dict:
     return {"n": n, "a": a, "h": h, "k": k, "i": i, "v": v, "x": x, "w": w}
 
 
+
+
 def test_dense_columns_are_tensorflows() -> None:
     c = columns()
     dense = [
@@ -75,7 +77,9 @@ def test_dense_columns_are_tensorflows() -> None:
 
 def test_linear_models_are_tensorflows() -> None:
     c, made = columns(), {}
-    model = F.linear_model(batch(), [c[key] for key in "nahivx"], units=2, cols_to_vars=made)
+    model = F.linear_model(
+        batch(), [c[key] for key in "nahivx"], units=2, cols_to_vars=made
+    )
     names = [v.op.name for v in tf.global_variables()]
     assert names == [f"linear_model/{name}" for name in (
         "a_bucketized/weights", "a_bucketized_X_h_X_v/weights", "h/weights", "i/weights",

@@ -82,9 +82,5 @@ def test_dead_statements_are_dropped_and_requires_stay_before_what_they_guard():
     kernel = s.build(("map", "reduce"), buffers)
     (only,) = passes(kernel)
     assert named(kernel, only) == [
-        ("const",),
-        ("load", "load", "ne", "require", "floordiv"),
-        (),
-        ("store",),
-        (),
+        ("const",), ("load", "load", "ne", "require", "floordiv"), (), ("store",), ()
     ]

@@ -131,7 +131,9 @@ def _as_attr(value: Any, dtype: str) -> Any:
     return value
 
 
-def float_dtypes(opdef: OpDef, sample: Sample, others: Sequence[str] = FLOATS) -> list[str]:
+def float_dtypes(
+    opdef: OpDef, sample: Sample, others: Sequence[str] = FLOATS
+) -> list[str]:
     """``others`` that the record allows for this sample's float inputs."""
     attrs = {
         arg.dtype_attr

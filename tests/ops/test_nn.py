@@ -69,7 +69,9 @@ def test_fixed_unigram_candidates() -> None:
 def test_fixed_unigrams_from_a_file(tmp_path: Any) -> None:
     file = tmp_path / "vocabulary.csv"
     file.write_text("zero,0\none,5\ntwo,0\n")
-    sampled, *_ = tf.nn.fixed_unigram_candidate_sampler([[1]], 1, 4, False, 3, vocab_file=str(file))
+    sampled, *_ = tf.nn.fixed_unigram_candidate_sampler(
+        [[1]], 1, 4, False, 3, vocab_file=str(file)
+    )
     assert tf.Session().run(sampled).tolist() == [1, 1, 1, 1]
 
 
@@ -132,7 +134,9 @@ def test_nce_by_its_formula() -> None:
 @pytest.mark.parametrize("rows", [9, 10, 11])
 def test_parts_of_a_table_are_the_table(strategy: str, rows: int) -> None:
     table = np.arange(2.0 * rows, dtype=np.float32).reshape(rows, 2)
-    parts = [table[i::3] for i in range(3)] if strategy == "mod" else np.array_split(table, 3)
+    parts = (
+        [table[i::3] for i in range(3)] if strategy == "mod" else np.array_split(table, 3)
+    )
     variables = [tf.Variable(part) for part in parts]
     ids = tf.placeholder(tf.int64, [None, None])
     found = tf.nn.embedding_lookup(variables, ids, partition_strategy=strategy)

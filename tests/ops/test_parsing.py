@@ -233,7 +233,6 @@ def test_wrong_sequence_descriptions() -> None:
 
 def _batch() -> list[bytes]:
     """Three SequenceExamples, of which each lacks something."""
-
     def made(context: dict[str, Any], lists: dict[str, Any]) -> bytes:
         listed = {k: tf.train.FeatureList(feature=v) for k, v in lists.items()}
         return tf.train.SequenceExample(

@@ -63,7 +63,9 @@ def test_binomial_numbers_follow_the_distribution(n: int, p: float) -> None:
 
 
 @settings(deadline=None, max_examples=12)
-@given(st.floats(-3, 3), st.floats(0.2, 4), st.floats(-6, 6), st.floats(0.1, 8), st.integers(0, 99))
+@given(
+    st.floats(-3, 3), st.floats(0.2, 4), st.floats(-6, 6), st.floats(0.1, 8), st.integers(0, 99)
+)
 def test_truncated_normals(mean: float, stddev: float, low: float, width: float, seed: int) -> None:
     high = low + width
     args = [tf.constant(v, tf.float64) for v in (mean, stddev, low, high)]

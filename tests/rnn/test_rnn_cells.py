@@ -109,7 +109,9 @@ def test_dynamic_rnn_agrees_with_numpy(name, size, time_major):
     shape = [5, size, 3] if time_major else [size, 5 if size else None, 3]
     x = tf.placeholder(tf.float64, shape)
     lengths = tf.placeholder(tf.int64, [size])
-    y, state = tf.nn.dynamic_rnn(make(), x, lengths, dtype=tf.float64, time_major=time_major)
+    y, state = tf.nn.dynamic_rnn(
+        make(), x, lengths, dtype=tf.float64, time_major=time_major
+    )
     fed = X.transpose(1, 0, 2) if time_major else X
     got, end = run([y, joined(state)], {x: fed, lengths: LENGTHS})
     expected, last = reference(step, state_size, output_size, X, LENGTHS)

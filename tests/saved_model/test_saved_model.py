@@ -62,8 +62,7 @@ def test_there_and_back(tmp_path, as_text, strip) -> None:
     product = next(node for node in meta.graph_def.node if node.op == "MatMul")
     assert ("transpose_a" in product.attr) != strip
     assert sorted(os.listdir(folder)) == [
-        "saved_model.pbtxt" if as_text else "saved_model.pb",
-        "variables",
+        "saved_model.pbtxt" if as_text else "saved_model.pb", "variables"
     ]
 
 
@@ -293,12 +292,10 @@ def test_damaged_variables(tmp_path) -> None:
 def test_loading_writes_no_files_and_calls_nothing(tmp_path) -> None:
     """A SavedModel whose main op writes a file, or calls a function, is not run."""
     victim = tmp_path / "victim"
-    for number, evil in enumerate(
-        (
-            lambda: tf.write_file(str(victim), "bad"),
-            lambda: tf.py_func(lambda: victim.write_text("bad"), [], tf.int64).op,
-        )
-    ):
+    for number, evil in enumerate((
+        lambda: tf.write_file(str(victim), "bad"),
+        lambda: tf.py_func(lambda: victim.write_text("bad"), [], tf.int64).op,
+    )):
         with tf.Graph().as_default(), tf.Session() as session:
             builder = SM.builder.SavedModelBuilder(str(tmp_path / str(number)))
             builder.add_meta_graph_and_variables(session, ["serve"], main_op=tf.group(evil()))
