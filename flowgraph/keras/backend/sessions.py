@@ -74,7 +74,7 @@ def _initialize(session: Any) -> None:
     with session.graph.as_default():
         new = [v for v in variables if id(v) not in done]
         if new:
-            if isinstance(session, tf.Session):
+            if hasattr(session, "_set_variables"):
                 known = [v.op.name in session._state.initialized for v in new]
             else:  # around one, as a debugger's
                 known = session.run([tf.is_variable_initialized(v) for v in new])

@@ -335,7 +335,7 @@ def batch_set_value(tuples: Iterable[tuple[Any, Any]]) -> None:
         return
     with pairs[0][0].graph.as_default():
         session = find_session()  # first values would be drawn for nothing
-    if isinstance(session, tf.Session):
+    if hasattr(session, "_set_variables"):
         session._set_variables({x.op.name: value for x, value in pairs})
         return
     for x, value in pairs:

@@ -48,6 +48,7 @@ from flowgraph.keras.engine.tensors import (
     collect_masks,
     collect_shapes,
     dependent,
+    from_layers,
     is_shape,
     listed,
 )
@@ -358,7 +359,7 @@ class Layer(Connected):
         self, inputs: Any, outputs: Any, masks: Any, out_masks: Any, arguments: dict[str, Any]
     ) -> None:
         """Note a call: make its Node and say in the outputs where they come from."""
-        tensors, results = listed(inputs), listed(outputs)
+        tensors, results = [*listed(inputs), *from_layers(arguments)], listed(outputs)
         histories = [x._keras_history for x in tensors if hasattr(x, "_keras_history")]
         found = to_list(out_masks, allow_tuple=True)
         Node(
@@ -373,6 +374,7 @@ class Layer(Connected):
             [K.int_shape(x) for x in tensors],
             [K.int_shape(x) for x in results],
             arguments,
+            inputs,
         )
         for index, x in enumerate(results):
             x._keras_history = (self, len(self._inbound_nodes) - 1, index)

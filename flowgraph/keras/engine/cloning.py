@@ -12,7 +12,7 @@ from flowgraph.keras.engine.network import Network
 from flowgraph.keras.engine.sequential import Sequential
 from flowgraph.keras.engine.serialization import own_objects
 from flowgraph.keras.engine.tensors import listed
-from flowgraph.keras.utils.generic_utils import CustomObjectScope, unpack_singleton
+from flowgraph.keras.utils.generic_utils import CustomObjectScope
 
 
 def clone_model(model: Any, input_tensors: Any = None) -> Any:
@@ -70,7 +70,7 @@ def _clone_graph(model: Any, input_tensors: Any) -> Any:
             continue
         if layer not in copies:
             copies[layer] = type(layer).from_config(layer.get_config())
-        xs = [known.get(id(x), x) for x in node.input_tensors]
-        outputs = copies[layer](unpack_singleton(xs), **node.arguments)
+        xs, arguments = node.remade(lambda x: known.get(id(x), x))
+        outputs = copies[layer](xs, **arguments)
         known.update(zip(map(id, node.output_tensors), listed(outputs), strict=True))
     return type(model)(inputs=made, outputs=[known[id(x)] for x in model.outputs], name=model.name)

@@ -22,6 +22,7 @@ import numpy as np
 from flowgraph.keras.engine.base_layer import Layer
 from flowgraph.keras.engine.network import Network
 from flowgraph.keras.engine.serialization import deserialize, serialize
+from flowgraph.keras.engine.tensors import listed, replaced
 from flowgraph.keras.utils.generic_utils import CustomObjectScope, unpack_singleton
 
 # ----------------------------------------------------------------------------------- to plain data
@@ -66,9 +67,10 @@ def _place(x: Any, numbers: Mapping[Any, int]) -> list[Any]:
 
 
 def _call(node: Any, numbers: Mapping[Any, int]) -> list[Any]:
-    arguments = {key: _plain(value, key, node) for key, value in node.arguments.items()}
+    placed = replaced(node.arguments, lambda x: _place(x, numbers) if _is_placed(x) else x)
+    arguments = {key: _plain(value, key, node) for key, value in placed.items()}
     found = []
-    for x in node.input_tensors:
+    for x in listed(node.inputs):
         if not hasattr(x, "_keras_history"):
             raise ValueError(
                 f"layer {node.outbound_layer.name!r} takes the tensor {x.name!r}, which comes out "
@@ -76,6 +78,10 @@ def _call(node: Any, numbers: Mapping[Any, int]) -> list[Any]:
             )
         found.append([*_place(x, numbers), arguments])
     return found
+
+
+def _is_placed(x: Any) -> bool:
+    return hasattr(x, "_keras_history")
 
 
 def _plain(value: Any, key: str, node: Any) -> Any:
@@ -133,7 +139,10 @@ def _make_calls(config: Mapping[str, Any], layers: Mapping[str, Layer]) -> None:
                 xs = [_tensor_at(place, layers) for place in places]
                 if any(x is None for x in xs):
                     break
-                kwargs: dict[str, Any] = next((p[3] for p in reversed(places) if len(p) > 3), {})
+                found: dict[str, Any] = next((p[3] for p in reversed(places) if len(p) > 3), {})
+                kwargs = {key: _argument(value, layers) for key, value in found.items()}
+                if any(value is _MISSING for value in kwargs.values()):
+                    break
                 layers[name](unpack_singleton(xs), **kwargs)
                 calls.pop(0)
                 progress = True
@@ -142,6 +151,19 @@ def _make_calls(config: Mapping[str, Any], layers: Mapping[str, Layer]) -> None:
             raise ValueError(
                 f"the config calls layer {name!r} with {_places(calls[0])}, which no layer gives"
             )
+
+
+#: Of an argument that is an output of a call that was not made yet.
+_MISSING = object()
+
+
+def _argument(value: Any, layers: Mapping[str, Layer]) -> Any:
+    """An argument of a call: a place stands for the tensor there."""
+    is_place = isinstance(value, list) and len(value) == 3 and isinstance(value[0], str)
+    if not is_place or value[0] not in layers:
+        return value
+    x = _tensor_at(value, layers)
+    return _MISSING if x is None else x
 
 
 def _places(data: Any) -> list[Any]:

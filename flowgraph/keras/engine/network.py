@@ -11,7 +11,8 @@ Read next: topology.py, sequential.py, model.py (training).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import flowgraph as tf
@@ -271,10 +272,11 @@ class Network(Layer):
         for node in self._topology.in_order():
             if node.input_tensors == node.output_tensors:  # of an Input
                 continue
-            pairs = [known.get(id(x), (x, mask_of(x))) for x in node.input_tensors]
-            xs = unpack_singleton([x for x, _ in pairs])
-            x_masks = unpack_singleton([m for _, m in pairs])
-            layer, arguments = node.outbound_layer, node.arguments
+            pairs = {id(x): known.get(id(x), (x, mask_of(x))) for x in node.input_tensors}
+            made = {key: x for key, (x, _) in pairs.items()}
+            xs, arguments = node.remade(partial(_of_same_id, made))
+            x_masks = unpack_singleton([pairs[id(x)][1] for x in listed(node.inputs)])
+            layer = node.outbound_layer
             if training is not None and layer._takes("training") and "training" not in arguments:
                 arguments = {**arguments, "training": training}
             with K.name_scope(layer.name):
@@ -329,7 +331,7 @@ class Network(Layer):
         for node in self._topology.in_order():
             if node.input_tensors == node.output_tensors:
                 continue
-            shapes = [known.get(id(x), K.int_shape(x)) for x in node.input_tensors]
+            shapes = [known.get(id(x), K.int_shape(x)) for x in listed(node.inputs)]
             layer = node.outbound_layer
             if type(layer).compute_output_shape is Layer.compute_output_shape:
                 found: Any = node.output_shapes  # the graph knows better than "as the input"
@@ -480,6 +482,10 @@ def _unique(names: list[str]) -> list[str]:
             unique, number = f"{name}_{number}", number + 1
         found.append(unique)
     return found
+
+
+def _of_same_id(found: Mapping[int, Any], x: Any) -> Any:
+    return found.get(id(x), x)
 
 
 def _one(items: list[Any]) -> Any:

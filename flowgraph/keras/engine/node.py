@@ -12,8 +12,10 @@ Read next: base_layer.py, topology.py.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
+
+from flowgraph.keras.engine.tensors import listed, replaced
 
 if TYPE_CHECKING:
     from flowgraph.keras.engine.base_layer import Layer
@@ -31,6 +33,11 @@ class Node:
         input_masks, output_masks: their masks, tensors or None.
         input_shapes, output_shapes: their shapes, tuples.
         arguments: what else the layer was called with.
+        inputs: what it was called with: a tensor, or a structure of them; found from
+            ``input_tensors`` by default.
+
+    Tensors of layers among ``arguments`` are the last of ``input_tensors``.
+
 
     An input that comes from no layer, as a placeholder of ``tf``, is not among the first three.
     """
@@ -48,6 +55,7 @@ class Node:
         input_shapes: Sequence[Any] = (),
         output_shapes: Sequence[Any] = (),
         arguments: dict[str, Any] | None = None,
+        inputs: Any = None,
     ) -> None:
         self.outbound_layer = outbound_layer
         self.inbound_layers = list(inbound_layers)
@@ -56,9 +64,24 @@ class Node:
         self.input_masks, self.output_masks = list(input_masks), list(output_masks)
         self.input_shapes, self.output_shapes = list(input_shapes), list(output_shapes)
         self.arguments = dict(arguments or {})
+        given = self.input_tensors[0] if len(self.input_tensors) == 1 else self.input_tensors
+        self.inputs = given if inputs is None else inputs
         for layer in self.inbound_layers:
             layer._outbound_nodes.append(self)
         outbound_layer._inbound_nodes.append(self)
+
+    @property
+    def count(self) -> int:
+        """How many of the input tensors are not among the arguments."""
+        return len(listed(self.inputs))
+
+    def remade(self, replace: Callable[[Any], Any]) -> tuple[Any, dict[str, Any]]:
+        """What to call the layer with to make this call again on other tensors.
+
+        Args:
+            replace: of a tensor: the one to take instead.
+        """
+        return replaced(self.inputs, replace), replaced(self.arguments, replace)
 
     def __repr__(self) -> str:
         inputs = ", ".join(layer.name for layer in self.inbound_layers)

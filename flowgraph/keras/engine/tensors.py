@@ -25,6 +25,24 @@ def listed(x: Any) -> list[Any]:
     return [x]
 
 
+def replaced(x: Any, replace: Callable[[Any], Any]) -> Any:
+    """``x``, a structure, with ``replace`` of every tensor in it."""
+    if isinstance(x, (tf.Tensor, tf.SparseTensor)):
+        return replace(x)
+    if isinstance(x, dict):
+        return {key: replaced(value, replace) for key, value in x.items()}
+    if type(x) in (list, tuple):
+        return type(x)(replaced(value, replace) for value in x)
+    return x
+
+
+def from_layers(x: Any) -> list[Any]:
+    """The tensors in a structure that came out of layers."""
+    found: list[Any] = []
+    replaced(x, lambda t: found.append(t) if hasattr(t, "_keras_history") else None)
+    return found
+
+
 def as_tensors(x: Any, layer: str) -> Any:
     """``x``, a tensor or a structure of them, with variables and arrays as tensors.
 

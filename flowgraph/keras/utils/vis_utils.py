@@ -140,11 +140,13 @@ class _Drawing:
             arrows = list(itertools.pairwise(chain))
         else:
             arrows = [
-                (self._end(a, i, path), self._start(node, x, path))
-                for node in topology.in_order()
-                for x, a, i in zip(
-                    node.input_tensors, node.inbound_layers, node.tensor_indices, strict=False
+                (
+                    self._end(x._keras_history[0], x._keras_history[2], path),
+                    self._start(node, x, path),
                 )
+                for node in topology.in_order()
+                for x in node.input_tensors
+                if node.inbound_layers and hasattr(x, "_keras_history")
             ]
         for a, b in dict.fromkeys(arrows):
             self.edges.append(f"  {_quoted(a)} -> {_quoted(b)};")

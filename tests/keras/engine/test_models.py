@@ -729,3 +729,37 @@ def test_random_models_are_what_they_were_made_of(data):
             wanted, run(copy.outputs, dict(zip(copy.inputs, values, strict=True))), strict=True
         ):
             np.testing.assert_array_equal(x, y)
+
+
+def test_tensors_as_further_arguments():
+    class Weighted(Layer):
+        def call(self, inputs, by=None, times=1.0):
+            return inputs * by * times
+
+    a, b = keras.Input((3,), name="a"), keras.Input((3,), name="b")
+    y = Weighted(name="w")(Affine(3)(a), by=Affine(3, name="d")(b), times=2.0)
+    model = Model([a, b], y)
+    assert len(model.layers) == 5 and '"d" -> "w";' in keras.utils.model_to_dot(model).source
+    with pytest.raises(ValueError, match="Graph disconnected: the value of 'b:0'"):
+        Model(a, y)
+    values = [np.random.rand(2, 3) for _ in "ab"]
+    p, q = keras.Input((3,)), keras.Input((3,))
+    wanted = run(y, {a: values[0], b: values[1]})
+    found = run(model([p, q]), {p: values[0], q: values[1]})
+    np.testing.assert_array_equal(found, wanted)
+    again = model_from_json(model.to_json(), {**OWN, "Weighted": Weighted})
+    again.set_weights(model.get_weights())
+    np.testing.assert_array_equal(
+        run(again.output, dict(zip(again.inputs, values, strict=True))), wanted
+    )
+    assert clone_model(model).to_json() == model.to_json() == again.to_json()
+
+
+def test_a_list_of_one_stays_a_list():
+    class Sum(Layer):
+        def call(self, inputs):
+            return K.sum(K.stack(list(inputs)), axis=0)
+
+    x = keras.Input((3,))
+    model = Model(x, Sum()([x]))
+    assert model(keras.Input((3,))).shape.as_list() == [None, 3]
