@@ -13,6 +13,7 @@ import flowgraph as tf
 from flowgraph import keras
 from flowgraph.keras import backend as K
 from flowgraph.keras import layers
+from flowgraph.keras.layers.cells import Masks
 
 RNG = np.random.default_rng(0)
 
@@ -219,6 +220,61 @@ def test_dropout_is_the_same_at_every_step(kind, implementation):
     session = K.get_session()  # which gives the new weights their values
     assert (session.run(z, train) != session.run(z, train)).any()
     np.testing.assert_array_equal(session.run(z, {x: ones}), session.run(z, {x: ones}))
+
+
+@pytest.mark.parametrize("kind", ["SimpleRNN", "GRU", "LSTM"])
+@pytest.mark.parametrize("implementation", [1, 2])
+def test_what_dropout_drops(kind, implementation, monkeypatch):
+    """With given masks: those of a gate (or of all) on x and on h, wherever h is multiplied."""
+    gates = {"SimpleRNN": 1, "GRU": 3, "LSTM": 4}[kind]
+    count = gates if implementation == 1 else 1
+    of_x = [2.0 * (RNG.random((3, 2)) < 0.5) for _ in range(count)]
+    of_h = [2.0 * (RNG.random((3, 4)) < 0.5) for _ in range(count)]
+    more = {} if kind == "SimpleRNN" else {"implementation": implementation}
+    layer = getattr(layers, kind)(4, dropout=0.5, recurrent_dropout=0.5, **more)
+    given_masks = [[tf.constant(m, tf.float32) for m in masks] for masks in (of_x, of_h)]
+    assert [len(m) for m in vars(real_masks(layer)).values()] == [count, count]
+    monkeypatch.setattr(layer.cell, "masks", lambda batch, training: Masks(*given_masks))
+    x = keras.Input((5, 2))
+    y = layer(x)
+    kernel, recurrent, bias = randomized(layer)
+    parts = [np.split(w, gates, -1) for w in (kernel, recurrent, bias)]
+    data, n = normal(3, 5, 2), range(gates)
+    of_x, of_h = of_x * (gates // count), of_h * (gates // count)
+    h = c = np.zeros((3, 4))
+    for t in range(5):
+        a = [data[:, t] * of_x[i] @ parts[0][i] + parts[2][i] for i in n]
+        b = [h * of_h[i] @ parts[1][i] for i in n]
+        if kind == "SimpleRNN":
+            h = np.tanh(a[0] + b[0])
+        elif kind == "GRU":
+            z, r = hard(a[0] + b[0]), hard(a[1] + b[1])
+            h = z * h + (1 - z) * np.tanh(a[2] + (r * h * of_h[2]) @ parts[1][2])
+        else:
+            i, f, new, o = (p + q for p, q in zip(a, b, strict=True))
+            c = hard(f) * c + hard(i) * np.tanh(new)
+            h = hard(o) * np.tanh(c)
+    np.testing.assert_allclose(K.get_session().run(y, {x: data}), h, rtol=1e-4, atol=1e-5)
+
+
+def real_masks(layer):
+    """The masks that the layer makes for three samples of size 2."""
+    layer.cell.build((None, 2))
+    masks = layer.cell.masks(3)
+    for made in (*masks.inputs, *masks.state):
+        values = K.get_session().run(made, {K.learning_phase(): True})
+        assert set(np.unique(values)) <= {0, 2}
+        assert (K.get_session().run(made) == 1).all()
+    return masks
+
+
+def test_the_phase_as_an_input_of_a_function():
+    x = keras.Input((5, 2))
+    y = layers.LSTM(3, dropout=0.5)(x)
+    f = K.function([x, K.learning_phase()], [y])
+    data = np.ones((2, 5, 2))
+    np.testing.assert_array_equal(f([data, 0])[0], f([data, 0])[0])
+    assert any((f([data, 1])[0] != f([data, 1])[0]).any() for _ in range(5))
 
 
 # --------------------------------------------------------------------------- cells of one's own
