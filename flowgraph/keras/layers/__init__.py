@@ -16,7 +16,13 @@ from flowgraph.keras.layers.advanced_activations import (
     ThresholdedReLU,
 )
 from flowgraph.keras.layers.attention import AdditiveAttention, Attention
-from flowgraph.keras.layers.cells import GRUCell, LSTMCell, SimpleRNNCell, StackedRNNCells
+from flowgraph.keras.layers.cells import (
+    AbstractRNNCell,
+    GRUCell,
+    LSTMCell,
+    SimpleRNNCell,
+    StackedRNNCells,
+)
 from flowgraph.keras.layers.convolutional_recurrent import ConvLSTM2D, ConvLSTM2DCell, ConvRNN2D
 from flowgraph.keras.layers.convolutions import (
     AtrousConv1D,
@@ -133,6 +139,7 @@ __all__ = [
     "GRU",
     "LSTM",
     "RNN",
+    "AbstractRNNCell",
     "Activation",
     "ActivityRegularization",
     "Add",

@@ -24,7 +24,7 @@ from flowgraph.keras import initializers
 from flowgraph.keras.engine.serialization import deserialize, serialize
 from flowgraph.keras.layers.common import Configured, Shape, positive, share
 from flowgraph.keras.utils.generic_utils import has_arg, to_list
-from flowgraph.rnn.cells import Prepared, product_of_all
+from flowgraph.rnn.cells import Prepared, product_of_all, zeros_of
 
 
 class Masks:
@@ -144,6 +144,55 @@ def product(x: Any, kernel: Any, bias: Any = None) -> Any:
         return product_of_all(x, tf.convert_to_tensor(kernel), bias)
     found = tf.matmul(x, kernel)
     return found if bias is None else tf.nn.bias_add(found, bias)
+
+
+class AbstractRNNCell(Configured):
+    """Base class of tf.keras for cells of one's own.
+
+    Args:
+        kwargs: of every layer.
+
+    A cell of one's own overrides ``state_size``, ``output_size`` where that is not the size of the
+    first state, ``build``, and ``call(inputs, states)``, which gives ``(output, states)``.
+
+    >>> from flowgraph import keras
+    >>> class Sum(AbstractRNNCell):
+    ...     state_size = output_size = 2
+    ...     def call(self, inputs, states):
+    ...         return inputs + states[0], [inputs + states[0]]
+    >>> x = keras.Input((3, 2))
+    >>> tf.Session().run(keras.layers.RNN(Sum())(x), {x: np.ones((1, 3, 2))})
+    array([[3., 3.]], dtype=float32)
+    """
+
+    def call(self, inputs: Any, states: Sequence[Any]) -> Any:
+        """One step: the output and the states."""
+        raise NotImplementedError(f"{type(self).__name__} does not say what a step computes")
+
+    @property
+    def state_size(self) -> Any:
+        """The size of the state; a list for several."""
+        raise NotImplementedError(f"{type(self).__name__} does not say the size of its state")
+
+    @property
+    def output_size(self) -> Any:
+        """The size of the output."""
+        return sizes_of_state(self)[0]
+
+    def get_initial_state(
+        self, inputs: Any = None, batch_size: Any = None, dtype: Any = None
+    ) -> Any:
+        """The states before the first step: zeros.
+
+        Args:
+            inputs: the inputs of all steps; they tell the other two.
+            batch_size: how many samples there are.
+            dtype: of the states.
+        """
+        if inputs is not None:
+            batch_size, dtype = tf.shape(inputs)[0], inputs.dtype
+        states = zeros_of(sizes_of_state(self), batch_size, dtype)
+        return states if isinstance(self.state_size, (list, tuple)) else states[0]
 
 
 class SimpleRNNCell(Cell):

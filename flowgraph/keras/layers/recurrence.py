@@ -188,11 +188,14 @@ class RNN(Configured):
         K.batch_set_value(zip(self._states, values, strict=True))
 
     def get_initial_state(self, inputs: Any) -> list[Any]:
-        """Zeros, for each state.
+        """What the cell's ``get_initial_state`` gives, if it has one; else zeros, for each state.
 
         Args:
             inputs: the input of the layer.
         """
+        if hasattr(self.cell, "get_initial_state"):
+            found = self.cell.get_initial_state(inputs=inputs, batch_size=None, dtype=None)
+            return to_list(found, allow_tuple=True)
         batch = K.int_shape(inputs)[0]  # type: ignore[index]
         first = tf.shape(inputs)[0] if batch is None else batch
         states = []

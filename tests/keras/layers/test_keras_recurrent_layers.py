@@ -341,6 +341,29 @@ def test_an_output_that_is_no_state_is_copied_by_masks():
         assert last[0, 0] == 30 and K.int_shape(y) == (None, 5, 1)
 
 
+class Begun(layers.AbstractRNNCell):
+    """A sum that begins with 7."""
+
+    state_size = [2]
+
+    def call(self, inputs, states):
+        total = inputs + states[0]
+        return total, [total]
+
+    def get_initial_state(self, inputs=None, batch_size=None, dtype=None):
+        return [s + 7 for s in super().get_initial_state(inputs, batch_size, dtype)]
+
+
+def test_a_cell_may_say_how_it_begins():
+    x = keras.Input((3, 2))
+    y = layers.RNN(Begun())(x)
+    assert K.int_shape(y) == (None, 2)
+    assert K.get_session().run(y, {x: np.ones((2, 3, 2))}).tolist() == [[10, 10]] * 2
+    for missing in (lambda c: c.state_size, lambda c: c.call(None, [])):
+        with pytest.raises(NotImplementedError, match="AbstractRNNCell does not say"):
+            missing(layers.AbstractRNNCell())
+
+
 def test_cells_say_what_they_lack():
     with pytest.raises(ValueError, match="a cell must have state_size"):
         layers.RNN(layers.Dense(3))
