@@ -97,6 +97,22 @@ def prepare(
     return _run_passes(PASSES, graph, dump)
 
 
+def as_written(fetches: Sequence[Tensor | Operation], feeds: Sequence[Tensor]) -> FrozenGraph:
+    """The graph of a run, not optimised: for walking it op by op (debug/walk.py).
+
+    Only what loops and branches carry for nobody is gone, which may not be run: a loop that counts
+    the iterations of another.
+    """
+    return _pruned(freeze(fetches, feeds))
+
+
+def _pruned(graph: FrozenGraph) -> FrozenGraph:
+    for node in graph.nodes:
+        if node.bodies:
+            node.attrs = {**node.attrs, **{k: _pruned(g) for k, g in node.bodies.items()}}
+    return eliminate_dead(prune(graph))
+
+
 @without_collector
 def stage(
     graph: FrozenGraph,

@@ -194,7 +194,7 @@ class RunPlan:
     def plain_runs(self, values: Sequence[Any]) -> Iterator[tuple[FrozenGraph, list[Any], str]]:
         """What the run does, as written, not optimised: (graph, feeds, which step it is)."""
         feeds = [convert(value) for convert, value in zip(self.converts, values, strict=True)]
-        yield compiler.freeze(self.fetched, self.feeds), feeds, ""
+        yield compiler.as_written(self.fetched, self.feeds), feeds, ""
 
     def stacks(self, results: Sequence[Any]) -> list[Any]:
         """Arrays among the results that no flag covers."""

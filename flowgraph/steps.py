@@ -59,7 +59,7 @@ class StepsPlan(RunPlan):
         """The steps one by one, not optimised."""
         arrays = [convert(value) for convert, value in zip(self.converts, values, strict=True)]
         steps, order, *given = arrays
-        graph = compiler.freeze(self.fetched, self.step_feeds)
+        graph = compiler.as_written(self.fetched, self.step_feeds)
         for i in range(int(steps)):
             feeds = [
                 array[order[i]] if rows else array

@@ -22,13 +22,14 @@ from typing import Any
 
 import numpy as np
 
+from flowgraph.compile import as_written
 from flowgraph.debug.walk import Array, Source, Step, Walk
 from flowgraph.errors import did_you_mean
 from flowgraph.fetching import expand_feeds, feed_converter, flatten_fetches, resolve_feed_key
 from flowgraph.graph.export import export
 from flowgraph.graph.node import Tensor
 from flowgraph.graph.site import source_line
-from flowgraph.optimize.freeze import freeze
+from flowgraph.runtime.scalars import scalar_type
 from flowgraph.session import get_default_session
 
 #: Steps that ``recent`` remembers.
@@ -103,7 +104,7 @@ class Debugger:
         counters = {name: counter.copy() for name, counter in state.counters.items()}
         self._counters = counters
         source = Source(state, counters=counters, strict=True)
-        self._walk = Walk(freeze(unique, feeds), arrays, source)
+        self._walk = Walk(as_written(unique, feeds), arrays, source)
         self._steps = self._walk.steps()
         #: The step that ran last, or None.
         self.current: Step | None = None
@@ -194,7 +195,7 @@ class Debugger:
         self.session._set_variables(self._walk.written)
         for name, counter in self._counters.items():
             state.counter(name)[...] = counter
-        arrays = [a[()] if a.ndim == 0 else a for a in self._walk.results]
+        arrays = [a if a.ndim else _scalar(a) for a in self._walk.results]
         self.results = self._rebuild([None if i < 0 else arrays[i] for i in self._places])
 
     # ----------------------------------------------------------------------------- break conditions
@@ -329,6 +330,12 @@ class Debugger:
         if self.stopped_at is not None:
             lines.append(f"  stopped at breakpoint {self.stopped_at}")
         return "\n".join(lines)
+
+
+def _scalar(array: Array) -> Any:
+    """What ``Session.run`` returns for a tensor without axes."""
+    kind = scalar_type(array.dtype)
+    return array[()] if kind is None else kind(array)
 
 
 def shown(label: str, array: Array) -> str:

@@ -32,13 +32,12 @@ def checked_values(graph: FrozenGraph, *, fetches: bool = True) -> list[tuple[st
     """(name of the variable or "", value) of what leaves the run and may be non-finite."""
     last: dict[str, Value] = {}
     for node in graph.nodes:
-        if node.attrs.get(RESIZES):
-            continue
         last.update(zip(node.writes, node.outputs, strict=False))
     found = [(name, value) for name, value in last.items() if _is_smooth(value)]
     if fetches:
         found += [("", value) for value in dict.fromkeys(graph.fetches) if _is_smooth(value)]
-    return found
+    # NB: what changes a variable's size runs in Python, and its result is no memory of kernels.
+    return [(name, value) for name, value in found if not value.node.attrs.get(RESIZES)]
 
 
 def is_first_values(graph: FrozenGraph) -> bool:

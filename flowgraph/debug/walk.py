@@ -31,7 +31,7 @@ from flowgraph.optimize.frozen import ABSENT, FEED, HOST, VARIABLE, FrozenGraph,
 from flowgraph.runtime import faults
 from flowgraph.runtime.interpret import evaluate
 from flowgraph.runtime.state import State, set_current_state
-from flowgraph.shapes import format_dims
+from flowgraph.shapes import format_dims, is_fully_known
 
 Array = np.ndarray[Any, Any]
 
@@ -186,10 +186,18 @@ class Walk:
         #: New values of variables so far.
         self.written: dict[str, Array] = {}
         self._number = 0
+        #: id of an array that stands for no value yet -> it, and the capacity of a stack.
+        self._hollow: dict[int, tuple[Array, int]] = {}
 
     def steps(self) -> Iterator[Step]:
         """Run; every operation is yielded when it has run."""
-        self.results = yield from self._run(self.graph, self.feeds, ())
+        results = yield from self._run(self.graph, self.feeds, ())
+        self.results = [
+            self._hollow_array(value, len(array) if array.ndim else 0)
+            if id(array) in self._hollow
+            else array
+            for value, array in zip(self.graph.fetches, results, strict=True)
+        ]
 
     def _run(self, graph: FrozenGraph, feeds: Sequence[Array], frames: tuple[Frame, ...]) -> Steps:
         known: dict[Value, Array] = dict(zip(graph.feeds, feeds, strict=True))
@@ -201,7 +209,7 @@ class Walk:
                     known[node.outputs[0]] = self.source.variable(node.outputs[0])
                 continue
             if node.type == ABSENT:
-                known[node.outputs[0]] = np.zeros((), bool)
+                known[node.outputs[0]] = self._hollow_array(node.outputs[0])
                 continue
             if self.source.strict:
                 self._check_values(node)
@@ -253,6 +261,10 @@ class Walk:
             variable = node.inputs[0].node.attrs.get("variable")
             known = variable is None or variable in self.source.initialized
             return [np.array(known or variable in self.written)]
+        if self._hollow or node.type == "EmptyStack":
+            results = self._without_values(node, arrays)
+            if results is not None:
+                return results
         try:
             if node.effect == HOST:
                 return self.source.host(node, arrays)
@@ -260,6 +272,49 @@ class Walk:
         except OpError as error:
             if error.op is not None or node.op is None or type(error) is OpError:
                 raise
-            kinds = [f"{a.dtype.name}{format_dims(a.shape)}" for a in arrays]
-            text = op_message(f"{node.type}: {error.message}", node.op, shapes=kinds)
-            raise type(error)(None, node.op, text) from None  # type: ignore[call-arg]
+            raise _at(node, arrays, type(error), error.message) from None
+        except Exception as error:
+            if node.op is None:
+                raise
+            what = f"{type(error).__name__}: {error}"
+            raise _at(node, arrays, faults.class_of(error), what) from error
+
+    # ------------------------------------------------------------------------- values not there yet
+
+    def _hollow_array(self, value: Value, capacity: int = 0) -> Array:
+        rest = () if value.shape is None else value.shape[1:]
+        sizes = (capacity, *(0 if size is None else size for size in rest))
+        array = np.zeros(sizes if value.shape != () else (), value.dtype.np)
+        self._hollow[id(array)] = (array, capacity)
+        return array
+
+    def _without_values(self, node: Node, arrays: list[Array]) -> list[Array] | None:
+        """The outputs of a node that has to do with values that are not there yet, or None.
+
+        A stack of elements whose size is not known gets its memory with the first element; what
+        only the other branch makes is stored nowhere.
+        """
+        hollow = [id(array) in self._hollow for array in arrays]
+        if node.type == "EmptyStack" and not is_fully_known(node.attrs["row_shape"]):
+            return [self._hollow_array(node.outputs[0], int(arrays[0]))]
+        if not any(hollow):
+            return None
+        if node.type == "StackStore":
+            stack, _, value = arrays
+            if hollow[2]:
+                return [stack]
+            capacity = self._hollow[id(stack)][1]
+            arrays[0] = np.zeros((capacity, *value.shape), value.dtype)
+            return None
+        if node.type == "StackResize" and hollow[0]:
+            return [self._hollow_array(node.outputs[0], int(arrays[1]))]
+        if node.type == "Identity":
+            return arrays
+        return [self._hollow_array(value) for value in node.outputs]
+
+
+def _at(node: Node, arrays: Sequence[Array], kind: type[OpError], what: str) -> OpError:
+    """The error of an operation, with its operands and line."""
+    shapes = [f"{a.dtype.name}{format_dims(a.shape)}" for a in arrays]
+    text = op_message(f"{node.type}: {what}", node.op, shapes=shapes)
+    return kind(None, node.op, text)  # type: ignore[call-arg]

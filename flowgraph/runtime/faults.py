@@ -78,12 +78,12 @@ def host_error(plan: Plan, row: int, error: Exception, node: Node | None = None)
             return error
         # References know the words, and only here is known whose they are.
         return _error(type(error), plan, row, node, error.message)
-    kind: type[OpError] = UnknownError
-    for classes, mapped in _CLASS_OF:
-        if isinstance(error, classes):
-            kind = mapped
-            break
-    return _error(kind, plan, row, node, f"{type(error).__name__}: {error}")
+    return _error(class_of(error), plan, row, node, f"{type(error).__name__}: {error}")
+
+
+def class_of(error: Exception) -> type[OpError]:
+    """The class of tf.errors for an exception of a Python function."""
+    return next((mapped for kinds, mapped in _CLASS_OF if isinstance(error, kinds)), UnknownError)
 
 
 def _error(kind: type[OpError], plan: Plan, row: int, node: Node, what: str) -> OpError:

@@ -217,3 +217,37 @@ def test_the_wrapper_of_sessions():
         assert sess.graph is plain.graph
     assert debug.has_inf_or_nan(None, [1.0, np.inf]) and not debug.has_inf_or_nan(None, [1, 2])
     assert tf.debug.Debugger is debug.Debugger
+
+
+def test_loops_that_keep_what_their_gradients_need():
+    """Stacks whose elements have no known size, loops that count another's iterations."""
+    x = tf.placeholder(tf.float32, [None, 3], name="x")
+    array = tf.TensorArray(tf.float32, 0, dynamic_size=True)
+
+    def body(i, total, array):
+        total = tf.cond(tf.equal(i % 2, 0), lambda: tf.tanh(total + x[i]), lambda: total * 2.0)
+        return i + 1, total, array.write(i, total)
+
+    _, _, array = tf.while_loop(lambda i, *_: i < tf.shape(x)[0], body, (0, tf.ones([3]), array))
+    rows = array.stack()
+    slope = tf.gradients(rows, x)[0]
+    sess = tf.Session()
+    for count in (3, 1, 0):
+        feed = {x: np.random.default_rng(count).random((count, 3), np.float32)}
+        got = debug.Debugger(sess, [rows, slope], feed).finish()
+        for a, b in zip(got, sess.run([rows, slope], feed), strict=True):
+            assert a.shape == b.shape
+            np.testing.assert_allclose(a, b, rtol=1e-5)
+    guarded = tf.Session(config=tf.ConfigProto(check_numerics=True))
+    bad = tf.gradients(tf.log(rows - rows), x)[0]
+    with pytest.raises(tf.errors.InvalidArgumentError, match="check_numerics: .*made"):
+        guarded.run(bad, {x: np.ones([3, 3])})
+
+
+def test_errors_of_python_functions_have_the_line():
+    def fails(value):
+        raise KeyError("missing")
+
+    y = tf.py_func(fails, [tf.constant(1.0)], tf.float32)
+    with pytest.raises(tf.errors.UnknownError, match=r"KeyError: 'missing'\n.*\n.*test_debugger"):
+        debug.Debugger(tf.Session(), y).finish()
