@@ -71,3 +71,13 @@ def test_linear_regression_finds_the_line():
     slope, intercept = load("linear_regression").main(["--quick"])
     assert slope == pytest.approx(3, abs=0.05)
     assert intercept == pytest.approx(2, abs=0.05)
+
+
+@pytest.mark.slow
+def test_questions_about_pictures_are_answered(tmp_path, capsys):
+    """K13: two inputs; at least 0.85 of the answers are right, and the model is drawn."""
+    example = load("question_answering")
+    assert example.main(["--quick", "--out", str(tmp_path)]) >= 0.85
+    assert "which digit left?" in capsys.readouterr().out
+    picture = (tmp_path / "question_answering.svg").read_text(encoding="utf-8")
+    assert "question: InputLayer" in picture and "(None, 13)" in picture

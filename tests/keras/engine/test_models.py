@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import flowgraph as tf
-from flowgraph import keras
+from flowgraph import config, keras
 from flowgraph.keras import backend as K
 from flowgraph.keras import layers
 from flowgraph.keras.engine import InputLayer, InputSpec, Layer
@@ -763,3 +763,71 @@ def test_a_list_of_one_stays_a_list():
     x = keras.Input((3,))
     model = Model(x, Sum()([x]))
     assert model(keras.Input((3,))).shape.as_list() == [None, 3]
+
+
+# --------------------------------------------------------------------------------- and of all kinds
+
+
+def test_functional_models_are_sequential_ones_K4():
+    x = keras.Input((4,))
+    first, second = Affine(3), Affine(2)
+    model = Model(inputs=x, outputs=second(first(x)))
+    chain = Sequential([Affine(3, input_dim=4), Affine(2)])
+    chain.set_weights(model.get_weights())
+    data = np.random.rand(5, 4)
+    np.testing.assert_array_equal(model.predict(data), chain.predict(data))
+    # a layer that is called twice has its parameters once
+    twice = Model(x, Affine(3)(layers.Add()([first(x), first(x)])))
+    assert twice.count_params() == 15 + 12 and len(twice.weights) == 4
+
+
+def test_three_outputs_of_one_input_K13(tmp_path):
+    """Age, sex and income of what somebody writes: the figure of the notes."""
+    posts = keras.Input((40,), dtype="int32", name="posts")
+    x = layers.Embedding(50, 16)(posts)
+    x = layers.Conv1D(16, 5, activation="relu")(x)
+    x = layers.GlobalMaxPooling1D()(layers.MaxPooling1D(3)(x))
+    x = layers.Dense(16, activation="relu")(x)
+    outputs = [
+        layers.Dense(1, name="age")(x),
+        layers.Dense(5, activation="softmax", name="income")(x),
+        layers.Dense(1, activation="sigmoid", name="sex")(x),
+    ]
+    model = Model(posts, outputs)
+    losses = {
+        "age": "mse",
+        "income": "categorical_crossentropy",
+        "sex": "binary_crossentropy",
+    }
+    model.compile("rmsprop", loss=losses, loss_weights={"age": 0.25, "income": 1.0, "sex": 10.0})
+    words = np.random.randint(0, 50, (8, 40))
+    targets = {"age": np.ones(8), "income": np.eye(5)[[0, 1, 2, 3, 4, 0, 1, 2]], "sex": np.ones(8)}
+    found = model.train_on_batch(words, targets)
+    assert model.metrics_names == ["loss", "age_loss", "income_loss", "sex_loss"]
+    assert found[0] == pytest.approx(0.25 * found[1] + found[2] + 10 * found[3], rel=1e-5)
+    keras.utils.plot_model(model, tmp_path / "model.svg", show_shapes=True)
+    drawn = (tmp_path / "model.svg").read_text()
+    assert all(f"{name}: Dense" in drawn for name in losses)
+
+
+def test_one_model_on_two_back_ends_K20():
+    rng = np.random.default_rng(0)
+    model = Sequential(
+        [
+            layers.Conv2D(4, 3, activation="relu", input_shape=(8, 8, 1)),
+            layers.BatchNormalization(),
+            layers.MaxPooling2D(),
+            layers.Flatten(),
+            layers.Dense(3, activation="softmax"),
+        ]
+    )
+    x, y = rng.random((6, 8, 8, 1)), np.eye(3)[[0, 1, 2, 0, 1, 2]]
+    start, found = model.get_weights(), []
+    for target in ("cpu", "reference"):  # kernels, and NumPy
+        with config.override(TARGET=target):
+            model.set_weights(start)
+            model.compile("sgd", "categorical_crossentropy")
+            loss = model.train_on_batch(x, y)
+            found.append([loss, *model.get_weights(), model.predict(x)])
+    for a, b in zip(*found, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
