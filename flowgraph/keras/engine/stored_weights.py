@@ -145,6 +145,8 @@ def _matched(
     reshape: bool,
 ) -> list[tuple[Any, np.ndarray]]:
     """(variable, array) pairs of a layer: by the weights' names, or else by their order."""
+    if hasattr(layer, "_of_stored"):  # other layouts that it knows
+        arrays = layer._of_stored(arrays)
     by_key = {_bare(key, name): array for key, array in arrays}
     if len(by_key) == len(arrays) and set(by_key) == {key for key, _ in weights}:
         pairs = [(key, w, by_key[key]) for key, w in weights]

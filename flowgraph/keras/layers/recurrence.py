@@ -26,6 +26,7 @@ from flowgraph.keras.layers.cells import (
     sizes_of_state,
 )
 from flowgraph.keras.layers.common import Configured
+from flowgraph.keras.layers.cudnn_weights import translated
 from flowgraph.keras.utils.generic_utils import to_list
 from flowgraph.rnn.loops import turned
 
@@ -344,6 +345,10 @@ class CellRNN(RNN):
         if cell is not None and name in ("kernel", "recurrent_kernel", "bias"):
             return getattr(cell, name)
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def _of_stored(self, arrays: Any) -> Any:
+        """Stored weights in this layer's layout."""
+        return translated(self.cell, arrays) if hasattr(self.cell, "units") else arrays
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make an equal layer, as plain data."""

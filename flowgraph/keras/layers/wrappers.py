@@ -276,6 +276,14 @@ class Bidirectional(Wrapper):
             outputs += [None] * (2 * len(self.forward_layer.state_sizes))
         return outputs if len(outputs) > 1 else outputs[0]
 
+    def _of_stored(self, arrays: Any) -> Any:
+        """Stored weights in the layout of these layers."""
+        half = len(arrays) // 2
+        if len(arrays) % 2 or not all(hasattr(layer, "_of_stored") for layer in self._both):
+            return arrays
+        forward, backward = self._both
+        return [*forward._of_stored(arrays[:half]), *backward._of_stored(arrays[half:])]
+
     def reset_states(self) -> None:
         """Set the states of both layers to zeros."""
         for layer in self._both:

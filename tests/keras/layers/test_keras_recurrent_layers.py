@@ -634,3 +634,33 @@ def test_rnn_without_states():
         K.rnn(lambda row, _: (row, []), x, [], unroll=True)
     with pytest.raises(ValueError, match="samples, steps"):
         K.rnn(lambda row, _: (row, []), tf.zeros([3]), [])
+
+
+# ---------------------------------------------------------------------- weights of the other kind
+
+
+@pytest.mark.parametrize("kind", ["LSTM", "GRU"])
+@pytest.mark.parametrize("both_ways", [False, True])
+def test_stored_weights_of_cudnn_and_plain_layers_fit_each_other(kind, both_ways, tmp_path):
+    more = {"recurrent_activation": "sigmoid", **({"reset_after": True} if kind == "GRU" else {})}
+    x = keras.Input((5, 3))
+    made = [getattr(layers, f"CuDNN{kind}")(4), getattr(layers, kind)(4, **more)]
+    made = [layers.Bidirectional(layer) if both_ways else layer for layer in made]
+    fast, plain = (keras.Model(x, layer(x)) for layer in made)
+    data, session = normal(2, 5, 3), K.get_session()
+    for one, other in ((fast, plain), (plain, fast)):
+        randomized(one)
+        one.save_weights(str(tmp_path / "w.safetensors"))
+        other.load_weights(str(tmp_path / "w.safetensors"))
+        results = session.run([one.output, other.output], {x: data})
+        np.testing.assert_allclose(*results, rtol=1e-5, atol=1e-6)
+    fast.load_weights(str(tmp_path / "w.safetensors"))  # of its own kind, too
+
+
+def test_a_gru_that_computes_something_else(tmp_path):
+    x = keras.Input((5, 3))
+    fast, plain = keras.Model(x, layers.CuDNNGRU(4)(x)), keras.Model(x, layers.GRU(4)(x))
+    for one, other in ((fast, plain), (plain, fast)):
+        one.save_weights(str(tmp_path / "w.safetensors"))
+        with pytest.raises(ValueError, match="reset_after=False do not fit"):
+            other.load_weights(str(tmp_path / "w.safetensors"))
