@@ -328,7 +328,14 @@ if (hasCosts) {
   colouring = "time";
   byId("colour").value = "time";
 }
-openAtFirst(60);
+// As much as can be read without zooming.
+for (const limit of [60, 30, 12, 0]) {
+  for (const scope of scopes.slice(1)) scope.open = false;
+  for (const scope of scopes) scope.layout = null;
+  openAtFirst(limit);
+  const {width, height} = sizeOf(top);
+  if (Math.min(stage.clientWidth / width, stage.clientHeight / height) > 0.5) break;
+}
 draw();
 fit();
 showLegend();
