@@ -20,6 +20,7 @@ from flowgraph.graph.node import Operation, Tensor, describe
 from flowgraph.graph.report import call_message
 from flowgraph.graph.site import format_site
 from flowgraph.graph.sparse_tensor import SparseTensor, SparseTensorValue
+from flowgraph.runtime.held import TensorHandle
 from flowgraph.shapes import format_dims
 
 Leaf = Tensor | Operation
@@ -221,6 +222,13 @@ def feed_converter(tensor: Tensor) -> Callable[[Any], np.ndarray]:
                     "placeholder",
                 )
             )
+        if isinstance(value, TensorHandle) and not dtype.hasobject:
+            value = value.eval()
+            if value.dtype != dtype:
+                raise ValueError(
+                    f"the handle fed for {tensor.name!r} is of a tensor of dtype {value.dtype}, "
+                    f"not {dtype}"
+                )
         array = _as_array(value, dtype, tensor)
         check_feed_shape(array.shape, tensor)
         return array

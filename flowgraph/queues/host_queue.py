@@ -123,6 +123,25 @@ class _Dequeue(_Attempt):
         self.taken = []
 
 
+class _Peek(_Attempt):
+    """Waits until there is an element at a place, and leaves it there."""
+
+    __slots__ = ("found", "place")
+
+    def __init__(self, queue: HostQueue, place: int) -> None:
+        super().__init__(queue, "Peek operation")
+        self.place, self.found = place, ()
+
+    def step(self) -> None:
+        store = self.queue.store
+        self.moved = False
+        if len(store) > self.place:
+            before = [store.take() for _ in range(self.place + 1)]
+            self.found = before[-1]
+            store.put_back(before)
+            self.finish()
+
+
 class HostQueue:
     """A queue.
 
@@ -153,6 +172,7 @@ class HostQueue:
         self.closed = False
         self._enqueuing: deque[_Attempt] = deque()
         self._dequeuing: deque[_Attempt] = deque()
+        self._peeking: deque[_Attempt] = deque()
 
     def __str__(self) -> str:
         return f"{self.kind} '{self.name}'"
@@ -224,6 +244,20 @@ class HostQueue:
             for k, (dtype, dims) in enumerate(zip(self.dtypes, self.shapes, strict=True))
         )
 
+    def peek(self, place: int) -> Element:
+        """The element at ``place``, which stays; waits until there is one."""
+        if place < 0:
+            raise invalid(f"index must not be negative, got {place}")
+        attempt = _Peek(self, place)
+        self._do(attempt, self._peeking)
+        return attempt.found
+
+    def clear(self) -> None:
+        """Take everything out; who waits for room gets it."""
+        while len(self.store):
+            self.store.take()
+        self._advance()
+
     def close_after_pending(self, cancel_pending: bool) -> None:
         """No more elements will come.
 
@@ -251,7 +285,7 @@ class HostQueue:
             attempt.step()
         if not attempt.done:
             line.append(attempt)
-        if self._enqueuing or self._dequeuing:
+        if self._enqueuing or self._dequeuing or self._peeking:
             self._advance()
         try:
             attempt.wait()
@@ -276,6 +310,10 @@ class HostQueue:
                         break
                     if line and line[0] is attempt:
                         line.popleft()
+            for attempt in [*self._peeking]:  # these take nothing: none must wait for another
+                attempt.step()
+                if attempt.done:
+                    self._peeking.remove(attempt)
 
     def _check(self, components: Sequence[Any], leading: tuple[int | None, ...]) -> None:
         for number, (component, dims) in enumerate(zip(components, self.shapes, strict=False)):

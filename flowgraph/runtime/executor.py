@@ -44,6 +44,7 @@ from flowgraph.runtime.intake import DECLINED, FeedRecord, Intake
 from flowgraph.runtime.reference import NodeError, run_instr
 from flowgraph.runtime.scalars import scalar_type
 from flowgraph.runtime.state import State, aligned_empty
+from flowgraph.runtime.waiting import give_up_turns
 
 #: Plans that do more than this (flops plus bytes) let other Python threads run meanwhile.
 LONG_WORK = 400_000
@@ -437,6 +438,7 @@ class Executable:
         if status == native.PAUSED:
             return row - 1  # KeyboardInterrupt was raised on the way here, if there was one
         if status:
+            give_up_turns()
             raise faults.kernel_error(self.plan, row, status, self._reference_complaint(row))
         self._run_host_row(row)
         return row
@@ -461,7 +463,11 @@ class Executable:
             else:
                 self.host_hook(self, self.plan.instrs[row], run)
         except Exception as error:
+            give_up_turns()
             raise faults.host_error(self.plan, row, error) from error
+        except BaseException:  # Ctrl-C
+            give_up_turns()
+            raise
         finally:
             self.in_host = False
         if self.state.waits != waits and self.state.generation != self.generation:

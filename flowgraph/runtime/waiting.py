@@ -124,6 +124,20 @@ def give_way() -> None:
         state.calm.wait()
 
 
+class _Held(threading.local):
+    def __init__(self) -> None:
+        self.turns: list[Turns] = []
+
+
+_held = _Held()
+
+
+def give_up_turns() -> None:
+    """A run of this thread has failed: what it has entered and not left is free again."""
+    while _held.turns:
+        _held.turns.pop().leave()
+
+
 class Turns:
     """Lets one run at a time into a stretch in which it may wait; the others come in order."""
 
@@ -153,6 +167,17 @@ class Turns:
             self._queue.pop(0).finish()
         else:
             self._taken = False
+
+    def enter_for_run(self) -> None:
+        """``enter``; where the run fails before it leaves, it leaves then."""
+        self.enter()
+        _held.turns.append(self)
+
+    def leave_in_run(self) -> None:
+        """Leave what ``enter_for_run`` entered."""
+        if self in _held.turns:
+            _held.turns.remove(self)
+            self.leave()
 
     def take(self, act: Callable[[], T]) -> T:
         """``act()`` in its turn."""
