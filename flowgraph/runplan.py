@@ -11,9 +11,12 @@ Read next: compile.py (the stages of compilation), runtime/executor.py.
 
 from __future__ import annotations
 
+import time
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -28,6 +31,7 @@ from flowgraph.optimize.specialize import Staged, continue_with
 from flowgraph.plan.plan import Plan
 from flowgraph.runtime.executor import Executable
 from flowgraph.runtime.intake import DECLINED
+from flowgraph.runtime.timing import Timing
 from flowgraph.shapes import is_fully_known
 
 if TYPE_CHECKING:
@@ -40,6 +44,41 @@ MAX_REFERENCE_INITIAL_ELEMENTS = 4_000_000
 
 #: Runs an Executable whose feeds are loaded: ``Executable.run``, or the profiler's timed way.
 Execute = Callable[[Executable], list[Any]]
+
+
+class Observer(Protocol):
+    """Who watches all runs: a profiler."""
+
+    def run(self, plan: RunPlan, values: tuple) -> list[Any]:
+        """What ``plan.run(values)`` returns; gives it a way to execute."""
+
+    def walk(self, executable: Executable) -> list[Any]:
+        """What ``executable.run()`` returns."""
+
+    def note(self, parts: list[tuple[Plan, Timing]], took: int) -> None:
+        """A run that was traced: what was walked, and the ns that it took."""
+
+
+#: Who watches now; the last one counts.
+OBSERVERS: list[Observer] = []
+
+
+def observe(observer: Observer) -> None:
+    """Lead all runs of all sessions through ``observer``, until OBSERVERS has it no longer."""
+    OBSERVERS.append(observer)
+    for entry in list(_entries):
+        entry.quick = None  # shortcuts pass everybody by
+
+
+@dataclass(slots=True)
+class Compiling:
+    """What making plans has taken in this process so far: ns, and how many were made."""
+
+    ns: int = 0
+    plans: int = 0
+
+
+COMPILING = Compiling()
 
 
 #: Rebuilds a single fetch.
@@ -57,6 +96,7 @@ class Stage:
         dump: compiler.Dump,
     ) -> None:
         self.session, self.staged, self.dump = session, staged, dump
+        begin = time.perf_counter_ns()
         plan = compiler.make_plan(staged.first, dump, changed=staged.changed)
         target = config.get("TARGET")
         if target == "cuda":
@@ -76,6 +116,8 @@ class Stage:
             self.executable.keep_results(kept)
         self.followers: dict[tuple, tuple[Stage, list[int]]] = {}
         self.busy = False
+        COMPILING.ns += time.perf_counter_ns() - begin
+        COMPILING.plans += 1
 
     @property
     def in_use(self) -> bool:
@@ -166,7 +208,9 @@ class RunPlan:
         self.guard = guard
         #: With a guard: the last fetch is its flag.
         self.flagged = False
+        begin = time.perf_counter_ns()
         self.graph = self.prepare(self.fetched)
+        COMPILING.ns += time.perf_counter_ns() - begin
         self.sizeless = tuple(
             n.attrs["variable"]
             for n in self.graph.nodes
@@ -179,12 +223,11 @@ class RunPlan:
         self.stages: dict[tuple, list[Stage]] = {}
         self.current: Stage | None = None
         self.is_forgotten = False
-        self.execute: Execute = Executable.run
         if config.get("PROFILE"):
             # Imported here: runs without profile must not pay for it.
-            from flowgraph.profile.everything import run_timed
+            from flowgraph.profile.everything import start
 
-            self.execute = run_timed
+            start()
 
     def prepare(self, fetches: Sequence[Tensor | Operation]) -> FrozenGraph:
         """The optimised graph."""
@@ -202,9 +245,13 @@ class RunPlan:
 
     def run(self, values: tuple, execute: Execute | None = None) -> list[Any]:
         """One result per leaf; ``execute`` runs an executable whose feeds are loaded."""
+        if execute is None:
+            if OBSERVERS:
+                return OBSERVERS[-1].run(self, values)
+            execute = Executable.run
         if self.guard is not None:
-            return self.place(self.guard.run(self, values, execute or self.execute))
-        return self.place(self.run_unguarded(values, execute or self.execute))
+            return self.place(self.guard.run(self, values, execute))
+        return self.place(self.run_unguarded(values, execute))
 
     def run_unguarded(self, values: tuple, execute: Execute) -> list[Any]:
         """What the plan fetches, in its order."""
@@ -236,7 +283,7 @@ class RunPlan:
         stage = self.current
         if stage is None or stage.staged.rest is not None or stage.executable.intake is None:
             return None
-        if self.execute is not Executable.run or self.guard is not None:
+        if OBSERVERS or self.guard is not None:
             return None
         executable = stage.executable
         attempt, place = executable.attempt, self.place
@@ -308,6 +355,7 @@ class Entry:
     def __init__(self, plan: RunPlan, rebuild: Callable | None) -> None:
         self.plan, self.rebuild = plan, rebuild
         self.quick: Callable[[tuple], Any] | None = None
+        _entries.add(self)
 
     def forget(self, operations: set[Operation]) -> None:
         """Operations were taken out of the graph: those who kept this entry cannot run it."""
@@ -326,3 +374,7 @@ class Entry:
                 entry.quick = None
         self.quick = self.plan.quick(self.rebuild)
         return results if self.rebuild is None else self.rebuild(results)
+
+
+#: All that there are, so that an observer can take their shortcuts away.
+_entries: weakref.WeakSet[Entry] = weakref.WeakSet()

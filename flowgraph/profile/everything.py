@@ -2,11 +2,9 @@
 
     $ FLOWGRAPH_PROFILE=1 python train.py
     ...
-    kernel  ops  calls  us  us/call  share  flops  GFLOP/s  bytes  GB/s  line
+    kernel  ops  calls  us  us/call  share  of roof  flops  GFLOP/s  bytes  GB/s  line
 
-Times are summed per plan while the program runs, so that long trainings need no memory.
-
-Read next: tables.py.
+Read next: profiler.py.
 """
 
 from __future__ import annotations
@@ -14,44 +12,27 @@ from __future__ import annotations
 import atexit
 import sys
 import threading
-from typing import Any
 
-import numpy as np
-
-from flowgraph.plan.plan import Plan
-from flowgraph.profile.run_metadata import PlanTrace, RunMetadata, Trace
-from flowgraph.profile.tables import Table, table
-from flowgraph.runtime.executor import Executable
+from flowgraph.profile.profiler import Profile
 
 #: Rows of the printed table; the others are summed up in one.
 ROW_LIMIT = 40
 
 _lock = threading.Lock()
-_sums: dict[Plan, tuple[np.ndarray, int]] = {}
+_profile: Profile | None = None
 
 
-def run_timed(executable: Executable) -> list[Any]:
-    """Run an executable whose feeds are loaded, and add its times to the sums."""
-    times = np.zeros((len(executable.plan.instrs) + 1, 2), np.int64)
-    results = executable.run_timed(times)
+def start() -> None:
+    """Watch all runs from now on, and print what they took when the process ends."""
+    global _profile
     with _lock:
-        if not _sums:
-            atexit.register(_print)
-        before, walks = _sums.get(executable.plan, (0, 0))
-        _sums[executable.plan] = before + times[:, 1] - times[:, 0], walks + 1
-    return results
+        if _profile is None:
+            _profile = Profile(keep=0)
+            _profile.start()
+            atexit.register(_print, _profile)
 
 
-def summary(**options: Any) -> Table:
-    """The table of everything that has run; ``options`` as of ``profile.table``."""
-    parts = [
-        PlanTrace(plan, np.stack([np.zeros_like(total), total], axis=1), walks)
-        for plan, (total, walks) in _sums.items()
-    ]
-    metadata = RunMetadata()
-    metadata.set_trace(Trace(parts, sum(part.walks for part in parts)))
-    return table(metadata, **options)
-
-
-def _print() -> None:
-    sys.stderr.write(f"\n{summary(row_limit=ROW_LIMIT)}")
+def _print(profile: Profile) -> None:
+    profile.stop()
+    if profile.runs:
+        sys.stderr.write(f"\n{profile.table(row_limit=ROW_LIMIT)}")

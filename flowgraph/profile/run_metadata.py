@@ -14,7 +14,7 @@ Read next: trace.py (who fills it), tables.py and timeline.py (who reads it).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -34,14 +34,38 @@ CPU_DEVICE = "/job:localhost/replica:0/task:0/device:CPU:0"
 class PlanTrace:
     """One walk over a plan, in ns since the epoch.
 
-    ``times[row]``: start and end of each instruction; the last row is the whole, with the copies of
-    results.  Neither compiling nor taking the feeds in belongs to it.  ``walks`` above 1: a sum
-    over so many walks, where only the differences mean something.
+    Attributes:
+        times: start and end of the first pass over each instruction; the last row is the whole,
+            with the copies of results.  Neither compiling nor taking the feeds in belongs to it.
+        walks: above 1: a sum over so many walks, where only the differences mean something.
+        sums, passes_of: time of all passes over each instruction, and their number (several in a
+            loop, 0 in a branch not taken); None: one in every walk.
+        passes: row, start, end of single passes, where the plan has loops.
     """
 
     plan: Plan
     times: np.ndarray
     walks: int = 1
+    sums: np.ndarray | None = None
+    passes_of: np.ndarray | None = None
+    passes: np.ndarray | None = None
+
+    @property
+    def elapsed(self) -> np.ndarray:
+        """Time of each instruction, all passes together."""
+        return self.times[:-1, 1] - self.times[:-1, 0] if self.sums is None else self.sums
+
+    @property
+    def calls(self) -> np.ndarray:
+        """Passes over each instruction."""
+        if self.passes_of is None:
+            return np.full(len(self.times) - 1, self.walks, np.int64)
+        return self.passes_of
+
+    @property
+    def whole_ns(self) -> int:
+        """Time of the walks."""
+        return int(self.times[-1, 1] - self.times[-1, 0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,10 +153,13 @@ class RunMetadata(Message):
     @property
     def trace(self) -> Trace | None:
         """The raw trace that the records are made of; None before a traced run."""
-        return vars(self).get("_trace")
+        trace = vars(self).get("_trace")
+        if callable(trace):
+            trace = vars(self)["_trace"] = trace()
+        return trace
 
-    def set_trace(self, trace: Trace) -> None:
-        """Forget what was there and hold ``trace``."""
+    def set_trace(self, trace: Trace | Callable[[], Trace]) -> None:
+        """Forget what was there and hold ``trace``, or what makes it when it is first read."""
         self.Clear()
         vars(self)["_trace"] = trace
 
@@ -149,12 +176,35 @@ class RunMetadata(Message):
 
 
 def _step_stats(trace: Trace) -> StepStats:
-    stats = [
-        _node_stats(instr, int(start), int(end))
-        for part in trace.plans
-        for instr, (start, end) in zip(part.plan.instrs, part.times[:-1], strict=True)
-    ]
+    stats = []
+    for part in trace.plans:
+        labels = [_names(instr) for instr in part.plan.instrs]
+        for row, start, end in _passes(part):
+            stats.append(_node_stats(part.plan.instrs[row], *labels[row], start, end))
     return StepStats(dev_stats=[DeviceStepStats(device=CPU_DEVICE, node_stats=stats)])
+
+
+def _passes(part: PlanTrace) -> list[tuple[int, int, int]]:
+    """(row, start, end) of every pass; of loops those that were logged."""
+    if part.passes is not None:
+        found = part.passes.tolist()
+    else:
+        ran = np.flatnonzero(part.calls)
+        found = np.column_stack([ran, part.times[ran]]).tolist()
+    # Jumps are no operations of the graph.
+    return [(row, start, end) for row, start, end in found if part.plan.instrs[row].jump is None]
+
+
+def _names(instr: Any) -> tuple[str, str]:
+    """Name and label of a kernel."""
+    last = instr.nodes[-1]
+    made = {node.name for node in instr.nodes}
+    inputs = [v.node.name for v in instr.inputs if v.node is not None and v.node.name not in made]
+    names = [name for name in dict.fromkeys(n.name for n in instr.nodes) if name != last.name]
+    label = f"{last.name} = {instr.label}({', '.join(dict.fromkeys(inputs))})"
+    if names:
+        label += f" with {', '.join(names)}"
+    return last.name, label
 
 
 def _memory(instr: Any) -> AllocatorMemoryUsed:
@@ -165,17 +215,10 @@ def _memory(instr: Any) -> AllocatorMemoryUsed:
     )
 
 
-def _node_stats(instr: Any, start: int, end: int) -> NodeExecStats:
-    last = instr.nodes[-1]
-    made = {node.name for node in instr.nodes}
-    inputs = [v.node.name for v in instr.inputs if v.node is not None and v.node.name not in made]
-    names = [name for name in dict.fromkeys(n.name for n in instr.nodes) if name != last.name]
-    label = f"{last.name} = {instr.label}({', '.join(dict.fromkeys(inputs))})"
-    if names:
-        label += f" with {', '.join(names)}"
+def _node_stats(instr: Any, name: str, label: str, start: int, end: int) -> NodeExecStats:
     micros = (end // 1000) - (start // 1000)
     return NodeExecStats(
-        node_name=last.name,
+        node_name=name,
         all_start_micros=start // 1000,
         op_end_rel_micros=micros,
         all_end_rel_micros=micros,

@@ -14,13 +14,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from flowgraph.errors import did_you_mean
 from flowgraph.graph.site import format_site
 from flowgraph.profile.run_metadata import RunMetadata, Trace
+
+if TYPE_CHECKING:
+    from flowgraph.view.roof import Roof
 
 
 @dataclass(slots=True)
@@ -31,6 +34,9 @@ class Row:
         label: types of the kernel's operations, or the scope or line that the row sums up.
         ops: names of the operations.
         estimated: True when time of fused kernels was divided to make this row.
+        work: (flops, bytes, in float64) of a call -> how many calls: what a roof is compared with.
+        members: with ``by="op"``: name, type, estimated share of the time and line of each
+            operation that was fused into the kernel.
     """
 
     label: str
@@ -41,6 +47,16 @@ class Row:
     bytes: float = 0.0
     lines: Counter[str] = field(default_factory=Counter)
     estimated: bool = False
+    work: Counter[tuple[int, int, bool]] = field(default_factory=Counter)
+    members: list[tuple[str, str, float, str]] = field(default_factory=list)
+
+    def of_roof(self, roof: Roof) -> float:
+        """The least time that this work takes on a machine, as a share of the time it took."""
+        least = sum(
+            roof.least_ns(flops, nbytes, double=double) * calls
+            for (flops, nbytes, double), calls in self.work.items()
+        )
+        return least / self.ns if self.ns else 0.0
 
     @property
     def gflops(self) -> float:
@@ -72,12 +88,16 @@ class Table:
     Attributes:
         by: what a row is.   rows: sorted.   runs: number of traced runs.
         run_ns: time of the runs, kernels and what is between them.
+        roof: show how near each row comes to what this machine can do.
+        details: show the operations inside of each kernel.
     """
 
     by: str
     rows: list[Row]
     runs: int
     run_ns: float
+    roof: bool = True
+    details: bool = False
 
     @property
     def kernel_ns(self) -> float:
@@ -94,6 +114,9 @@ def table(
     sort_by: str = "time",
     row_limit: int | None = None,
     scope_depth: int = 1,
+    *,
+    roof: bool = True,
+    details: bool = False,
 ) -> Table:
     """Where the time of traced runs went.
 
@@ -106,6 +129,11 @@ def table(
         sort_by: time, calls, flops, bytes, gflops, gbytes or name.
         scope_depth: how many levels of name scopes ``scope`` tells apart.
         row_limit: keep this many rows and sum up the rest in a last one.
+        roof: print the column ``of roof``: the least time in which this machine could do a row's
+            flops and move its bytes, as a share of the time it took.  The machine is measured
+            once per process, in half a second.
+        details: with ``by="op"``: below each kernel of several operations print those, each with
+            its line and an estimate of its share.
 
     Raises:
         ValueError: nothing was traced; an unknown ``by`` or ``sort_by``.
@@ -136,8 +164,8 @@ def table(
     rows = sorted(_collect(traces, grouping).values(), key=SORT_KEYS[sort_by])
     if row_limit is not None and len(rows) > row_limit:
         rows[row_limit:] = [_sum_up(rows[row_limit:])]
-    run_ns = sum(int(part.times[-1, 1] - part.times[-1, 0]) for t in traces for part in t.plans)
-    return Table(by, rows, sum(trace.runs for trace in traces), run_ns)
+    run_ns = sum(part.whole_ns for t in traces for part in t.plans)
+    return Table(by, rows, sum(trace.runs for trace in traces), run_ns, roof, details)
 
 
 def _sum_up(rows: Sequence[Row]) -> Row:
@@ -148,6 +176,7 @@ def _sum_up(rows: Sequence[Row]) -> Row:
         total.flops += row.flops
         total.bytes += row.bytes
         total.estimated |= row.estimated
+        total.work.update(row.work)
     return total
 
 
@@ -161,18 +190,39 @@ def _collect(traces: Sequence[Trace], grouping: Callable[[Any], Parts]) -> dict[
     rows: dict[Any, Row] = {}
     for trace in traces:
         for part in trace.plans:
-            elapsed = (part.times[:-1, 1] - part.times[:-1, 0]).tolist()
-            for instr, ns in zip(part.plan.instrs, elapsed, strict=True):
+            measured = zip(
+                part.plan.instrs, part.elapsed.tolist(), part.calls.tolist(), strict=True
+            )
+            for instr, ns, calls in measured:
+                if not calls:  # in a branch that was not taken
+                    continue
                 for key, label, nodes, share in grouping(instr):
                     row = rows.setdefault(key, Row(label, ()))
                     row.ops = tuple(dict.fromkeys((*row.ops, *(n.name for n in nodes))))
-                    row.calls += part.walks
+                    row.calls += calls
                     row.ns += ns * share
-                    row.flops += instr.flops * share * part.walks
-                    row.bytes += instr.bytes_moved * share * part.walks
+                    row.flops += instr.flops * share * calls
+                    row.bytes += instr.bytes_moved * share * calls
                     row.lines.update(line for n in nodes if (line := _line(n)))
                     row.estimated |= share != 1.0
+                    if instr.kernel is not None:
+                        row.work[instr.flops, instr.bytes_moved, _is_double(instr)] += calls * share
+                    if grouping is _by_op and not row.members:
+                        row.members = _members(instr)
     return rows
+
+
+def _is_double(instr: Any) -> bool:
+    return any(value.dtype.size >= 8 and value.dtype.is_floating for value in instr.outputs)
+
+
+def _members(instr: Any) -> list[tuple[str, str, float, str]]:
+    weights = [_elements(node) for node in instr.nodes]
+    total = sum(weights)
+    return [
+        (node.name, node.type, weight / total if total else 1 / len(weights), _line(node))
+        for node, weight in zip(instr.nodes, weights, strict=True)
+    ]
 
 
 def _by_op(instr: Any) -> Parts:
@@ -248,19 +298,33 @@ def _to_text(table: Table) -> str:
             _count(row.bytes),
             f"{row.gbytes:.1f}" if row.bytes else "",
         ])  # fmt: skip
+    if table.roof:
+        # Imported here: it needs the sessions that import this package.
+        from flowgraph.view.roof import measure_roof
+
+        roof = measure_roof()
+        header.append("of roof")
+        for line, row in zip(cells[1:], table.rows, strict=True):
+            line.append(f"{row.of_roof(roof):.0%}" if row.work else "")
     if table.by != "line":
         header.append("line")
         for line, row in zip(cells[1:], table.rows, strict=True):
             line.append(_lines(row.lines))
     widths = [max(len(line[i]) for line in cells) for i in range(len(cells[0]))]
-    left_aligned = {0, 1, 10}
+    left_aligned = {0, 1, header.index("line") if "line" in header[1:] else 0}
     lines = []
-    for line in cells:
+    for number, line in enumerate(cells):
         padded = [
             text.ljust(width) if i in left_aligned else text.rjust(width)
             for i, (text, width) in enumerate(zip(line, widths, strict=True))
         ]
         lines.append("  ".join(padded).rstrip())
+        members = table.rows[number - 1].members if number and table.details else ()
+        if len(members) > 1:
+            lines += [
+                f"    {share:>6.1%} est.  {type}  {name}  {where}".rstrip()
+                for name, type, share, where in members
+            ]
     runs = f"{table.runs} run{'s' if table.runs != 1 else ''}"
     part = f" ({inside / table.run_ns:.1%})" if table.run_ns else ""
     lines.append(

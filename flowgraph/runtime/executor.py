@@ -44,6 +44,7 @@ from flowgraph.runtime.intake import DECLINED, FeedRecord, Intake
 from flowgraph.runtime.reference import NodeError, run_instr
 from flowgraph.runtime.scalars import scalar_type
 from flowgraph.runtime.state import State, aligned_empty
+from flowgraph.runtime.timing import Timing
 from flowgraph.runtime.waiting import give_up_turns
 
 #: Plans that do more than this (flops plus bytes) let other Python threads run meanwhile.
@@ -359,58 +360,32 @@ class Executable:
         self._note_initialized()
         return [fetch() for fetch in self.fetchers]
 
-    def run_timed(self, times: np.ndarray) -> list[Any]:
-        """``run``, with the time before and after each instruction.
-
-        Args:
-            times: int64[instructions + 1, 2]; filled with ns of ``time.perf_counter_ns``; the last
-                row is the whole, with the copies of fetched values.
-        """
-        if self.target == "cpu":
-            native.prepare_timing()
-        times[-1, 0] = time.perf_counter_ns()
+    def run_timed(self, timing: Timing) -> list[Any]:
+        """``run`` that measures each instruction."""
+        timing.begin()
         if self.to_check:
             self._check_initialized()
         if self.has_fetch_slots:
             self._make_fetch_memory()
-        walks: list[tuple[int, int, int]] = []
-        cycles = np.zeros(len(times), np.int64)
-        if self.target == "cpu":
-            self._walk_timed(times, cycles, walks)
-        else:
-            row = 0
-            while row < len(self.plan.instrs):
-                times[row, 0] = time.perf_counter_ns()
+        row = 0
+        while row < len(self.plan.instrs):
+            if self.target != "cpu":
+                start = time.perf_counter_ns()
                 following = self._run_by_reference(row, self.plan.instrs[row])
-                times[row, 1] = time.perf_counter_ns()
+                timing.add(row, start)
                 row = following
+                continue
+            code = native.execute_timed(self.table_address, row, timing.address)
+            if code == -1:
+                break
+            start = time.perf_counter_ns()
+            row = self._stopped_at(code) + 1
+            if not code % 256:  # a host instruction, not a pause
+                timing.add(row - 1, start)
         self._note_initialized()
         results = [fetch() for fetch in self.fetchers]
-        times[-1, 1] = time.perf_counter_ns()
-        unit = native.nanoseconds_per_cycle()
-        for row, stop, start in walks:
-            stamps = start + (cycles[row : stop + 1] - cycles[row]) * unit
-            times[row:stop, 0] = stamps[:-1]
-            times[row:stop, 1] = stamps[1:]
+        timing.end()
         return results
-
-    def _walk_timed(
-        self, times: np.ndarray, cycles: np.ndarray, walks: list[tuple[int, int, int]]
-    ) -> None:
-        """Run the table; ``walks`` gets the first row, the row after the last, and the start of
-        each native stretch.
-        """
-        row = 0
-        while True:
-            start = time.perf_counter_ns()
-            code = native.execute_timed(self.table_address, row, cycles.ctypes.data)
-            stop = len(self.plan.instrs) if code == -1 else code // 256
-            walks.append((row, stop, start))
-            if code == -1:
-                return
-            times[stop, 0] = time.perf_counter_ns()
-            row = self._stopped_at(code) + 1
-            times[stop, 1] = time.perf_counter_ns()
 
     def _note_initialized(self) -> None:
         if self.to_check:

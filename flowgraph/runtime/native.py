@@ -2,7 +2,7 @@
 
     execute(table, row)          run from a row on; other Python threads run meanwhile
     execute_held(table, row)     the same without giving up the GIL: for short plans
-    execute_timed(table, row, times)   with a time stamp per row, for the profiler
+    execute_timed(table, row, times)   adds up times and passes of each row, for the profiler
 
 The walk is kernel text like any other, compiled and cached the same way.  Python calls it as a
 built-in function made of its address (PyCFunction_NewEx), which costs a tenth of a ctypes call
@@ -62,29 +62,46 @@ EXECUTOR = TextKernel(
     "execute", WALK + "\n\ndef kernel(table, row, unused):\n    return walk(table, row)\n"
 )
 
-#: The same with ``times``: [row] is when a row began, [row + 1] when it ended.
+#: The same with ``times`` (see ``execute_timed``): every pass over a row is measured.
 TIMED_EXECUTOR = TextKernel(
     "execute_timed",
     """\
 def kernel(table, row, times):
-    put_slot(times, row, cycles())
+    began = cycles()
+    before = began
     while True:
         at = table + row * 32
         address = slot(at, 0)
         if address <= 1:
             break
+        following = row + 1
         if address <= 3:
-            if address == 3 and load(bool_pointer(slot(at, 1)), 0) != (slot(at, 3) != 0):
-                row += 1
-            else:
-                row = slot(at, 2)
-            put_slot(times, row, cycles())
-            continue
-        status = call(address, slot(at, 1), slot(at, 2), slot(at, 3))
-        if status != 0:
-            return row * 256 + status
-        row += 1
-        put_slot(times, row, cycles())
+            if address == 2 or load(bool_pointer(slot(at, 1)), 0) == (slot(at, 3) != 0):
+                following = slot(at, 2)
+        else:
+            status = call(address, slot(at, 1), slot(at, 2), slot(at, 3))
+            if status != 0:
+                return row * 256 + status
+        now = cycles()
+        mark = times + 32 + row * 32
+        passes = slot(mark, 3)
+        if passes == 0:
+            put_slot(mark, 0, before)
+            put_slot(mark, 1, now)
+        put_slot(mark, 2, slot(mark, 2) + now - before)
+        put_slot(mark, 3, passes + 1)
+        logged = slot(times, 2)
+        if logged < slot(times, 1):
+            entry = slot(times, 0) + logged * 24
+            put_slot(entry, 0, row)
+            put_slot(entry, 1, before)
+            put_slot(entry, 2, now)
+            put_slot(times, 2, logged + 1)
+        before = now
+        back = following <= row
+        row = following
+        if back and now - began > 200000000:
+            return row * 256 + 255
     if address == 0:
         return -1
     return row * 256
@@ -211,13 +228,15 @@ def _timed() -> Callable[..., int]:
 
 
 def execute_timed(table_address: int, first_row: int, times_address: int) -> int:
-    """``execute`` that writes time stamps.
+    """``execute`` that measures each row, in cycles of the processor's counter.
 
     Args:
-        times_address: of one int64 more than the table has rows.  Row ``r`` ran from
-        ``times[r]`` to
-            ``times[r + 1]``, in cycles of the processor's counter (see
-            ``nanoseconds_per_cycle``); rows that did not run leave theirs alone.
+        times_address: of int64[rows + 1, 4], zeros at first.  ``times[r + 1]``: begin and end of
+            the first pass over row ``r``, the sum of all passes, and their number; rows that did
+            not run leave theirs alone.  ``times[0]``: the address of a log of passes (row, begin,
+            end: int64[n, 3]), the number for which it has room, and how many it holds.
+
+    Several calls may add to one ``times``.
     """
     return _timed()(table_address, first_row, times_address)
 
@@ -229,10 +248,20 @@ def prepare_timing() -> None:
 
 
 @cache
+def _clock() -> Callable[..., int]:
+    (address,) = addresses([_CLOCK])
+    return foreign(address, holds_gil=True)
+
+
+def read_cycles() -> int:
+    """The processor's counter now."""
+    return _clock()(0, 0, 0)
+
+
+@cache
 def nanoseconds_per_cycle() -> float:
     """The unit of ``execute_timed``'s stamps, measured once against the clock (5 ms)."""
-    (address,) = addresses([_CLOCK])
-    clock = foreign(address, holds_gil=True)
+    clock = _clock()
 
     def both() -> tuple[float, int]:
         # The reading with the least between its two times: no other thread ran meanwhile.

@@ -68,7 +68,7 @@ def compiled(
                 "options=tf.RunOptions(trace_level=tf.RunOptions.FULL_TRACE)"
             )
         return [
-            Compiled(part.plan, (part.times[:-1, 1] - part.times[:-1, 0]).tolist())
+            Compiled(part.plan, part.elapsed.tolist())
             for part in what.trace.plans
         ]
     graph = operations_of(what)[0].graph

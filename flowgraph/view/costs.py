@@ -74,10 +74,12 @@ def costs_of(run_metadata: RunMetadata | Iterable[RunMetadata]) -> dict[str, Cos
         assert item.trace is not None
         number = 0
         for part in item.trace.plans:
-            elapsed = (part.times[:-1, 1] - part.times[:-1, 0]).tolist()
-            for instr, ns in zip(part.plan.instrs, elapsed, strict=True):
-                scale = part.walks / runs
-                for name, share in _shares(instr.nodes):
+            measured = zip(
+                part.plan.instrs, part.elapsed.tolist(), part.calls.tolist(), strict=True
+            )
+            for instr, ns, calls in measured:
+                scale = calls / runs
+                for name, share in _shares(instr.nodes) if calls else ():
                     cost = Cost(
                         ns * share / runs, instr.flops * share * scale,
                         instr.bytes_moved * share * scale, share != 1.0, instr.label, number,

@@ -99,7 +99,7 @@ def memory_map(
     """
     parts = compiled(what, feed_dict, session)
     largest = max(parts, key=lambda part: part.plan.arena_nbytes)
-    return _map_of(largest.plan)
+    return map_of(largest.plan)
 
 
 def _live_bytes(buffers: list[Buffer], rows: int) -> np.ndarray:
@@ -119,7 +119,8 @@ def _live_bytes(buffers: list[Buffer], rows: int) -> np.ndarray:
     return live
 
 
-def _map_of(plan: Plan) -> MemoryMap:
+def map_of(plan: Plan) -> MemoryMap:
+    """The arena of one plan."""
     last = last_uses(plan)
     roles = roles_of_nodes(node for instr in plan.instrs for node in instr.nodes)
     made: dict[Slot, Buffer] = {}

@@ -40,11 +40,13 @@ class Roof:
         gflops: float32 operations per ns, in a large matrix product.
         gbytes: bytes per ns, read and written, in an update of a large array.
         cached_gbytes: the same of an array in the cache.
+        double_gflops: as gflops, in float64; None: as fast.
     """
 
     gflops: float
     gbytes: float
     cached_gbytes: float
+    double_gflops: float | None = None
 
     @property
     def ridge(self) -> float:
@@ -56,6 +58,12 @@ class Roof:
         speed = self.cached_gbytes if nbytes <= CACHED_BYTES else self.gbytes
         return min(self.gflops, intensity * speed)
 
+    def least_ns(self, flops: float, nbytes: float, *, double: bool = False) -> float:
+        """The shortest time for so many flops and bytes in one call, moving while computing."""
+        peak = self.double_gflops if double and self.double_gflops else self.gflops
+        speed = self.cached_gbytes if nbytes <= CACHED_BYTES else self.gbytes
+        return max(flops / peak, nbytes / speed)
+
 
 @cache
 def measure_roof() -> Roof:
@@ -66,14 +74,16 @@ def measure_roof() -> Roof:
     """
     with Graph().as_default(), Session() as session:
         matrix = Variable(np.ones((_MATRIX, _MATRIX), np.float32) / _MATRIX)
-        product = call.MatMul(matrix.read_value(), matrix.read_value())
+        double = Variable(np.ones((_MATRIX, _MATRIX)) / _MATRIX)
+        products = [call.MatMul(m.read_value(), m.read_value()) for m in (matrix, double)]
         arrays = [Variable(np.ones(size, np.float32)) for size in (_LARGE, _SMALL)]
         updates = [v.assign(v.read_value() * 0.5 + 1.0).op for v in arrays]
-        session.run([v.initializer for v in (matrix, *arrays)])
+        session.run([v.initializer for v in (matrix, double, *arrays)])
         return Roof(
-            _best(session, call.Sum(product, [0, 1]), "MatMul", "gflops", _RUNS[_MATRIX]),
+            _best(session, call.Sum(products[0], [0, 1]), "MatMul", "gflops", _RUNS[_MATRIX]),
             _best(session, updates[0], "", "gbytes", _RUNS[_LARGE]),
             _best(session, updates[1], "", "gbytes", _RUNS[_SMALL]),
+            _best(session, call.Sum(products[1], [0, 1]), "MatMul", "gflops", _RUNS[_MATRIX]),
         )
 
 

@@ -248,3 +248,42 @@ with tf.Session() as sess:
     assert sum(int(row[6]) for row in rows) == 8  # one flop a call
     assert "8 runs:" in done.stderr
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize("target", ["cpu", "reference"])
+def test_rows_of_a_loop_are_summed_over_all_passes(target):
+    with tf.Graph().as_default() as graph:
+        n = tf.placeholder(tf.int32, [], name="n")
+        x = tf.ones([16, 16])
+
+        def body(i, a):
+            return i + 1, tf.tanh(tf.matmul(a, x, name="product"))
+
+        _, y = tf.while_loop(lambda i, a: i < n, body, [0, x])
+    with config.override(TARGET=target), tf.Session(graph=graph) as sess:
+        for steps in (0, 1, 40):
+            _, metadata = traced(sess, y, {n: steps})
+            rows = profile.table(metadata, by="type").rows
+            products = [row for row in rows if "MatMul" in row.label]
+            assert sum(row.calls for row in products) == steps
+            assert sum(row.flops for row in products) >= steps * 2 * 16**3
+            (part,) = metadata.trace.plans
+            assert part.elapsed.sum() <= part.whole_ns
+            records = metadata.step_stats.dev_stats[0].node_stats
+            assert sum("MatMul" in r.timeline_label for r in records) == steps
+            starts = [r.all_start_nanos for r in records]
+            assert starts == sorted(starts)
+
+
+def test_a_branch_that_was_not_taken_has_no_row():
+    with tf.Graph().as_default() as graph:
+        p = tf.placeholder(tf.bool, [])
+        x = tf.placeholder(tf.float32, [4, 4])
+        y = tf.cond(p, lambda: tf.matmul(x, x, name="yes"), lambda: tf.matrix_inverse(x, name="no"))
+    with tf.Session(graph=graph) as sess:
+        feed = {x: np.eye(4, dtype=np.float32)}
+        for taken, left in (("MatMul", "MatrixInverse"), ("MatrixInverse", "MatMul")):
+            _, metadata = traced(sess, y, {**feed, p: taken == "MatMul"})
+            labels = [row.label for row in profile.table(metadata).rows]
+            assert taken in labels
+            assert left not in labels

@@ -47,7 +47,8 @@ def by_ctypes(table_address, row):
 
 
 def timed(table_address, row):
-    return native.execute_timed(table_address, row, np.zeros(99, np.int64).ctypes.data)
+    times = np.zeros((99, 4), np.int64)
+    return native.execute_timed(table_address, row, times.ctypes.data)
 
 
 EXECUTES = [native.execute, native.execute_held, by_ctypes, timed]
@@ -86,11 +87,18 @@ def test_time_stamps_measure_each_row():
     unit = native.nanoseconds_per_cycle()
     wanted = [2e6, 8e6]
     rows = table(*((spin, 0, 0, int(ns / unit)) for ns in wanted), END)
-    times = np.full(4, -1, np.int64)
-    assert native.execute_timed(rows.ctypes.data, 0, times.ctypes.data) == -1
-    measured = np.diff(times[:3]) * unit
-    assert (measured >= np.array(wanted) * 0.99).all()
-    assert times[3] == -1
+    times = np.zeros((4, 4), np.int64)
+    log = np.full((3, 3), -1, np.int64)
+    times[0, :2] = log.ctypes.data, 3
+    for _ in range(2):
+        assert native.execute_timed(rows.ctypes.data, 0, times.ctypes.data) == -1
+    first, last = times[1:3, 0], times[1:3, 1]
+    assert ((last - first) * unit >= np.array(wanted) * 0.99).all()
+    assert (times[1:3, 2] * unit >= np.array(wanted) * 1.98).all()
+    assert times[1:, 3].tolist() == [2, 2, 0]
+    assert log[:, 0].tolist() == [0, 1, 0], "the log ends where it is full"
+    assert times[0, 2] == 3
+    np.testing.assert_array_equal(log[:2, 1:], times[1:3, :2])
     assert 0.05 < unit < 100
 
 
