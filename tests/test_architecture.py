@@ -68,6 +68,7 @@ LATE_IMPORTS = {
     ("session.py", "flowgraph.debug.lints"): "programs without lints must not pay for them",
     ("session.py", "flowgraph.profile.trace"): "runs without profile must not pay for it",
     ("runplan.py", "flowgraph.profile.everything"): "as above",
+    ("profile/run_metadata.py", "flowgraph.view.memory"): "records are made when they are read",
     ("profile/tables.py", "flowgraph.view.roof"): "it measures in sessions, which import tables",
     ("ops/host.py", "flowgraph.session"): "py_function may build and run a graph of its own",
     ("image/codecs.py", "PIL"): "optional, and only decoding and encoding need it",

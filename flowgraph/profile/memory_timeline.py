@@ -58,11 +58,9 @@ class MemoryTimeline:
         if not self.map.live.size:
             return "no kernels\n"
         peak, count = self.map.peak, len(self.map.labels)
-        lines = [
-            f"results: at most {bytes_text(self.arena_peak)}, at kernel {peak + 1} of {count}, "
-            f"{self.map.labels[peak]}; in an arena of {bytes_text(self.map.arena_nbytes)}",
-            _bars(self.map.live),
-        ]
+        most, arena = bytes_text(self.arena_peak), bytes_text(self.map.arena_nbytes)
+        where = f"at kernel {peak + 1} of {count}, {self.map.labels[peak]}"
+        lines = [f"results: at most {most}, {where}; in an arena of {arena}", _bars(self.map.live)]
         for owner in self.owners:
             share = owner.nbytes / max(self.arena_peak, 1)
             line = self.lines.get(owner.name, "")

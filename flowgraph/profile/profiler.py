@@ -33,7 +33,6 @@ from flowgraph.runplan import COMPILING, OBSERVERS, RunPlan, observe
 from flowgraph.runtime.executor import Executable
 from flowgraph.runtime.timing import Timing
 
-
 #: So many walks wait to be added up together; logs of loops are too large to wait.
 _MAX_PENDING = 256
 
@@ -161,8 +160,7 @@ class Profile:
             self._add_up()
             parts = [found.trace() for found in self._sums.values()]
         metadata = RunMetadata()
-        if parts:
-            metadata.set_trace(Trace(parts, self.runs))
+        metadata.set_trace(Trace(parts, self.runs))
         return metadata
 
     @property

@@ -101,6 +101,7 @@ class NodeExecStats(Message):
     """One run of one kernel; times relative to ``all_start`` except that one.
 
     Times come in micros and in nanos: most kernels are shorter than a microsecond.
+    ``in_use_bytes``, which is no field of TensorFlow's: of all results alive meanwhile.
     """
 
     FIELDS = {
@@ -120,6 +121,7 @@ class NodeExecStats(Message):
         "op_end_rel_nanos": 0,
         "all_end_rel_nanos": 0,
         "scheduled_nanos": 0,
+        "in_use_bytes": 0,
     }
 
 
@@ -176,11 +178,15 @@ class RunMetadata(Message):
 
 
 def _step_stats(trace: Trace) -> StepStats:
+    # Imported here: drawing memory needs sessions, which know RunMetadata.
+    from flowgraph.view.memory import map_of
+
     stats = []
     for part in trace.plans:
         labels = [_names(instr) for instr in part.plan.instrs]
+        live = map_of(part.plan).live.tolist()
         for row, start, end in _passes(part):
-            stats.append(_node_stats(part.plan.instrs[row], *labels[row], start, end))
+            stats.append(_node_stats(part.plan.instrs[row], *labels[row], live[row], start, end))
     return StepStats(dev_stats=[DeviceStepStats(device=CPU_DEVICE, node_stats=stats)])
 
 
@@ -215,7 +221,9 @@ def _memory(instr: Any) -> AllocatorMemoryUsed:
     )
 
 
-def _node_stats(instr: Any, name: str, label: str, start: int, end: int) -> NodeExecStats:
+def _node_stats(
+    instr: Any, name: str, label: str, live: int, start: int, end: int
+) -> NodeExecStats:
     micros = (end // 1000) - (start // 1000)
     return NodeExecStats(
         node_name=name,
@@ -229,6 +237,7 @@ def _node_stats(instr: Any, name: str, label: str, start: int, end: int) -> Node
         all_end_rel_nanos=end - start,
         scheduled_nanos=start,
         memory=[_memory(instr)],
+        in_use_bytes=live,
         output=[
             NodeOutput(
                 slot=slot,

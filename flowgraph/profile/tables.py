@@ -225,12 +225,21 @@ def _members(instr: Any) -> list[tuple[str, str, float, str]]:
     ]
 
 
+def label_of(instr: Any) -> str:
+    """What an instruction is called: the types of its operations."""
+    if instr.jump is not None:
+        return f"{instr.label} (jump)"
+    return f"{instr.label} (copy)" if instr.is_copy else instr.label
+
+
 def _by_op(instr: Any) -> Parts:
-    yield tuple(n.name for n in instr.nodes), instr.label, instr.nodes, 1.0
+    label = label_of(instr)
+    yield (label, *(n.name for n in instr.nodes)), label, instr.nodes, 1.0
 
 
 def _by_type(instr: Any) -> Parts:
-    yield instr.label, instr.label, instr.nodes, 1.0
+    label = label_of(instr)
+    yield label, label, instr.nodes, 1.0
 
 
 def _by_scope(depth: int) -> Callable[[Any], Parts]:
