@@ -9,7 +9,7 @@ import pytest
 from keras_cases import CASES, coefficients, inputs_of, make, weights_of
 
 import flowgraph as tf
-from flowgraph import keras
+from flowgraph import config, keras
 from flowgraph.keras import backend as K
 from flowgraph.keras import layers
 
@@ -117,3 +117,26 @@ def test_gradients_with_unknown_sizes(case):
         np.testing.assert_allclose(slope, wanted, rtol=1e-5, atol=1e-7)
     finally:
         K.set_floatx("float32")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", ONE_OF_EACH, ids=lambda c: c.label)
+def test_the_reference_target_gives_the_same(case):
+    """K20: outputs and gradients by compiled kernels and by NumPy."""
+    found = []
+    for target in ({}, {"TARGET": "reference"}):
+        K.clear_session()
+        with config.override(**target):
+            arrays, layer = inputs_of(case), make(layers, case)
+            inputs = placed(arrays, len(arrays[0]))
+            outputs = listed(called(layer, inputs, case))
+            names = [w.name for w in layer.weights]
+            layer.set_weights(weights_of([K.int_shape(w) for w in layer.weights], names))
+            loss = tf.add_n([tf.reduce_sum(y * coefficients(K.int_shape(y))) for y in outputs])
+            at = [x for x in inputs if x.dtype.is_floating] + layer.trainable_weights
+            slopes = [tf.convert_to_tensor(g) for g in tf.gradients(loss, at) if g is not None]
+            feed = dict(zip(inputs, arrays, strict=True))
+            found.append(K.get_session().run([*outputs, *slopes], feed))
+    for one, other in zip(*found, strict=True):
+        size = max(1.0, float(np.abs(other).max(initial=0)))
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5 * size)
