@@ -55,7 +55,11 @@ _HDF5_BEGINNING, _ZIP_BEGINNING = b"\x89HDF\r\n\x1a\n", b"PK"
 
 
 def save_model(
-    model: Any, filepath: Any, overwrite: bool = True, include_optimizer: bool = True
+    model: Any,
+    filepath: Any,
+    overwrite: bool = True,
+    include_optimizer: bool = True,
+    save_format: str | None = None,
 ) -> None:
     """Write a model to a file.
 
@@ -65,6 +69,7 @@ def save_model(
             to write bytes to.
         overwrite: whether a file by that name may be replaced.
         include_optimizer: whether the optimizer and its state are written too.
+        save_format: "h5" or "zip", whatever the path ends in.
 
     Raises:
         NotImplementedError: the model has a ``call`` of its own and no ``get_config``.
@@ -86,7 +91,7 @@ def save_model(
             names = [f"{w.op.name}:0" for w in model.optimizer.weights]
             state = model.optimizer.get_weights() if names else None
     stored = collect(model)
-    if _is_hdf5(filepath):
+    if _is_hdf5(filepath, save_format):
         _check_overwrite(filepath, overwrite)
         named = None if state is None else list(zip(names, state, strict=True))
         with hdf5.opened(filepath, "w") as file:
@@ -130,16 +135,19 @@ def load_model(
     return model
 
 
-def save_weights(model: Any, filepath: Any, overwrite: bool = True) -> None:
+def save_weights(
+    model: Any, filepath: Any, overwrite: bool = True, save_format: str | None = None
+) -> None:
     """Write the weights of a model to a file.
 
     Args:
         model: a model that is built.
         filepath: the path; ``.h5`` and ``.hdf5`` make HDF5 files, others are safetensors.
         overwrite: whether a file by that name may be replaced.
+        save_format: "h5" or "safetensors", whatever the path ends in.
     """
     stored = collect(model)
-    if _is_hdf5(filepath):
+    if _is_hdf5(filepath, save_format):
         _check_overwrite(filepath, overwrite)
         with hdf5.opened(filepath, "w") as file:
             hdf5.write_weights(file, stored)
@@ -311,7 +319,16 @@ def _is_path(filepath: Any) -> bool:
     return isinstance(filepath, (str, os.PathLike))
 
 
-def _is_hdf5(filepath: Any) -> bool:
+def _is_hdf5(filepath: Any, save_format: str | None) -> bool:
+    if save_format == "tf":
+        raise ValueError(
+            "save_format='tf': a Keras model is not a SavedModel; for programs without Keras use "
+            "tf.saved_model.simple_save(K.get_session(), folder, inputs, outputs)"
+        )
+    if save_format is not None:
+        if save_format not in ("h5", "hdf5", "keras", "zip", "safetensors"):
+            raise ValueError(f"save_format is 'h5', 'zip' or 'safetensors', got {save_format!r}")
+        return save_format not in ("zip", "safetensors")
     if _is_path(filepath):
         return str(filepath).lower().endswith(_HDF5_ENDINGS)
     return hasattr(filepath, "create_group")
@@ -415,18 +432,27 @@ class Saved:
         own.update({f.__name__: f for f in _functions_in(getattr(self, "metrics", None))})
         return _made_of, (buffer.getvalue(), own)
 
-    def save(self, filepath: Any, overwrite: bool = True, include_optimizer: bool = True) -> None:
+    def save(
+        self,
+        filepath: Any,
+        overwrite: bool = True,
+        include_optimizer: bool = True,
+        save_format: str | None = None,
+    ) -> None:
         """Write the model to a file; arguments as of ``keras.models.save_model``."""
-        save_model(self, filepath, overwrite, include_optimizer)
+        save_model(self, filepath, overwrite, include_optimizer, save_format)
 
-    def save_weights(self, filepath: Any, overwrite: bool = True) -> None:
+    def save_weights(
+        self, filepath: Any, overwrite: bool = True, save_format: str | None = None
+    ) -> None:
         """Write the weights to a file.
 
         Args:
             filepath: the path; ``.h5`` and ``.hdf5`` make HDF5 files, others are safetensors.
             overwrite: whether a file by that name may be replaced.
+            save_format: "h5" or "safetensors", whatever the path ends in.
         """
-        save_weights(self, filepath, overwrite)
+        save_weights(self, filepath, overwrite, save_format)
 
     def load_weights(
         self,

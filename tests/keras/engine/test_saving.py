@@ -506,3 +506,41 @@ def test_a_config_without_its_arguments_says_so():
     with pytest.raises(TypeError) as caught:
         clone_model(model)
     assert "get_config()" in caught.value.__notes__[0]
+
+
+def test_exported_for_a_program_without_keras_G25(tmp_path):
+    model = branched()
+    randomize(model)
+    model.save(tmp_path / "m.zip")
+    wanted = values(model)
+    K.clear_session()
+    K.set_learning_phase(0)  # without branches for training
+    model = load_model(tmp_path / "m.zip", compile=False)
+    names = dict(zip("ab", model.inputs, strict=True))
+    outputs = {"y": model.outputs[1]}
+    tf.saved_model.simple_save(K.get_session(), str(tmp_path / "export"), names, outputs)
+    code = (
+        "import sys, numpy as np, flowgraph as tf; folder, a, b, y = sys.argv[1:];"
+        "session = tf.Session();"
+        "tf.saved_model.loader.load(session, ['serve'], folder + '/export');"
+        "x = np.linspace(-1, 1, 12).reshape(3, 4);"
+        "np.save(folder + '/y.npy', session.run(y, {a: x, b: x + 1}));"
+        "assert 'flowgraph.keras' not in sys.modules"
+    )
+    paths = [str(tmp_path), *(x.name for x in (*model.inputs, model.outputs[1]))]
+    subprocess.run([sys.executable, "-c", code, *paths], check=True)
+    np.testing.assert_allclose(np.load(tmp_path / "y.npy"), wanted[1], rtol=1e-6)
+
+
+def test_formats_can_be_named(tmp_path):
+    model = Sequential([Dense(2, input_dim=3)])
+    model.save(tmp_path / "a", save_format="h5")
+    model.save(tmp_path / "b.h5", save_format="zip")
+    model.save_weights(tmp_path / "c", save_format="h5")
+    beginnings = [(tmp_path / name).read_bytes()[:4] for name in ("a", "b.h5", "c")]
+    assert beginnings == [b"\x89HDF", b"PK\x03\x04", b"\x89HDF"]
+    assert load_model(tmp_path / "a").count_params() == load_model(tmp_path / "b.h5").count_params()
+    with pytest.raises(ValueError, match="simple_save"):
+        model.save(tmp_path / "d", save_format="tf")
+    with pytest.raises(ValueError, match="got 'onnx'"):
+        model.save(tmp_path / "d", save_format="onnx")
