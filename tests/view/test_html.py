@@ -286,7 +286,12 @@ def test_in_a_browser(browser, tmp_path):
     panel = browser.evaluate("document.getElementById('details').innerText").lower()
     for word in ("value and gradient", "inputs (1)", "hidden/matmul"):
         assert word in panel
+    browser.click("#details .row button")  # what it needs: the loss does not belong to that
+    faded = "[...document.querySelectorAll('.later')].map(e => e.getAttribute('aria-label'))"
+    assert any("loss/loss" in label for label in browser.evaluate(faded))
+    assert not any("hidden/MatMul" in label for label in browser.evaluate(faded))
     browser.press("Escape")
+    assert browser.evaluate(faded) == []
     assert browser.evaluate("document.getElementById('right').hidden")
     # search
     browser.press("/")

@@ -245,6 +245,23 @@ function draw() {
 let chosen = null;   // what the panel shows
 let here = null;     // where the keyboard is
 let step = 0;        // how many steps are done; 0 shows none
+let kept = null;     // the nodes that are not faded while a part of the graph is shown
+
+//: All nodes before (``tail``) or behind (``head``) some nodes, with them.
+function reachable(from, end) {
+  const found = new Set(from), waiting = [...from];
+  while (waiting.length) {
+    const node = waiting.pop();
+    for (const edge of node.edges) {
+      const next = edge[end];
+      if (next !== node && !found.has(next)) {
+        found.add(next);
+        waiting.push(next);
+      }
+    }
+  }
+  return found;
+}
 
 function mark() {
   for (const name of ["chosen", "here", "later", "now"]) {
@@ -254,6 +271,12 @@ function mark() {
     const place = item && shown.get(shownFor(item));
     if (place) place.element.classList.add(name);
   };
+  if (kept && !step) {
+    const boxes = new Set([...kept].map(shownFor));
+    for (const [item, place] of shown) {
+      if (!(item.isScope && item.open) && !boxes.has(item)) place.element.classList.add("later");
+    }
+  }
   put(chosen, "chosen");
   put(here, "here");
   if (here && shown.has(shownFor(here))) stage.setAttribute("aria-activedescendant", shownFor(here).id);

@@ -87,6 +87,9 @@ function showDetails() {
   if (!chosen) return;
   const item = chosen;
   panel.append(html("h3", {}, item.isScope ? item.name || item.title : item.name));
+  const members = item.isScope ? item.inside : [item];
+  panel.append(html("div", {class: "row"}, ...[["What it needs", "tail"], ["What needs it", "head"]].map(([text, end]) =>
+    html("button", {onclick: () => showPart(reachable(members, end)), title: "Fade everything else"}, text))));
   if (item.isScope) {
     panel.append(html("button", {onclick: () => toggle(item)}, item.open ? "Close the scope" : "Open the scope"));
     panel.append(tableOf(mainRows(item)));
@@ -127,6 +130,20 @@ function showDetails() {
     panel.append(html("h2", {}, "Drawn inside it"), html("pre", {}, html("code", {}, item.folded.join("\n"))));
   }
 }
+
+//: Fade all other nodes; Escape or another choice shows everything again.
+function showPart(members) {
+  kept = members;
+  byId("hint").textContent = `${members.size} of ${nodes.length} nodes; Esc shows all`;
+  mark();
+}
+
+function showAll() {
+  if (kept) byId("hint").textContent = HINT;
+  kept = null;
+}
+
+const HINT = byId("hint").textContent;
 
 // ---------------------------------------------------------------------------------------- tooltip
 

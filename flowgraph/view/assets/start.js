@@ -119,6 +119,7 @@ function closeAll() {
 }
 
 function choose(item, move) {
+  if (item !== chosen) showAll();
   chosen = item;
   here = item || here;
   if (item && move) reveal(item);
