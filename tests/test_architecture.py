@@ -25,7 +25,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 #: A module imports from its own row and the rows above.  (flowgraph/__init__.py imports all.)
 ROWS = [
     "errors config dtypes shapes tensor_shape collector",
-    "graph platform protos",
+    "graph platform protos datasets",
     "kernel",
     "ops image",
     "optimize",
@@ -39,7 +39,7 @@ ROWS = [
     "queues tables",
     "keras",
     "learn contrib",
-    "view profile datasets debug",
+    "view profile debug",
     "training_loop saved_model",
     "feature_column estimator",
     "historic notebook",

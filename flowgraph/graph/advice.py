@@ -110,8 +110,8 @@ ADVICE = {
     "contrib.grid_rnn": "tf.nn.rnn_cell.MultiRNNCell",
     "contrib.hooks": "tf.train.ProfilerHook and the other hooks of tf.train",
     "contrib.integrate": "tf.scan over the steps of the integrator",
-    "contrib.learn": "tf.contrib.learn has datasets, Estimator, DNNClassifier, LinearClassifier and "
-    "their regressors; use tf.estimator for the rest",
+    "contrib.learn": "tf.contrib.learn has datasets, Estimator, DNNClassifier, LinearClassifier "
+    "and their regressors; use tf.estimator for the rest",
     "contrib.linear_optimizer": "tf.train.FtrlOptimizer",
     "contrib.lite": "export a GraphDef with tf.graph_util and convert that",
     "contrib.memory_stats": "RunOptions(trace_level=RunOptions.FULL_TRACE) and tf.profile.table",
