@@ -63,9 +63,9 @@ def load_data(
         shorter = [x for x in (*x_train, *x_test) if not maxlen or len(x) + extra < maxlen]
         num_words = max((max(x) for x in shorter if len(x)), default=0) + index_from
     how = num_words, skip_top, maxlen, start_char, oov_char, index_from
-    train, y_train = lists_of_words(x_train, y_train, *how)
-    test, y_test = lists_of_words(x_test, y_test, *how)
-    return (of_lists(train), np.array(y_train)), (of_lists(test), np.array(y_test))
+    parts = [lists_of_words(x, y, *how) for x, y in ((x_train, y_train), (x_test, y_test))]
+    train, test = ((of_lists(texts), np.array(labels)) for texts, labels in parts)
+    return train, test
 
 
 def get_word_index(path: str = "imdb_word_index.json") -> dict[str, int]:
