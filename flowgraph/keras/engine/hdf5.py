@@ -76,12 +76,15 @@ def write_model(file: Any, data: dict[str, Any], stored: Stored, optimizer: Any)
     """
     rest = dict(data)
     training = rest.pop("training_config", None)
+    random_state = rest.pop("random_state", None)
     for key in WRITTEN_BY:
         file.attrs[key] = str(rest.pop(key, WRITTEN_BY[key])).encode()
     file.attrs["model_config"] = json_of(rest).encode()
     write_weights(file.create_group("model_weights"), stored)
     if training is not None:
         file.attrs["training_config"] = json_of(training).encode()
+    if random_state is not None:  # which Keras does not look at
+        file.attrs["random_state"] = json_of(random_state).encode()
     if optimizer is not None:
         _write_group(file.create_group("optimizer_weights"), optimizer)
 
@@ -142,6 +145,8 @@ def read_model(file: Any, source: str) -> tuple[dict[str, Any], Stored, Any]:
     training = file.attrs.get("training_config")
     if training is not None:
         data["training_config"] = json.loads(_text(training))
+    if "random_state" in file.attrs:
+        data["random_state"] = json.loads(_text(file.attrs["random_state"]))
     optimizer = None
     if "optimizer_weights" in file:
         optimizer = _read_group(file["optimizer_weights"])

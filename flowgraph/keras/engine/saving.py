@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from flowgraph.keras.engine import archive, hdf5
+from flowgraph.keras.engine import archive, hdf5, random_state
 from flowgraph.keras.engine.newer import adapt_model, adapt_optimizer_state, adapt_training
 from flowgraph.keras.engine.serialization import deserialize, own_objects, wrapped
 from flowgraph.keras.engine.stored_weights import Stored, collect, restore
@@ -88,6 +88,8 @@ def save_model(
             )
         else:
             data["training_config"] = training
+            if model._topology is not None:
+                data["random_state"] = random_state.positions(model)
             names = [f"{w.op.name}:0" for w in model.optimizer.weights]
             state = model.optimizer.get_weights() if names else None
     stored = collect(model)
@@ -132,6 +134,8 @@ def load_model(
         training = data.get("training_config")
         if compile and training is not None:
             _compile(model, training, named, source)
+            if model._topology is not None:
+                random_state.go_on(model, data.get("random_state", ()))
     return model
 
 

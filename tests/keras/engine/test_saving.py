@@ -22,6 +22,7 @@ from flowgraph.keras.layers import (
     Concatenate,
     Dense,
     Dropout,
+    GaussianNoise,
     Lambda,
     Layer,
 )
@@ -544,3 +545,34 @@ def test_formats_can_be_named(tmp_path):
         model.save(tmp_path / "d", save_format="tf")
     with pytest.raises(ValueError, match="got 'onnx'"):
         model.save(tmp_path / "d", save_format="onnx")
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize("fresh", [True, False])
+def test_masks_of_dropout_go_on_K18(tmp_path, ending, fresh):
+    def made():
+        K.clear_session()
+        np.random.seed(3)
+        inner = Sequential([Dropout(0.25, input_shape=(8,)), Dense(3, "softmax")])
+        model = Sequential([Dense(8, "tanh", input_dim=4), GaussianNoise(0.1), inner])
+        model.compile("adam", "categorical_crossentropy")
+        return model
+
+    x, y = data()
+    fit = {"verbose": 0, "batch_size": 16, "shuffle": False}
+    model = made()
+    model.fit(x, y, epochs=6, **fit)
+    wanted = model.get_weights()
+    model = made()
+    model.fit(x, y, epochs=3, **fit)
+    model.save(tmp_path / f"m{ending}")
+    if fresh:
+        K.clear_session()
+    again = load_model(tmp_path / f"m{ending}")
+    again.fit(x, y, epochs=6, initial_epoch=3, **fit)
+    for a, b in zip(wanted, again.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    if not fresh:
+        model.fit(x, y, epochs=6, initial_epoch=3, **fit)
+        for a, b in zip(wanted, model.get_weights(), strict=True):
+            np.testing.assert_array_equal(a, b)
