@@ -45,8 +45,6 @@ ADVICE = {
     "optimizers": _NEWER + "use tf.train.AdamOptimizer and its like, or keras.optimizers",
     "random.Generator": _NEWER + "use tf.random_uniform or tf.random.stateless_uniform",
     "saved_model.save": _NEWER + "use tf.saved_model.simple_save or tf.train.Saver",
-    "train.Checkpoint": "tf.train.Saver(var_list)",
-    "train.CheckpointManager": "tf.train.Saver(max_to_keep=...) and tf.train.latest_checkpoint",
     "config.experimental": "flowgraph takes no memory in advance: leave it out",
     "config.list_physical_devices": "Session.list_devices()",
     "lite": "there is no TensorFlow Lite; export a GraphDef with tf.graph_util and convert that",

@@ -28,7 +28,8 @@ from flowgraph.saving.state import checkpoint_exists
 
 #: Op types that a file must not run by itself.
 _WITH_EFFECTS_OUTSIDE = {
-    "WriteFile", "SaveV2", "MergeV2Checkpoints", "PyFunc", "PyFuncStateless", "EagerPyFunc",
+    "WriteFile", "Save", "SaveSlices", "SaveV2", "MergeV2Checkpoints", "PyFunc",
+    "PyFuncStateless", "EagerPyFunc",
 }  # fmt: skip
 
 

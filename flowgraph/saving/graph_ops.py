@@ -144,6 +144,65 @@ define(
 )  # fmt: skip
 
 
+def _save_whole(call_: Call, filename: Any, tensor_names: Any, *rest: Any) -> tuple[()]:
+    """Save and SaveSlices of the first format: written in the second."""
+    has_slices = call_.type == "SaveSlices"
+    slices = rest[0] if has_slices else np.array([b""], object)
+    return _save(call_, filename, tensor_names, slices, *(rest[1:] if has_slices else rest))
+
+
+def _restore_one(call_: Call, pattern: Any, name: Any, *spec: Any) -> Any:
+    dtype = as_dtype(call_.attrs["dt"])
+    value = np.asarray(NewCheckpointReader(_place(pattern))._file.read(name[()].decode()))
+    if as_dtype(value.dtype) is not dtype.base_dtype:
+        raise InvalidArgumentError(
+            None, None, f"{name[()].decode()!r} is {as_dtype(value.dtype).name}, not {dtype.name}"
+        )
+    return _part(spec[0][()].decode() if spec else "", value, name[()].decode())
+
+
+for _type, _more, _slices in (
+    ("Save", "", False), ("SaveSlices", "shapes_and_slices: string, ", True),
+):  # fmt: skip
+    _absent = (texts([""]),) if _slices else ()
+    define(
+        _type,
+        f"filename: string, tensor_names: string, {_more}data: [T] ->",
+        T=Attr("list(type)", REQUIRED),
+        infer=lambda call_: [],
+        grad=_NO_NUMBERS,
+        reference=_save_whole,
+        samples=(sample(texts(_SCRATCH), texts(["a"]), *_absent, [f32(2, 3)]),),
+        errors=(
+            error_sample(Exception, "1 names for 2 tensors", texts(_SCRATCH), texts(["a"]),
+                         *_absent, [f32(2), f32(2)], stage="run"),
+        ),
+        effect=HOST,
+        doc="Writes tensors to a checkpoint; graphs of TensorFlow 0.x have it.",
+    )  # fmt: skip
+
+for _type, _more, _slices in (
+    ("Restore", "", False), ("RestoreSlice", ", shape_and_slice: string", True),
+):  # fmt: skip
+    _whole = (texts(""),) if _slices else ()
+    define(
+        _type,
+        f"file_pattern: string, tensor_name: string{_more} -> tensor: dt",
+        dt=Attr("type", REQUIRED),
+        preferred_shard=-1,
+        infer=lambda call_: [None],
+        grad=_NO_NUMBERS,
+        reference=_restore_one,
+        samples=(sample(texts(_EXAMPLE), texts("v"), *_whole, dt="float32"),),
+        errors=(
+            error_sample(Exception, "is int64, not float32", texts(_EXAMPLE), texts("n"), *_whole,
+                         dt="float32", stage="run"),
+        ),
+        effect=HOST,
+        doc="A tensor of a checkpoint, by name; graphs of TensorFlow 0.x have it.",
+    )  # fmt: skip
+
+
 def _merge(call_: Call, prefixes: Any, destination: Any) -> tuple[()]:
     whole: dict[str, Any] = {}
     parts = [path_of(prefix) for prefix in prefixes.reshape(-1)]

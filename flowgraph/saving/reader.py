@@ -14,6 +14,7 @@ from flowgraph.dtypes import DType
 from flowgraph.errors import NotFoundError
 from flowgraph.graph.export import export
 from flowgraph.platform.file_io import path_of
+from flowgraph.saving import first_format
 from flowgraph.saving.bundle import Bundle, Opened, Stored
 from flowgraph.saving.safetensors_file import EXTENSION, SafetensorsFile
 from flowgraph.saving.state import latest_checkpoint
@@ -37,6 +38,8 @@ class NewCheckpointReader:
             self._file = SafetensorsFile(path)
         elif os.path.isfile(f"{path}.index"):
             self._file = Bundle(path)
+        elif first_format.files_of(path):
+            self._file = first_format.FirstFormat(path)
         else:
             raise NotFoundError(
                 None, None, f"there is no checkpoint {path!r}: neither {path}.index nor a file "

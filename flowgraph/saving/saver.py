@@ -246,7 +246,9 @@ class Saver:
                 old.append(self._last.pop(0))
         kept = self.last_checkpoints
         if self._relative:
-            path, kept = os.path.basename(path), [os.path.basename(p) for p in kept]
+            # NB: relative paths are taken for relative to where the process runs
+            lead = "" if os.path.isabs(directory) else directory
+            path, *kept = (os.path.join(lead, os.path.basename(p)) for p in (path, *kept))
         update_checkpoint_state(directory, path, kept, latest)
         for stale, written in old:
             if written > self._next_to_stay:

@@ -21,7 +21,7 @@ from flowgraph.platform import tf_logging as logging
 from flowgraph.platform.file_io import path_of
 from flowgraph.protos import text_format
 from flowgraph.protos.message import Message, declare
-from flowgraph.saving import bundle, safetensors_file
+from flowgraph.saving import bundle, first_format, safetensors_file
 from flowgraph.saving.files import read_whole, write_whole
 
 
@@ -173,8 +173,9 @@ def checkpoint_exists(checkpoint_prefix: str) -> bool:
         checkpoint_prefix: what ``Saver.save`` returned.
     """
     path = path_of(checkpoint_prefix)
+    is_safe = path.endswith(safetensors_file.EXTENSION)
     return bundle.exists(path) or (
-        path.endswith(safetensors_file.EXTENSION) and os.path.isfile(path)
+        os.path.isfile(path) if is_safe else bool(first_format.files_of(path))
     )
 
 
@@ -186,7 +187,11 @@ def get_checkpoint_mtimes(checkpoint_prefixes: Iterable[str]) -> list[float]:
         checkpoint_prefixes: paths as ``Saver.save`` returned them.
     """
     return [
-        os.path.getmtime(f"{prefix}.index" if bundle.exists(prefix) else prefix)
+        os.path.getmtime(
+            f"{prefix}.index"
+            if bundle.exists(prefix)
+            else (first_format.files_of(prefix) or [prefix])[0]
+        )
         for prefix in checkpoint_prefixes
         if checkpoint_exists(prefix)
     ]
@@ -207,6 +212,7 @@ def remove_checkpoint(
     paths = [f"{checkpoint_prefix}.index", f"{checkpoint_prefix}.{meta_graph_suffix}"]
     if checkpoint_prefix.endswith(safetensors_file.EXTENSION):
         paths.append(checkpoint_prefix)
+    paths += first_format.files_of(checkpoint_prefix)
     # The index first: without it the rest is no checkpoint.
     for path in [*paths, *glob.glob(f"{escaped}.data-?????-of-?????")]:
         with contextlib.suppress(OSError):

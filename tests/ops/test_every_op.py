@@ -117,7 +117,7 @@ def _check_inference(op: OpDef, sample: Sample, shape: Callable[..., Any]) -> No
 _SIZED_BY_DATA = frozenset(
     ("BroadcastGradientArgs", "PyFunc", "PyFuncStateless", "PlaceholderWithDefault", "Where")
     + ("StringSplit", "StringSplitV2", "EagerPyFunc", "DecodeRaw", "ParseTensor", "MatchingFiles")
-    + ("UnicodeDecode", "UnicodeDecodeWithOffsets", "RestoreV2")
+    + ("UnicodeDecode", "UnicodeDecodeWithOffsets", "Restore", "RestoreSlice", "RestoreV2")
     + ("DecodePng", "DecodeJpeg", "DecodeAndCropJpeg", "DecodeBmp", "DecodeGif", "DecodeImage")
     + ("Unique", "UniqueWithCounts", "UniqueV2", "UniqueWithCountsV2", "ListDiff")
     + ("DynamicPartition", "DenseToDenseSetOperation", "DenseToSparseSetOperation")

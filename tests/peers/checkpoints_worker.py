@@ -49,6 +49,45 @@ def write(prefix):
         tf.train.Saver().save(session, prefix, global_step=3)
 
 
+def first_format(prefix):
+    """As ``write``, in the first format."""
+    v1 = tf.train.SaverDef.V1
+    first = tf.train.Saver
+    tf.train.Saver = lambda: first(write_version=v1)
+    write(prefix)
+
+
+def _objects():
+    tf.disable_v2_behavior()
+    v, w = tf.Variable([0.0, 0.0], name="v"), tf.Variable(0.0, name="w")
+    optimizer = tf.train.AdamOptimizer(0.1)
+    step = optimizer.minimize(tf.reduce_sum(v * [1.0, 2.0]) * (w + 1.0))
+    made = tf.train.Checkpoint(v=v, inner={"w": w, "l": [w, v]}, opt=optimizer)
+    return made, step, {"v": v, "w": w, "m": optimizer.get_slot(v, "m")}
+
+
+def write_objects(folder):
+    """Two steps of Adam, saved as a Checkpoint; and what the variables are then."""
+    made, step, held = _objects()
+    with tf.Session() as session:
+        session.run(tf.global_variables_initializer())
+        session.run(step)
+        session.run(step)
+        tf.train.CheckpointManager(made, folder, 2).save()
+        np.savez(os.path.join(folder, "known.npz"), **session.run(held))
+
+
+def read_objects(folder):
+    """Restore a Checkpoint, all of it, and compare."""
+    made, _, held = _objects()
+    with tf.Session() as session:
+        status = made.restore(tf.train.latest_checkpoint(folder))
+        status.assert_consumed().run_restore_ops()
+        known = np.load(os.path.join(folder, "known.npz"))
+        for name, value in session.run(held).items():
+            np.testing.assert_array_equal(value, known[name])
+
+
 def read(prefix, answers):
     """Read every tensor."""
     reader = tf.train.NewCheckpointReader(prefix)
@@ -59,4 +98,4 @@ def read(prefix, answers):
 
 
 if __name__ == "__main__":
-    {"write": write, "read": read}[sys.argv[1]](*sys.argv[2:])
+    globals()[sys.argv[1]](*sys.argv[2:])
