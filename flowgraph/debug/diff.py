@@ -38,6 +38,9 @@ from flowgraph.session import get_default_session
 
 Array = np.ndarray[Any, Any]
 
+#: Operations whose results have elements that nobody has written yet: they may hold anything.
+_UNWRITTEN = frozenset(("EmptyStack", "StackStore", "StackResize"))
+
 TARGETS = ("cpu", "reference", "cuda", "plain")
 
 
@@ -210,6 +213,14 @@ def _name(value: Value) -> str:
     return f"{value.node.name}:{value.index}"
 
 
+def _may_be_unwritten(value: Value) -> bool:
+    """A stack, or an element of one that a gradient reads for a branch that was not taken."""
+    node = value.node
+    if node.type == "GatherV2":
+        return "While_grad/" in node.name
+    return node.type in _UNWRITTEN
+
+
 def _users(kernel: Kernel) -> tuple[Operation, ...]:
     return tuple(dict.fromkeys(n.op for n in kernel.instr.nodes if n.op is not None))
 
@@ -222,6 +233,8 @@ def _pairwise(a: Sequence[Kernel], b: Sequence[Kernel]) -> Iterator[_Pair]:
     for one, two in zip(a, b, strict=False):
         outputs = zip(one.outputs.items(), two.outputs.values(), strict=True)
         for (value, x), y in outputs:
+            if _may_be_unwritten(value):
+                continue
             yield _name(value), value.node.op, x, y, _users(one)
 
 
@@ -235,6 +248,8 @@ def _by_operation(a: Sequence[Kernel], b: Sequence[tuple[str, Any, Array]]) -> I
             op = value.node.op
             known = plain.get(_name(value))
             # The compiler may put another computation under a name: only the same type counts.
+            if _may_be_unwritten(value):
+                continue
             if known and op is not None and op.type == value.node.type:
                 y = known.popleft()
                 if x.shape == y.shape and x.dtype == y.dtype:
