@@ -33,7 +33,7 @@ class Command(NamedTuple):
 #: Name -> command, in the order in which they are shown.
 COMMANDS = {
     "run": Command(
-        "flowgraph.cli.run:run", "SCRIPT [ARGUMENTS] | -m MODULE [ARGUMENTS]",
+        "flowgraph.cli.run:run", "SCRIPT_OR_NOTEBOOK [ARGUMENTS] | -m MODULE [ARGUMENTS]",
         "run a program written for TensorFlow 1 or Keras 2, unchanged",
     ),
     "view": Command(

@@ -17,8 +17,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from flowgraph import errors
+from flowgraph.cli.notebooks import compiled
 
-_USAGE = "usage: flowgraph run SCRIPT [ARGUMENTS]\n       flowgraph run -m MODULE [ARGUMENTS]\n"
+_USAGE = (
+    "usage: flowgraph run SCRIPT_OR_NOTEBOOK [ARGUMENTS]\n"
+    "       flowgraph run -m MODULE [ARGUMENTS]\n"
+)
 
 #: Files whose frames come before those of the program.
 _OURS = (__file__, runpy.__file__, "<frozen runpy>")
@@ -40,7 +44,8 @@ def run(arguments: Sequence[str]) -> int:
     """Run a program to its end.
 
     Args:
-        arguments: the script's path, or ``-m`` and a module; then the program's own arguments.
+        arguments: the path of a script or notebook, or ``-m`` and a module; then the program's
+            own arguments.
 
     Returns:
         2 for a command that makes no sense, 1 after an error that the program did not catch, else
@@ -56,15 +61,17 @@ def run(arguments: Sequence[str]) -> int:
         name, rest = arguments[1], arguments[2:]
         sys.argv = [name, *rest]  # runpy puts the file's path in front
         sys.path.insert(0, os.getcwd())
-        return _guarded(
-            lambda: runpy.run_module(name, run_name="__main__", alter_sys=True), switch=True
-        )
+        return _guarded(lambda: runpy.run_module(name, run_name="__main__", alter_sys=True))
     path, rest = arguments[0], arguments[1:]
     if path.startswith("-"):
         sys.stderr.write(f"flowgraph run: there is no option {path!r}\n" + _USAGE)
         return 2
     try:
-        code = compile(_source(path), path, "exec", dont_inherit=True)
+        text = _source(path)
+        if path.endswith(".ipynb"):
+            codes = compiled(text, path)
+        else:
+            codes = [compile(text, path, "exec", dont_inherit=True)]
     except (OSError, SyntaxError, ValueError) as error:
         if isinstance(error, SyntaxError):
             sys.excepthook(SyntaxError, error, None)
@@ -77,7 +84,12 @@ def run(arguments: Sequence[str]) -> int:
     vars(main).update(__file__=path, __builtins__=__builtins__, __spec__=None)
     vars(main)["__package__"] = "" if os.path.isdir(path) else None
     sys.modules["__main__"] = main
-    return _guarded(lambda: exec(code, vars(main)), switch=True)  # noqa: S102  that is the command
+
+    def program() -> None:
+        for code in codes:
+            exec(code, vars(main))  # noqa: S102  that is the command
+
+    return _guarded(program)
 
 
 def _source(path: str) -> bytes:
@@ -88,10 +100,9 @@ def _source(path: str) -> bytes:
         return file.read()
 
 
-def _guarded(program: Callable[[], Any], switch: bool) -> int:
+def _guarded(program: Callable[[], Any]) -> int:
     """Switch the imports, run the program, and show an error of its without our own frames."""
-    if switch:
-        importlib.import_module("flowgraph.compat.tensorflow").install()
+    importlib.import_module("flowgraph.compat.tensorflow").install()
     try:
         program()
     except SystemExit:

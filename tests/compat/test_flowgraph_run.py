@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -83,6 +84,29 @@ def test_modules(place):
     assert done.returncode == 1 and "nope" in done.stderr
     done = flowgraph("run", "package", cwd=place)
     assert done.stdout == " [] 1.15\n", done.stderr
+
+
+def test_notebooks(place):
+    cells = [
+        ["%matplotlib inline\n", "import tensorflow as tf\n", "!pip install nothing"],
+        ["%%bash\n", "exit 1"],
+        ["x = tf.constant(3.0) * 2.0\n", "text = '''\n", "% no magic'''\n"],
+        ["with tf.Session() as sess:\n", "    print(sess.run(x), text.strip(), __name__)"],
+        ["if True:\n", "    %time 1 / 0\n", "tf.nn.nope"],
+    ]
+    content = {"cells": [{"cell_type": "markdown", "source": ["# Title"]}]
+               + [{"cell_type": "code", "source": c} for c in cells], "nbformat": 4}  # fmt: skip
+    (place / "a.ipynb").write_text(json.dumps(content))
+    done = flowgraph("run", "a.ipynb", cwd=place)
+    assert done.stdout == "6.0 % no magic __main__\n", done.stderr
+    assert "cell 1: left out %matplotlib inline" in done.stderr
+    assert "cell 2: left out %%bash" in done.stderr and done.returncode == 1
+    lines = done.stderr.splitlines()
+    assert '  File "a.ipynb, cell 5", line 3, in <module>' in lines
+    assert "    tf.nn.nope" in lines
+    (place / "b.ipynb").write_text("[1]")
+    done = flowgraph("run", "b.ipynb", cwd=place)
+    assert "b.ipynb is no notebook" in done.stderr and done.returncode == 1
 
 
 def test_commands_that_make_no_sense(place, capsys):
