@@ -12,6 +12,7 @@ import importlib
 import os
 import runpy
 import sys
+import traceback
 import types
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -114,25 +115,28 @@ def _guarded(program: Callable[[], Any]) -> int:
         if isinstance(error, errors.MissingNameError):
             own = _program_only(own)
         error.__traceback__ = own
-        sys.excepthook(type(error), error, own)
+        if sys.excepthook is sys.__excepthook__:
+            traceback.print_exception(type(error), error, own)  # knows the lines of notebooks
+        else:
+            sys.excepthook(type(error), error, own)
         return 1
     return 0
 
 
-def _without_our_frames(traceback: types.TracebackType | None) -> types.TracebackType | None:
+def _without_our_frames(begin: types.TracebackType | None) -> types.TracebackType | None:
     """A traceback from the program's first frame on; all of it when there is none."""
-    inner = traceback
+    inner = begin
     while inner is not None and inner.tb_frame.f_code.co_filename in _OURS:
         inner = inner.tb_next
-    return inner or traceback
+    return inner or begin
 
 
-def _program_only(traceback: types.TracebackType | None) -> types.TracebackType | None:
+def _program_only(begin: types.TracebackType | None) -> types.TracebackType | None:
     """A traceback without the library's frames at its end: it ends at the user's line."""
     frames = []
-    while traceback is not None:
-        frames.append(traceback)
-        traceback = traceback.tb_next
+    while begin is not None:
+        frames.append(begin)
+        begin = begin.tb_next
     while frames and frames[-1].tb_frame.f_code.co_filename.startswith(_LIBRARY):
         frames.pop()
     result = None
