@@ -326,7 +326,10 @@ class Lowering:
         outputs: dict[Value, Operand] = {}
         for value in node.outputs:
             known = value.shape is not None and None not in value.shape
-            known = known and not node.attrs.get(RESIZES)
+            if known and node.attrs.get(RESIZES) and not value.dtype.np.hasobject:
+                # The session's buffer gets another size; kernels read a copy.
+                outputs[value] = self.operands[value] = self.new_operand(value)
+                continue
             if known and not value.dtype.np.hasobject:
                 if self._is_kept(value):
                     self.operands[value] = self.new_operand(value, FEED_SLOT, node.name)

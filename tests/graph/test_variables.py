@@ -231,3 +231,18 @@ def test_gradients_reach_the_variable(sess):
     late = v * v  # another read
     sess.run(tf.global_variables_initializer())
     assert sess.run(tf.gradients([early, late], v)[0]).tolist() == [5, 7]
+
+
+def test_kernels_read_what_a_change_of_size_left():
+    v = tf.Variable([1.0, 2.0], validate_shape=False, expected_shape=None)
+    x = tf.placeholder(tf.float32, [None])
+    longer = tf.assign(v, x, validate_shape=False)
+    twice = tf.assign_add(v, longer)
+    with tf.Session() as sess:
+        sess.run(v.initializer)
+        for value in ([1.0, 2.0, 3.0], [1.0, 2.0, 3.0, 4.0]):
+            a, b = sess.run([longer * 2.0, twice * 3.0], {x: value})
+            np.testing.assert_array_equal(a, np.array(value) * 2)
+            np.testing.assert_array_equal(b, np.array(value) * 6)
+            np.testing.assert_array_equal(sess.run(v), np.array(value) * 2)
+        assert sess.run(tf.assign(v, [5.0], validate_shape=False) * 2.0).tolist() == [10.0]
