@@ -12,14 +12,16 @@ Read next: gemm.py (matmul), procedures.py (gathers, scatters, sorts), lowering.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from flowgraph.errors import STATUS_ASSERTION_FAILED
+from flowgraph.graph.opdef import Loops
 from flowgraph.kernel.ir import TextKernel
 from flowgraph.lower.operands import by_value, pointer
 from flowgraph.ops.slicing import written_window
-from flowgraph.optimize.frozen import Node
+from flowgraph.optimize.frozen import FrozenGraph, Node, Value
+from flowgraph.optimize.fuse import runs_on_host
 from flowgraph.optimize.strides import contiguous_strides
 from flowgraph.plan.plan import Operand
 
@@ -62,29 +64,62 @@ def static_value(node: Node, position: int) -> list[int] | None:
 @custom_lowering("concat")
 def lower_concat(lowering: Lowering, node: Node, inputs: list[Operand]) -> None:
     """ConcatV2(*values, axis)."""
-    axes = static_value(node, len(inputs) - 1)
-    if axes is None:
+    if static_value(node, len(inputs) - 1) is None:
         lowering.lower_host(node)
         return
-    out = lowering.output(node.outputs[0])
-    axis = axes[0] % len(out.shape)
-    start = 0
-    for part in inputs[:-1]:
-        size = part.shape[axis]
-        lowering.copy(part, window(out, axis, start, size), node)
-        start += size
+    _join(lowering, node, inputs[:-1])
 
 
 @custom_lowering("pack")
 def lower_pack(lowering: Lowering, node: Node, inputs: list[Operand]) -> None:
     """Pack(*values): a new axis, one index per value."""
-    out = lowering.output(node.outputs[0])
-    axis = int(node.attrs["axis"]) % len(out.shape)
-    for index, part in enumerate(inputs):
-        place = window(out, axis, index, 1)
+    _join(lowering, node, inputs)
+
+
+def _join(lowering: Lowering, node: Node, parts: Sequence[Operand]) -> None:
+    """Copy the parts into their windows, unless they were made there."""
+    value = node.outputs[0]
+    out = lowering.operands.get(value) or lowering.output(value)
+    for position, part in enumerate(parts):
+        place = part_of(node, position, out)
+        if part != place:
+            lowering.copy(part, place, node)
+
+
+def part_of(node: Node, position: int, out: Operand) -> Operand:
+    """The window of ConcatV2's or Pack's result that input ``position`` fills."""
+    if node.type == "Pack":
+        axis = int(node.attrs["axis"]) % len(out.shape)
+        place = window(out, axis, position, 1)
         shape, strides = list(place.shape), list(place.strides)
         del shape[axis], strides[axis]
-        lowering.copy(part, place.with_view(0, shape, strides), node)
+        return place.with_view(0, shape, strides)
+    axes = static_value(node, len(node.inputs) - 1)
+    assert axes is not None
+    axis = axes[0] % len(out.shape)
+    start = sum(v.sizes[axis] for v in node.inputs[:position])
+    return window(out, axis, start, node.inputs[position].sizes[axis])
+
+
+def joined_values(graph: FrozenGraph) -> dict[Value, tuple[Node, int]]:
+    """Values of loop nests that are parts of one ConcatV2 or Pack: they are made in their window.
+
+    Value -> (the node, its position there).
+    """
+    found: dict[Value, tuple[Node, int]] = {}
+    for node in graph.nodes:
+        opdef = node.opdef
+        if opdef is None or node.type not in ("ConcatV2", "Pack") or runs_on_host(opdef, node):
+            continue
+        if node.type == "ConcatV2" and node.inputs[-1].node.const is None:
+            continue
+        for position, value in enumerate(node.inputs):
+            made, rule = value.node, value.node.opdef
+            if rule is None or not isinstance(rule.kernel, Loops) or made.writes:
+                continue
+            if not runs_on_host(rule, made):
+                found.setdefault(value, (node, position))
+    return found
 
 
 @custom_lowering("tile")

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from flowgraph.graph.opdef import OPDEFS, Procedure
 from flowgraph.lower.gemm import pack_constants
-from flowgraph.lower.moving import stored_values
+from flowgraph.lower.moving import rows_first, stored_values
 from flowgraph.optimize import fuse
 from flowgraph.optimize.frozen import (
     ABSENT,
@@ -186,6 +186,8 @@ class _Flow:
     def emit(self, program: Program) -> list[Operand]:
         """Append the instructions of a program; the operands of its fetches."""
         ordered, earlier = order_effects(program.graph())
+        if self.node.type == "While":
+            ordered = rows_first(ordered)
         inner = self.lowering.inside(ordered, fuse.fuse(ordered, earlier))
         inner.variables = dict(self.carried)
         if self.node.type == "While":

@@ -22,7 +22,7 @@ from flowgraph.graph.opdef import RANDOM, Procedure, View
 from flowgraph.kernel.ir import TextKernel
 from flowgraph.lower import convolution, depthwise, gemm  # noqa: F401  they register lowering rules
 from flowgraph.lower.copies import copy_kernel
-from flowgraph.lower.custom import CUSTOM_LOWERINGS
+from flowgraph.lower.custom import CUSTOM_LOWERINGS, joined_values, part_of
 from flowgraph.lower.flow import lower_flow
 from flowgraph.lower.half import holds_half, lower_widened
 from flowgraph.lower.moving import lower_moving_row, lower_stored, row_of_stack
@@ -79,6 +79,8 @@ class Lowering:
         self.packed: dict[tuple[Any, ...], Slot] = {}
         #: Values that are made in their rows of stacks, by moving.py.
         self.stored: dict[Value, Node] = {}
+        #: Values that are made in their window of a larger one, by custom.py.
+        self.joined = joined_values(graph)
         self.needed = external_outputs(regions, graph)
 
     def inside(self, graph: FrozenGraph, regions: list[Region]) -> Lowering:
@@ -189,13 +191,20 @@ class Lowering:
         return Operand(slot, value.dtype, value.sizes, strides)
 
     def output(self, value: Value) -> Operand:
-        """Contiguous memory for a Value that an instruction is about to make.
+        """Memory for a Value that an instruction is about to make: contiguous, unless a loop nest
+        makes it as a part of a larger one.
 
         New versions of a variable go straight into its buffer.
         """
         node = value.node
         if value in self.stored:
             return row_of_stack(self, value, self.stored[value])
+        if value in self.joined:
+            whole, position = self.joined[value]
+            made = whole.outputs[0]
+            out = self.operands.get(made) or self.output(made)
+            operand = self.operands[value] = part_of(whole, position, out)
+            return operand
         if value.index < len(node.writes) and not node.attrs.get(RESIZES):
             operand = self.variable(node.writes[value.index], value)
         else:

@@ -51,17 +51,38 @@ def kernel(block, start, stop):
 
 def lower_moving_row(lowering: Lowering, node: Node) -> bool:
     """Lower ``node`` as a row that moves, if it takes one row of what the loop never changes."""
-    if lowering.outer is None or node.type != "GatherV2" or node.inputs[0].node.type != FEED:
+    if lowering.outer is None or not _takes_row(node):
         return False
-    value, (rows, index, axis) = node.outputs[0], node.inputs
-    taken = index.shape == () and axis.node.const is not None and int(axis.node.const) == 0
+    value, (rows, index, _) = node.outputs[0], node.inputs
     source = lowering.operand(rows)
-    if not taken or node.attrs.get("batch_dims") or source.slot.kind not in (
-        ARENA, CONST, FEED_SLOT, FETCH,
-    ) or not source.is_contiguous() or value.size < LEAST_SIZE:  # fmt: skip
+    lies_still = source.slot.kind in (ARENA, CONST, FEED_SLOT, FETCH)
+    if not lies_still or not source.is_contiguous() or value.size < LEAST_SIZE:
         return False
     _point(lowering, node, value, (rows, source), index)
     return True
+
+
+def _takes_row(node: Node) -> bool:
+    """True for one row, by its number, of what comes from outside the loop."""
+    if node.type != "GatherV2" or node.attrs.get("batch_dims"):
+        return False
+    rows, index, axis = node.inputs
+    first = axis.node.const is not None and int(axis.node.const) == 0
+    return first and rows.node.type == FEED and index.shape == ()
+
+
+def rows_first(graph: FrozenGraph) -> FrozenGraph:
+    """The nodes of a body in an order in which rows whose number is known come first.
+
+    So they stand between no two operations that could be one kernel.
+    """
+    early = [n for n in graph.nodes if _takes_row(n) and n.inputs[1].node.type in (FEED, VARIABLE)]
+    if not early:
+        return graph
+    sources = [n for n in graph.nodes if n.opdef is None or n.type == "Const"]
+    moved = {*early, *sources}
+    rest = [n for n in graph.nodes if n not in moved]
+    return FrozenGraph([*sources, *early, *rest], graph.feeds, graph.fetches)
 
 
 def _point(
