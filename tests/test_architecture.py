@@ -229,3 +229,9 @@ def test_import_loads_little():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_test_files_have_names_of_their_own():
+    """Pytest imports them by name: of two with one name it would collect neither."""
+    names = [path.name for path in Path(__file__).parent.rglob("test_*.py")]
+    assert sorted(names) == sorted(set(names))
