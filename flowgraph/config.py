@@ -158,6 +158,10 @@ _values: dict[str, Any] = {}
 #: ``flowgraph.config.auto_init = True``: variables initialise themselves; None: as AUTO_INIT says.
 auto_init: bool | None = None
 
+#: ``flowgraph.config.check_numerics = True``: runs compiled from then on are checked for NaN and
+#: inf; None: as CHECK_NUMERICS says.
+check_numerics: bool | None = None
+
 
 def get(name: str) -> Any:
     """The value of the knob ``name`` (without prefix).

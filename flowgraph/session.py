@@ -111,8 +111,12 @@ class BaseSession:
     def _find_guard(self) -> Any:
         """Who watches for NaN and inf, where the config or the settings ask for it."""
         if self._guard is None:
-            wanted = getattr(self._config, "check_numerics", False)
-            if not (wanted or settings.get("CHECK_NUMERICS")):
+            wanted = getattr(self._config, "check_numerics", False) or (
+                settings.get("CHECK_NUMERICS")
+                if settings.check_numerics is None
+                else settings.check_numerics
+            )
+            if not wanted:
                 return None
             # Imported here: runs without it must not pay for it.
             from flowgraph.debug.guard import Guard

@@ -29,6 +29,7 @@ from flowgraph.fetching import expand_feeds, feed_converter, flatten_fetches, re
 from flowgraph.graph.export import export
 from flowgraph.graph.node import Tensor
 from flowgraph.graph.site import source_line
+from flowgraph.optimize.frozen import VARIABLE
 from flowgraph.runtime.scalars import scalar_type
 from flowgraph.session import get_default_session
 
@@ -101,10 +102,15 @@ class Debugger:
         unique = list(dict.fromkeys(leaves))
         tensors = [leaf for leaf in unique if isinstance(leaf, Tensor)]
         self._places = [tensors.index(x) if isinstance(x, Tensor) else -1 for x in leaves]
+        written = as_written(unique, feeds)
+        variables = (n.attrs["variable"] for n in written.nodes if n.type == VARIABLE)
+        missing = [name for name in variables if name not in state.initialized]
+        if missing:
+            self.session._initialize(missing)  # where variables may do that by themselves
         counters = {name: counter.copy() for name, counter in state.counters.items()}
         self._counters = counters
         source = Source(state, counters=counters, strict=True)
-        self._walk = Walk(as_written(unique, feeds), arrays, source)
+        self._walk = Walk(written, arrays, source)
         self._steps = self._walk.steps()
         #: The step that ran last, or None.
         self.current: Step | None = None

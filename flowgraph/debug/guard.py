@@ -147,7 +147,8 @@ class Guard:
             InvalidArgumentError: a result is not finite; variables are as before the run.
         """
         self.count += 1
-        self._mixed = self._mixed or self._running > 0
+        # NB: variables that initialise themselves do so before the run around them does anything.
+        self._mixed = self._mixed or (self._running > 0 and plan.flagged)
         hosts: HostLog = []
         self._look_at_feeds(values)
 

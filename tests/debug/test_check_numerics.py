@@ -67,6 +67,7 @@ def test_a_training_that_diverges_stops_with_the_variables_of_before():
     np.testing.assert_array_equal(sess.run(w), values[last - 1])
 
 
+@pytest.mark.filterwarnings("ignore::flowgraph.graph.lint.LintWarning")
 def test_gradients_say_whose_gradient_they_are():
     v = tf.get_variable("v", initializer=np.array([0.0, 1.0, 2.0], np.float32))
     y = tf.where(v > 0.0, tf.log(v), tf.zeros_like(v))  # HERE: masked
@@ -293,3 +294,25 @@ def test_errors_of_operations_leave_no_wrong_copy():
     before = sess.run(v)
     blamed(lambda: sess.run(v.assign(v * np.inf)))
     assert sess.run(v) == before
+
+
+def test_variables_that_initialise_themselves():
+    x = tf.placeholder(tf.float32, [], name="x")
+    v = tf.get_variable("v", initializer=tf.random_normal_initializer(seed=3), shape=[2])
+    y = tf.reduce_sum(v * tf.log(x))
+    sess = tf.Session(config=tf.ConfigProto(check_numerics=True, auto_init=True))
+    blamed(lambda: sess.run(y, {x: 0.0}), "Log 'Log' made -inf", "x = 0.")
+    value = sess.run(y, {x: 2.0})
+    again = tf.Session(config=tf.ConfigProto(auto_init=True))
+    assert again.run(y, {x: 2.0}) == value
+    np.testing.assert_array_equal(sess.run(v), again.run(v))
+    stepped = tf.debug.Debugger(tf.Session(config=tf.ConfigProto(auto_init=True)), v)
+    np.testing.assert_array_equal(stepped.finish(), sess.run(v))
+
+
+def test_as_a_setting_of_the_module(monkeypatch):
+    x = tf.placeholder(tf.float32, [], name="x")
+    monkeypatch.setattr(config, "check_numerics", True)
+    blamed(lambda: tf.Session().run(tf.log(x), {x: 0.0}), "Log")
+    monkeypatch.setattr(config, "check_numerics", False)
+    assert tf.Session().run(tf.log(x), {x: 0.0}) == -np.inf
