@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import functools
 import os
+import platform
 import random
 import re
 import tempfile
@@ -25,6 +27,7 @@ from flowgraph.graph.indexed_slices import IndexedSlices
 from flowgraph.graph.node import Operation, Tensor
 from flowgraph.graph.sparse_tensor import SparseTensor
 from flowgraph.session import Session, get_default_session
+from flowgraph.testing.assertions import Assertions
 
 export_value(mock, "test.mock")
 
@@ -33,7 +36,7 @@ SEED = 87654321
 
 
 @export("test.TestCase")
-class TestCase(unittest.TestCase):
+class TestCase(Assertions):
     """A test of a graph: every method starts with an empty default graph and fixed seeds."""
 
     __test__ = False  # pytest collects subclasses only
@@ -118,10 +121,10 @@ class TestCase(unittest.TestCase):
         """
         if get_default_graph().executes:
             return evaluated(tensors)
-        session = get_default_session() or self._cached
-        if session is None:
-            with Session() as fresh:
-                return fresh.run(tensors)
+        session = get_default_session()
+        if session is None:  # variables keep their values from one call to the next
+            with self.cached_session() as cached:
+                return cached.run(tensors)
         return session.run(tensors)
 
     def _value(self, item: Any) -> Any:
@@ -409,6 +412,38 @@ def is_gpu_available(cuda_only: bool = False, min_cuda_compute_capability: Any =
 def is_built_with_cuda() -> bool:
     """Whether sessions can run on such a device: False."""
     return False
+
+
+@export("test.is_cpu_target_available")
+def is_cpu_target_available(target: str) -> bool:
+    """Whether code for a kind of processor can be made: that of this machine.
+
+    Args:
+        target: ``"x86_64"``, ``"aarch64"`` or their like.
+    """
+    own = platform.machine().lower()
+    return target.lower() in (own, {"amd64": "x86_64", "arm64": "aarch64"}.get(own, own))
+
+
+@export("test.disable_with_predicate")
+def disable_with_predicate(pred: Any, skip_message: str) -> Any:
+    """Decorator: skip a test where ``pred()`` holds.
+
+    Args:
+        pred: called when the test runs.
+        skip_message: why it is skipped.
+    """
+
+    def decorate(function: Any) -> Any:
+        @functools.wraps(function)
+        def test(self: Any, *args: Any, **kwargs: Any) -> Any:
+            if pred():
+                self.skipTest(skip_message)
+            return function(self, *args, **kwargs)
+
+        return test
+
+    return decorate
 
 
 @export("test.gpu_device_name")

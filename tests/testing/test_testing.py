@@ -1,8 +1,10 @@
 """tf.test."""
 
+# ruff: noqa: PT009, PT027  TestCases assert with their own methods
 from __future__ import annotations
 
 import os
+import platform
 
 import numpy as np
 import pytest
@@ -61,3 +63,76 @@ def test_equal_graph_defs() -> None:
     tf.test.assert_equal_graph_def(graph_def(1.0), graph_def(1.0))
     with pytest.raises(AssertionError, match="node 'c'"):
         tf.test.assert_equal_graph_def(graph_def(1.0), graph_def(2.0))
+
+
+# ------------------------------------------------------------------------------- more assertions
+
+
+class Everything(tf.test.TestCase):
+    """Each method is called with what holds and with what does not."""
+
+    CASES = (
+        ("assertBetween", (2, 1, 3), (4, 1, 3)),
+        ("assertSameElements", ([1, 2, 2], [2, 1]), ([1], [1, 2])),
+        ("assertNoCommonElements", ([1], [2]), ([1], [2, 1])),
+        ("assertContainsSubset", ([1], [2, 1]), ([3], [2, 1])),
+        ("assertContainsSubsequence", ([1, 2, 3], [1, 3]), ([1, 2, 3], [3, 1])),
+        ("assertContainsExactSubsequence", ([1, 2, 3], [2, 3]), ([1, 2, 3], [1, 3])),
+        ("assertContainsInOrder", (["a", "b"], "xaxb"), (["b", "a"], "xaxb")),
+        ("assertSequenceAlmostEqual", ([1.0], [1.0 + 1e-9]), ([1.0], [1.1])),
+        ("assertDictAlmostEqual", ({"a": 1.0}, {"a": 1.0 + 1e-9}), ({"a": 1.0}, {"b": 1.0})),
+        ("assertSequenceStartsWith", ([1], [1, 2]), ([2], [1, 2])),
+        ("assertTotallyOrdered", ([1], [2, 2], [3]), ([1], [2, 3])),
+        ("assertSameStructure", ({"a": [1, (2,)]}, {"a": [1, (2,)]}), ({"a": [1]}, {"a": [2]})),
+        ("assertIsSubclass", (bool, int), (int, bool)),
+        ("assertNotIsSubclass", (int, bool), (bool, int)),
+        ("assertStartsWith", ("abc", "ab"), ("abc", "b")),
+        ("assertEndsWith", ("abc", "bc"), ("abc", "b")),
+        ("assertNotEndsWith", ("abc", "b"), ("abc", "c")),
+        ("assertNotStartsWith", ("abc", "b"), ("abc", "a")),
+        ("assertRegexMatch", ("abc", ["x", "b."]), ("abc", ["^b"])),
+        ("assertJsonEqual", ('{"a": 1}', '{ "a":1 }'), ("[1]", "[2]")),
+        ("assertProtoEquals", None, None),
+        ("assertEquals", (1, 1), (1, 2)),
+        ("failUnless", (True,), (False,)),
+    )
+
+    def test_each(self):
+        for name, good, bad in self.CASES:
+            if name == "assertProtoEquals":
+                good = ("node { name: 'a' }", tf.GraphDef(node=[tf.NodeDef(name="a")]))
+                bad = ("node { name: 'b' }", good[1])
+            getattr(self, name)(*good)
+            with self.assertRaises(AssertionError, msg=name):
+                getattr(self, name)(*bad)
+        with self.assertRaisesWithLiteralMatch(ValueError, "exactly"):
+            raise ValueError("exactly")
+        self.assertRaisesWithLiteralMatch(KeyError, "1", {}.__getitem__, 1)
+
+    def test_files_threads_and_contexts(self):
+        path = self.create_tempfile("a/b.txt", content="text").full_path
+        with open(path) as file:
+            assert file.read() == "text"
+        assert os.path.isdir(self.create_tempdir("folder").full_path)
+        thread = self.checkedThread(lambda n: 1 // n, args=(0,))
+        thread.start()
+        with self.assertRaises(ZeroDivisionError):
+            thread.join()
+        with self.subTest("contexts"):
+            self.enter_context(tf.Graph().as_default()).seed = 5
+            assert tf.get_default_graph().seed == 5
+
+    def test_evaluate_keeps_values(self):
+        v = tf.Variable(3.0)
+        self.evaluate(tf.global_variables_initializer())
+        self.evaluate(v.assign_add(1.0))
+        self.assertEqual(self.evaluate(v), 4.0)
+        assert self.evaluate_if_both_tensors(tf.constant(1), tf.constant(2)) == [1, 2]
+
+    @tf.test.disable_with_predicate(lambda: True, "not here")
+    def test_skipped(self):
+        raise AssertionError
+
+    def test_processors(self):
+        assert tf.test.is_cpu_target_available(platform.machine())
+        assert not tf.test.is_cpu_target_available("z80")
