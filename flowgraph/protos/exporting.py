@@ -166,12 +166,23 @@ def _has_bodies(op: Operation) -> bool:
     return any(isinstance(value, Context) for value in op.attrs.values())
 
 
+#: Attrs that have a default here, and none in TensorFlow.  So have dtypes and lists, of some types.
+_NEEDED_THERE = {"token", "num_true", "num_sampled", "unique", "range_max"}
+
+
 def strip_default_attrs(message: GraphDef) -> None:
     """Remove the attrs that have their default values, of op types that are known here."""
     for node in message.node:
         opdef = OPDEFS.get(node.op)
         for name, spec in opdef.signature.attrs.items() if opdef is not None else ():
-            if spec.default is not REQUIRED and name in node.attr:
+            needed = (
+                spec.default is REQUIRED
+                or spec.kind == "type"
+                or spec.kind.startswith("list(")
+                or name in _NEEDED_THERE
+                or node.op == "IteratorV2"
+            )
+            if not needed and name in node.attr:
                 if node.attr[name] == attr_value(spec.kind, spec.default):
                     del node.attr[name]
 

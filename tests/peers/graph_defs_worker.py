@@ -128,7 +128,8 @@ def run(folder):
         place = os.path.dirname(path)
         with tf.Graph().as_default(), tf.Session() as session:
             meta = tf.saved_model.load(session, ["serve"], place)
-            signature = meta.signature_def["serving_default"]
+            known = meta.signature_def
+            signature = known["serving_default" if "serving_default" in known else "predict"]
             feeds = {signature.inputs[k].name: v for k, v in np.load(place + ".npz").items()}
             y = session.run({k: v.name for k, v in signature.outputs.items()}, feeds)
             np.savez(place + ".answer", **y)

@@ -193,3 +193,36 @@ def test_our_saved_models_in_directories_run_there(tmp_path, model, as_text):
     worker("run", tmp_path)
     answer = np.load(tmp_path / "m.answer.npz")
     np.testing.assert_allclose(answer["y"], y, rtol=2e-5, atol=1e-6)
+
+
+def test_our_estimators_run_there(tmp_path):
+    """Vocabularies, hashes, crosses and buckets, exported without default attrs."""
+    x = np.cos(np.arange(80, dtype=np.float32)).reshape(20, 4)
+    words = np.array(["r", "g", "b", "other"])[np.arange(20) % 4]
+    (tmp_path / "words.txt").write_text("r\ng\nb\n")
+    column = tf.feature_column
+    numbers = column.numeric_column("x", shape=4)
+    buckets = column.bucketized_column(column.numeric_column("a"), [0.0, 0.5])
+    in_list = column.categorical_column_with_vocabulary_list("c", ["r", "b"], num_oov_buckets=2)
+    in_file = column.categorical_column_with_vocabulary_file("d", str(tmp_path / "words.txt"))
+    hashed = column.categorical_column_with_hash_bucket("h", 7)
+    features = {"x": x, "a": x[:, 0], "c": words, "d": words, "h": words}
+    model = tf.estimator.DNNLinearCombinedRegressor(
+        str(tmp_path / "model"),
+        linear_feature_columns=[buckets, in_list, column.crossed_column(["c", "h"], 11)],
+        dnn_feature_columns=[
+            numbers, column.embedding_column(in_list, 2), column.indicator_column(hashed),
+            column.indicator_column(in_file),
+        ],
+        dnn_hidden_units=[5],
+    )  # fmt: skip
+    data = tf.estimator.inputs.numpy_input_fn
+    model.train(data(features, x[:, 1] * 2, 10, None, True), steps=30)
+    known = [row["predictions"] for row in model.predict(data(features, shuffle=False))]
+    receiver = tf.estimator.export.build_raw_serving_input_receiver_fn(features)
+    path = model.export_saved_model(str(tmp_path / "there"), receiver).decode()
+    (tmp_path / "words.txt").unlink()
+    np.savez(f"{path}.npz", **features)
+    worker("run", tmp_path / "there")
+    answer = np.load(f"{path}.answer.npz")
+    np.testing.assert_allclose(answer["predictions"], known, rtol=1e-5, atol=1e-6)
