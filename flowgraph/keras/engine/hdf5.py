@@ -25,6 +25,7 @@ import numpy as np
 
 from flowgraph.keras.engine.serialization import WRITTEN_BY, json_of
 from flowgraph.keras.engine.stored_weights import OWN, Stored
+from flowgraph.keras.utils.io_utils import h5py_for
 
 #: How many bytes an attribute may have: HDF5's 64 KB, less what the header needs.
 _LIMIT = 64512
@@ -39,13 +40,7 @@ def opened(path: Any, mode: str) -> Iterator[Any]:
     Raises:
         ImportError: there is no h5py.
     """
-    try:
-        import h5py
-    except ImportError:
-        raise ImportError(
-            f"{path}: HDF5 files need the package h5py: pip install flowgraph[hdf5]; files with "
-            "another ending than .h5 and .hdf5 need nothing"
-        ) from None
+    h5py = h5py_for(path)
     if isinstance(path, h5py.Group):
         yield path
     elif mode == "r":

@@ -3,7 +3,15 @@
 from importlib import import_module
 from typing import Any
 
-from flowgraph.keras.utils import data_utils, generic_utils, layer_utils, np_utils, vis_utils
+from flowgraph.keras.utils import (
+    conv_utils,
+    data_utils,
+    generic_utils,
+    io_utils,
+    layer_utils,
+    np_utils,
+    vis_utils,
+)
 from flowgraph.keras.utils.data_utils import Sequence, get_file
 from flowgraph.keras.utils.enqueuers import (
     GeneratorEnqueuer,
@@ -17,6 +25,7 @@ from flowgraph.keras.utils.generic_utils import (
     get_custom_objects,
     serialize_keras_object,
 )
+from flowgraph.keras.utils.io_utils import HDF5Matrix
 from flowgraph.keras.utils.layer_utils import (
     convert_all_kernels_in_model,
     get_source_inputs,
@@ -29,10 +38,12 @@ from flowgraph.keras.utils.vis_utils import model_to_dot, plot_model
 __all__ = [
     "CustomObjectScope",
     "GeneratorEnqueuer",
+    "HDF5Matrix",
     "OrderedEnqueuer",
     "Progbar",
     "Sequence",
     "SequenceEnqueuer",
+    "conv_utils",
     "convert_all_kernels_in_model",
     "custom_object_scope",
     "data_utils",
@@ -41,6 +52,7 @@ __all__ = [
     "get_custom_objects",
     "get_file",
     "get_source_inputs",
+    "io_utils",
     "layer_utils",
     "model_to_dot",
     "multi_gpu_model",
