@@ -21,7 +21,6 @@ import numpy as np
 
 from flowgraph import config
 from flowgraph.graph.core import Graph
-from flowgraph.graph.cuts import why_no_gradient
 from flowgraph.graph.default import GraphKeys
 from flowgraph.graph.export import export, export_value
 from flowgraph.graph.lint import LintWarning, warn
@@ -355,6 +354,9 @@ def _unreached_variables(graph: Graph) -> None:
         ]  # fmt: skip
         if writers:
             continue
+        # Imported here: only this warning needs it.
+        from flowgraph.graph.cuts import why_no_gradient
+
         why = why_no_gradient(loss, variable)
         reason = why.message.splitlines()[0].partition(" is None: ")[2]
         text = (
