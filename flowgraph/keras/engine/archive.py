@@ -73,11 +73,14 @@ def weights_bytes(stored: Stored) -> bytes:
     arrays: dict[str, np.ndarray] = {}
     layers: list[Any] = []
     for layer, weights in stored:
-        keys = [f"{layer}.{key.replace('/', '.')}" for key, _ in weights]
-        layers.append(
-            [layer, [[key, place] for key, (place, _) in zip(keys, weights, strict=True)]]
-        )
-        arrays.update((key, np.asarray(a)) for key, (_, a) in zip(keys, weights, strict=True))
+        keys = []
+        for place, array in weights:
+            key = f"{layer}.{place.replace('/', '.')}"
+            while key in arrays:  # "a.b" and its "c", "a" and its "b.c"
+                key += "_"
+            arrays[key] = np.asarray(array)
+            keys.append([key, place])
+        layers.append([layer, keys])
     contiguous = {key: np.ascontiguousarray(a).reshape(a.shape) for key, a in arrays.items()}
     return _safetensors().numpy.save(contiguous, {"layers": json.dumps(layers)})
 

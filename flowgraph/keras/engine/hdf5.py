@@ -96,7 +96,7 @@ def write_weights(group: Any, stored: Stored) -> None:
         group.attrs[key] = value.encode()
     for name, weights in stored:
         whole = [(f"{name}/{key}:0", array) for key, array in weights]
-        _write_group(group.create_group(name), whole)
+        _write_group(group.require_group(name), whole)  # "a" may be there, of "a/b"
 
 
 def _write_group(group: Any, named: Sequence[tuple[str, Any]]) -> None:

@@ -576,3 +576,14 @@ def test_masks_of_dropout_go_on_K18(tmp_path, ending, fresh):
         model.fit(x, y, epochs=6, initial_epoch=3, **fit)
         for a, b in zip(wanted, model.get_weights(), strict=True):
             np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_names_of_layers_that_look_like_paths(tmp_path, ending):
+    names = ["a/b", "a", "a.b", "a/b/kernel"]
+    inner = Sequential([Dense(2, input_dim=2, name="b")], name="a_model")
+    model = Sequential([*(Dense(2, input_dim=2, name=name) for name in names), inner])
+    model.save(tmp_path / f"m{ending}")
+    again = load_model(tmp_path / f"m{ending}")
+    for x, y in zip(model.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(x, y)
