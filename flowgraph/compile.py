@@ -78,6 +78,12 @@ class Dump:
                 file.write(text())
             self.step += 1
 
+    def note(self, name: str, before: FrozenGraph, after: FrozenGraph) -> None:
+        """Pass ``name`` is done; for those who explain (profile/explaining.py)."""
+
+    def note_regions(self, graph: FrozenGraph, regions: list[fuse.Region]) -> None:
+        """A graph has been divided into kernels; as ``note``."""
+
 
 @without_collector
 def prepare(
@@ -133,6 +139,7 @@ def make_plan(graph: FrozenGraph, dump: Dump, *, changed: bool = True) -> Plan:
     dump.write("ordered", lambda: frozen.to_text(ordered))
     max_members = 1 if "fuse" in config.get("DISABLE") else fuse.MAX_MEMBERS
     regions = fuse.fuse(ordered, earlier, max_members)
+    dump.note_regions(ordered, regions)
     dump.write("fused", lambda: fuse.to_text(regions))
     result = Lowering(ordered, regions).run()
     memory.mark_fetch_slots(result)
@@ -155,7 +162,8 @@ def _run_passes(passes: Sequence[tuple[str, Pass]], graph: FrozenGraph, dump: Du
     for name, run in passes:
         if name in disabled:
             continue
-        graph = run(graph)
+        before, graph = graph, run(graph)
+        dump.note(name, before, graph)
         if config.get("VERIFY") >= 2:
             frozen.verify(graph)
         dump.write(name, partial(frozen.to_text, graph))

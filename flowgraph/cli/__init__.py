@@ -40,6 +40,14 @@ COMMANDS = {
         "flowgraph.cli.view:view_file", "GRAPH [-o PICTURE]",
         "draw the graph in a .pb, .pbtxt, .meta or event file, or in a SavedModel's folder",
     ),
+    "profile": Command(
+        "flowgraph.cli.profile:profile", "[OPTIONS] SCRIPT [ARGUMENTS]",
+        "run a program, and show where its time and memory went",
+    ),
+    "explain": Command(
+        "flowgraph.cli.profile:explain", "[OPTIONS] SCRIPT [ARGUMENTS]",
+        "run a program, and tell what the compiler does with it and what it costs",
+    ),
     "version": Command("flowgraph.cli.run:version", "", "show the version"),
 }  # fmt: skip
 

@@ -33,8 +33,8 @@ V = TypeVar("V")
 FAMILIES = (
     "contrib", "data", "debug", "distributions", "eager", "estimator", "feature_column", "formats",
     "historic", "image", "layers", "linear_operators", "losses", "metrics", "ops", "platform",
-    "protos", "queues", "rnn", "saved_model", "saving", "summary", "tables", "testing", "train",
-    "training_loop",
+    "profile", "protos", "queues", "rnn", "saved_model", "saving", "summary", "tables", "testing",
+    "train", "training_loop",
 )  # fmt: skip
 
 

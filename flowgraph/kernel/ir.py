@@ -143,7 +143,7 @@ class Kernel:
         full = self.domains()
         total = 0
         for number, stmt in enumerate(self.body):
-            if stmt.op in REDUCTIONS:
+            if stmt.op in REDUCTIONS and stmt.dtype.startswith("float"):
                 total += points
             elif stmt.op in SCALAR_OPS and stmt.dtype.startswith("float"):
                 total += SCALAR_OPS[stmt.op].flops * (points if full[number] else rows)

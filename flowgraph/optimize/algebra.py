@@ -327,6 +327,9 @@ def by_type(rules: tuple[Rule, ...]) -> dict[str, list[Rule]]:
 
 _BY_TYPE = by_type(RULES)
 
+#: While somebody asks which rules apply (profile/explaining.py): those that did, and where.
+applied: list[tuple[Rule, Node]] | None = None
+
 
 def simplify(graph: FrozenGraph) -> FrozenGraph:
     """Apply the table's rules once, in program order; see the module docstring."""
@@ -348,6 +351,8 @@ def apply_rules(graph: FrozenGraph, table: dict[str, list[Rule]]) -> FrozenGraph
             result = rule.rewrite(node, Maker(node, out))
             if result is not None:
                 left -= 1
+                if applied is not None:
+                    applied.append((rule, node))
                 return (result,)
             del out[start:]
         return None
