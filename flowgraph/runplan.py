@@ -32,6 +32,7 @@ from flowgraph.plan.plan import Plan
 from flowgraph.runtime.executor import Executable
 from flowgraph.runtime.intake import DECLINED
 from flowgraph.runtime.timing import Timing
+from flowgraph.runtime.waiting import give_up_turns
 from flowgraph.shapes import is_fully_known
 
 if TYPE_CHECKING:
@@ -266,6 +267,9 @@ class RunPlan:
         stage.busy = True
         try:
             return stage.run(execute)
+        except BaseException:
+            give_up_turns()
+            raise
         finally:
             stage.busy = False
 

@@ -267,11 +267,16 @@ class HostQueue:
         Raises:
             CancelledError: it was closed before.
         """
-        if cancel_pending:
-            for attempt in self._enqueuing:
-                attempt.cancel()
-            self._enqueuing.clear()
-        self._do(_Close(self, "Close operation"), self._enqueuing)
+        attempt = _Close(self, "Close operation")
+        if not cancel_pending:
+            self._do(attempt, self._enqueuing)
+            return
+        for pending in self._enqueuing:
+            pending.cancel()
+        self._enqueuing.clear()
+        attempt.step()  # NB: at once, or another might line up in between
+        self._advance()
+        attempt.wait()
 
     def close(self) -> None:
         """The session ends (its waiters are woken by it)."""

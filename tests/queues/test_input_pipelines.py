@@ -372,6 +372,18 @@ def test_stopping_ends_threads_that_wait():
         assert not any(thread.is_alive() for thread in threads)
 
 
+def test_stopping_again_and_again():
+    """A thread that is between two elements when the queue is cancelled must not line up again."""
+    batch = tf.train.batch([rows(5)], 2, num_threads=3)
+    for _ in range(40):
+        with tf.Session() as sess:
+            coord = tf.train.Coordinator()
+            threads = tf.train.start_queue_runners(sess, coord)
+            sess.run(batch)
+            coord.request_stop()
+            coord.join(threads, stop_grace_period_secs=30)
+
+
 def test_closing_the_session_ends_threads():
     batch = tf.train.batch([rows(5)], 2)
     sess = tf.Session()
