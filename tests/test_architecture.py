@@ -71,6 +71,7 @@ LATE_IMPORTS = {
     ("runplan.py", "flowgraph.profile.everything"): "as above",
     ("profile/run_metadata.py", "flowgraph.view.memory"): "records are made when they are read",
     ("profile/tables.py", "flowgraph.view.roof"): "it measures in sessions, which import tables",
+    ("ops/variables.py", "flowgraph.ops.variable_messages"): "messages; few programs need them",
     ("ops/host.py", "flowgraph.session"): "py_function may build and run a graph of its own",
     ("image/codecs.py", "PIL"): "optional, and only decoding and encoding need it",
     ("keras/engine/archive.py", "safetensors.numpy"): "only files need it",

@@ -51,6 +51,13 @@ from flowgraph.shapes import Dims, format_tuple
 from flowgraph.tensor_shape import TensorShape, as_dims
 
 
+def variable_defs() -> Any:
+    """The module that knows VariableDefs; few programs need it."""
+    from flowgraph.ops import variable_messages
+
+    return variable_messages
+
+
 class _Creatable(type):
     """Calling the class asks the graph's ``variable_creator_scope`` blocks first."""
 
@@ -194,6 +201,27 @@ class Variable(Scattering, metaclass=_Creatable):
             raise ValueError(f"Variable: collections must be a list, got {given!r}")
         trainable = [GraphKeys.TRAINABLE_VARIABLES] if self._trainable else []
         return list(dict.fromkeys([*given, *trainable]))
+
+    # ------------------------------------------------------------------------------------ messages
+
+    def to_proto(self, export_scope: str | None = None) -> Any:
+        """The names of the variable's operations, as a VariableDef.
+
+        Args:
+            export_scope: a name scope; None is returned for variables outside of it, and names are
+                relative to it.
+        """
+        return variable_defs().variable_def(self, export_scope)
+
+    @staticmethod
+    def from_proto(variable_def: Any, import_scope: str | None = None) -> Variable:
+        """The variable whose operations are in the default graph.
+
+        Args:
+            variable_def: the VariableDef.
+            import_scope: the name scope that the graph was imported into.
+        """
+        return variable_defs().variable_of(get_default_graph(), variable_def, import_scope)
 
     # ------------------------------------------------------------------------------------ reading
 

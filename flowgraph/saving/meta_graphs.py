@@ -21,12 +21,13 @@ from flowgraph.graph.core import Graph
 from flowgraph.graph.default import GraphKeys, get_default_graph
 from flowgraph.graph.export import EXPORTS, export
 from flowgraph.graph.node import Operation, Tensor
+from flowgraph.ops.variable_messages import variable_def
 from flowgraph.ops.variables import Variable
 from flowgraph.platform.file_io import path_of
 from flowgraph.protos.exporting import attr_value, write_message
 from flowgraph.protos.graphs import GraphDef, NodeDef
 from flowgraph.protos.importing import as_graph_def
-from flowgraph.protos.meta_graphs import CollectionDef, MetaGraphDef, SaverDef, VariableDef
+from flowgraph.protos.meta_graphs import CollectionDef, MetaGraphDef, SaverDef
 
 #: A longer MetaGraphDef is not kept between saves.
 _MAX_KEPT = 1 << 26
@@ -144,7 +145,7 @@ class KeptMetaGraph:
 def _collection(key: str, items: list[Any]) -> CollectionDef | None:
     """A collection as a message; None where its items have no such form."""
     if all(isinstance(item, Variable) for item in items):
-        values = [_variable_def(item).SerializeToString() for item in items]
+        values = [_bytes(item) for item in items]
         return CollectionDef(bytes_list={"value": values})
     if key == GraphKeys.QUEUE_RUNNERS and items:
         values = [item.to_proto().SerializeToString() for item in items]
@@ -161,14 +162,9 @@ def _collection(key: str, items: list[Any]) -> CollectionDef | None:
     return None
 
 
-def _variable_def(variable: Variable) -> VariableDef:
-    return VariableDef(
-        variable_name=variable.name,
-        initializer_name=variable.initializer.name,
-        snapshot_name=variable._snapshot.name,
-        initial_value_name=variable.initial_value.name,
-        trainable=variable.trainable,
-    )
+def _bytes(variable: Variable) -> bytes:
+    said = variable_def(variable)
+    return b"" if said is None else said.SerializeToString()
 
 
 def _add_saver(meta: MetaGraphDef, variables: Mapping[str, Any]) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from flowgraph.graph.core import Graph
 from flowgraph.graph.default import GraphKeys, get_default_graph
 from flowgraph.graph.export import EXPORTS, export
+from flowgraph.ops.variable_messages import variable_of
 from flowgraph.ops.variables import Variable
 from flowgraph.protos.importing import import_graph_def
 from flowgraph.protos.meta_graphs import MetaGraphDef, QueueRunnerDef, VariableDef
@@ -103,25 +104,10 @@ def _import_collections(graph: Graph, meta: MetaGraphDef, prefix: str) -> None:
             elif kind == "bytes_list" and key in _OF_VARIABLES:
                 said = VariableDef.FromString(item)
                 if said.variable_name not in made:
-                    made[said.variable_name] = _variable(graph, said, prefix)
+                    made[said.variable_name] = variable_of(graph, said, prefix)
                 item = made[said.variable_name]
             elif kind == "bytes_list" and key == GraphKeys.QUEUE_RUNNERS:
                 runner = QueueRunnerDef.FromString(item)
                 with graph.as_default():
                     item = EXPORTS["train.QueueRunner"].from_proto(runner, prefix.rstrip("/"))
             graph.add_to_collection(key, item)
-
-
-def _variable(graph: Graph, said: VariableDef, prefix: str) -> Variable:
-    """The Variable whose operations are in the graph; resource variables have become plain."""
-    made = object.__new__(Variable)
-    made._trainable, made._constraint, made._caching_device = said.trainable, None, None
-    made._synchronization = made._aggregation = None
-    made._variable = graph.get_tensor_by_name(prefix + said.variable_name)
-    made._initializer = graph.get_operation_by_name(prefix + said.initializer_name)
-    made._snapshot = graph.get_tensor_by_name(prefix + said.snapshot_name)
-    initial = said.initial_value_name
-    made._initial_value = (
-        graph.get_tensor_by_name(prefix + initial) if initial else made._initializer.inputs[1]
-    )
-    return made

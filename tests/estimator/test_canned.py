@@ -289,3 +289,82 @@ def test_learn_infers_columns() -> None:
     assert of_function == NUMBERS
     with pytest.raises(ValueError, match="has no numbers"):
         learn.infer_real_valued_columns_from_input(np.array(["a"]))
+
+
+# ------------------------------------------------------------------------------------- extras
+
+
+def test_more_metrics(tmp_path) -> None:
+    def model_fn(features, labels, mode):
+        w = tf.get_variable("w", initializer=2.0)
+        y = features["x"][:, 0] * w
+        step = tf.train.get_global_step().assign_add(1)
+        return E.EstimatorSpec(mode, {"y": y}, tf.reduce_sum(y), step)
+
+    base = E.Estimator(model_fn, str(tmp_path)).train(data(Y), steps=2)
+    more = E.add_metrics(base, lambda labels, predictions: {
+        "largest": tf.metrics.mean(tf.reduce_max(predictions["y"])),
+        "mean": tf.metrics.mean(labels),
+    })  # fmt: skip
+    results = more.evaluate(data(Y, 1))
+    assert sorted(results) == ["global_step", "largest", "loss", "mean"]
+    np.testing.assert_allclose(results["mean"], Y.mean(), rtol=1e-5)
+    with pytest.raises(ValueError, match="not expected args"):
+        E.add_metrics(base, lambda batch: {})
+
+
+def test_specs_with_labels() -> None:
+    spec = E.classifier_parse_example_spec(NUMBERS, "y", weight_column="w")
+    assert spec == {
+        "x": tf.FixedLenFeature((4,), tf.float32), "y": tf.FixedLenFeature((1,), tf.int64),
+        "w": tf.FixedLenFeature((1,), tf.float32),
+    }  # fmt: skip
+    spec = E.regressor_parse_example_spec(NUMBERS, "y", label_dimension=2)
+    assert spec["y"] == tf.FixedLenFeature((2,), tf.float32)
+    for call, error in (
+        (lambda: E.classifier_parse_example_spec(NUMBERS, "x"), "should not be used as feature"),
+        (lambda: E.classifier_parse_example_spec(NUMBERS, "y", tf.float32), "int64 or string"),
+        (lambda: E.regressor_parse_example_spec(NUMBERS, "y", tf.string), "convertible"),
+        (lambda: E.regressor_parse_example_spec(NUMBERS, "y", weight_column="y"), "cannot be the"),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match=error):
+            call()
+
+
+@pytest.mark.parametrize(("name", "number", "stops"), [
+    ("stop_if_higher_hook", 4.0, True), ("stop_if_higher_hook", 6.0, False),
+    ("stop_if_lower_hook", 3.0, True), ("stop_if_lower_hook", 1.0, False),
+    ("stop_if_no_decrease_hook", 10, True), ("stop_if_no_decrease_hook", 100, False),
+    ("stop_if_no_increase_hook", 10, True),
+])  # fmt: skip
+def test_stopping_early(tmp_path, name, number, stops) -> None:
+    def model_fn(features, labels, mode):
+        step = tf.train.get_global_step().assign_add(1)
+        return E.EstimatorSpec(mode, features["x"], tf.reduce_sum(features["x"]), step)
+
+    estimator = E.Estimator(model_fn, str(tmp_path))
+    with tf.summary.FileWriter(estimator.eval_dir()) as writer:
+        for step, loss in ((10, 5.0), (20, 2.0), (30, 4.5)):
+            value = tf.Summary.Value(tag="loss", simple_value=loss)
+            writer.add_summary(tf.Summary(value=[value]), step)
+    assert E.experimental.read_eval_metrics(estimator.eval_dir())[20] == {"loss": 2.0}
+    hook = getattr(E.experimental, name)(
+        estimator, "loss", number, run_every_secs=None, run_every_steps=1
+    )
+    estimator.train(data(Y), hooks=[hook], steps=5)
+    assert (estimator.get_variable_value("global_step") < 5) == stops
+
+
+def test_early_stopping_is_checked(tmp_path) -> None:
+    make = E.experimental.make_early_stopping_hook
+    estimator = E.LinearRegressor(NUMBERS, str(tmp_path))
+    with pytest.raises(TypeError, match="must have type"):
+        make(3, lambda: True)
+    with pytest.raises(TypeError, match="must be callable"):
+        make(estimator, 3)
+    with pytest.raises(ValueError, match="Exactly one"):
+        make(estimator, lambda: True, 60, 3)
+    by_name = E.experimental.stop_if_no_decrease_hook(
+        estimator, metric_name="loss", max_steps_without_decrease=5
+    )
+    assert isinstance(by_name, tf.train.SessionRunHook)

@@ -111,3 +111,18 @@ def test_files(tmp_path) -> None:
         assert saved and not (tmp_path / "loop.meta").exists()
         tf.train.Saver().save(session, str(tmp_path / "v"), write_meta_graph=False)
         assert not (tmp_path / "v.meta").exists()
+
+
+def test_variables_as_messages() -> None:
+    with tf.Graph().as_default() as graph:
+        with tf.name_scope("s"):
+            v = tf.Variable([1.0, 2.0], name="v", trainable=False)
+        said = v.to_proto()
+        assert (said.variable_name, said.initializer_name) == ("s/v:0", "s/v/Assign")
+        assert v.to_proto("s").snapshot_name == "v/read:0" and v.to_proto("other") is None
+        again = tf.Variable.from_proto(v.to_proto("s"), "s")
+        assert again.name == "s/v:0" and again.initializer is v.initializer
+        assert not again.trainable
+        with tf.Session(graph=graph) as session:
+            session.run(again.initializer)
+            assert list(session.run(again + 1.0)) == [2.0, 3.0]
