@@ -70,23 +70,28 @@ def _alive_outputs(graph: FrozenGraph) -> dict[int, frozenset[int]]:
     return found
 
 
-def _reached(body: FrozenGraph, starts: Iterable[Value]) -> set[int]:
-    """Positions of the feeds that ``starts`` depend on."""
-    position = {value: i for i, value in enumerate(body.feeds)}
-    found: set[int] = set()
-    seen: set[Value] = set()
-    stack = list(starts)
-    while stack:
-        value = stack.pop()
-        if value in seen:
-            continue
-        seen.add(value)
-        if value in position:
-            found.add(position[value])
-        else:
-            stack.extend(value.node.inputs)
-            stack.extend(v for node in value.node.after for v in node.inputs)
-    return found
+class _Reach:
+    """Which feeds of a body Values depend on; what was walked once is not walked again."""
+
+    def __init__(self, body: FrozenGraph) -> None:
+        self.position = {value: i for i, value in enumerate(body.feeds)}
+        self.seen: set[Value] = set()
+
+    def more(self, starts: Iterable[Value]) -> set[int]:
+        """Positions of the feeds that ``starts`` depend on, less those found before."""
+        found: set[int] = set()
+        stack = list(starts)
+        while stack:
+            value = stack.pop()
+            if value in self.seen:
+                continue
+            self.seen.add(value)
+            if value in self.position:
+                found.add(self.position[value])
+            else:
+                stack.extend(value.node.inputs)
+                stack.extend(v for node in value.node.after for v in node.inputs)
+        return found
 
 
 def _effects(body: FrozenGraph) -> list[Value]:
@@ -102,12 +107,13 @@ def _shrunk_while(node: Node, alive: frozenset[int], out: list[Node]) -> Sequenc
     cond, body = node.bodies["cond"], node.bodies["body"]
     carried, written = carried_count(node), len(node.writes)
     unchanged = {i for i in range(written, carried) if body.fetches[i] is body.feeds[i]}
-    needed = set(range(written)) | _reached(cond, [*cond.fetches, *_effects(cond)])
-    needed |= _reached(body, _effects(body))
+    needed = set(range(written)) | _Reach(cond).more([*cond.fetches, *_effects(cond)])
+    reach = _Reach(body)
+    needed |= reach.more(_effects(body))
     todo = [i for i in {*needed, *alive} if i < carried]
     needed.update(todo)
     while todo:
-        more = _reached(body, [body.fetches[todo.pop()]]) - needed
+        more = reach.more([body.fetches[todo.pop()]]) - needed
         needed |= more
         todo += [i for i in more if i < carried]
     kept = [i for i in range(carried) if i in needed and i not in unchanged]
@@ -135,7 +141,8 @@ def _shrunk_if(node: Node, alive: frozenset[int], out: list[Node]) -> Sequence[V
     kept = [i for i in range(count) if i < written or i in alive]
     needed: set[int] = set(range(written))
     for branch in node.bodies.values():
-        needed |= _reached(branch, [*(branch.fetches[i] for i in kept), *_effects(branch)])
+        starts = [*(branch.fetches[i] for i in kept), *_effects(branch)]
+        needed |= _Reach(branch).more(starts)
     feeds = sorted(needed)
     given = [v for i, v in enumerate(node.inputs) if i != written]
     if len(kept) == count and len(feeds) == len(given):
