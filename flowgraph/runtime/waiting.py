@@ -70,7 +70,10 @@ class Waiter:
 
     def cancel(self) -> None:
         """It will not happen: the session is closed, or someone asked for this."""
-        self.finish(CancelledError(None, None, f"{self._what} was cancelled"))
+        self.finish(self._cancelled())
+
+    def _cancelled(self) -> CancelledError:
+        return CancelledError(None, None, f"{self._what} was cancelled")
 
     def wait(self) -> None:
         """Return when finished; let other runs go on until then.
@@ -83,6 +86,8 @@ class Waiter:
         """
         if not self.done:
             self._block()
+            if self._state.closed and self._error is None:
+                self._error = self._cancelled()  # what the run would go on with is not there
         if self._error is not None:
             raise self._error
 
@@ -122,6 +127,8 @@ def give_way() -> None:
     while state.woken:
         state.waits += 1
         state.calm.wait()
+    if state.closed:
+        raise CancelledError(None, None, "the session was closed")
 
 
 class _Held(threading.local):

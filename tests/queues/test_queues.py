@@ -613,3 +613,57 @@ def test_who_was_woken_comes_first(sess):
         assert taker.outcome() == 0
         while sess.run(size):
             sess.run(one)
+
+
+@pytest.mark.parametrize("end", ["close", "cancel", "session"])
+def test_chaos(end):
+    """Threads that come, wait, give up and are cancelled leave nothing behind, and nobody hangs."""
+    sess = tf.Session()
+    kinds = [
+        tf.FIFOQueue(3, tf.int32, [[]]),
+        tf.RandomShuffleQueue(5, 1, tf.int32, [[]]),
+        tf.PaddingFIFOQueue(2, tf.int32, [[]]),
+    ]
+    x = tf.placeholder(tf.int32, [None])
+    section = tf.CriticalSection()
+    fetches = []
+    for q in kinds:
+        fetches += [q.enqueue_many([x]), q.enqueue(7), q.dequeue() * 2, q.dequeue_many(3) + 1]
+        fetches += [q.dequeue_up_to(2), q.size(), section.execute(lambda q=q: q.dequeue() + 0)]
+    ends = [q.close(end == "cancel") for q in kinds]
+    stop = threading.Event()
+
+    def work(seed: int) -> None:
+        rng = np.random.default_rng(seed)
+        while not stop.is_set():
+            limit = tf.RunOptions(timeout_in_ms=int(rng.choice([1, 5, 20])))
+            try:
+                fetch = fetches[rng.integers(len(fetches))]
+                sess.run(fetch, {x: [1] * int(rng.integers(5))}, options=limit)
+            except (
+                tf.errors.DeadlineExceededError,
+                tf.errors.CancelledError,
+                tf.errors.OutOfRangeError,
+            ):
+                pass
+            except RuntimeError as error:
+                if "closed Session" not in str(error):
+                    raise
+                return
+
+    threads = [Thread(lambda k=k: work(k)) for k in range(6)]
+    time.sleep(0.3)
+    state = sess._state
+    if end == "session":
+        sess.close()
+    else:
+        for op in ends:
+            try:
+                sess.run(op, options=tf.RunOptions(timeout_in_ms=100))
+            except tf.errors.DeadlineExceededError:
+                assert end == "close"
+        time.sleep(0.1)
+    stop.set()
+    assert [thread.outcome() for thread in threads] == [None] * 6
+    assert state.woken == 0 and not state.waiters
+    sess.close()
