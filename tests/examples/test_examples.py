@@ -22,8 +22,19 @@ def load(name: str):
     return module
 
 
-@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)
+QUICKEST = ("linear_regression", "xor", "house_prices")
+
+
+def programs():
+    """All examples; the others are run in this process by test_example_models.py, too."""
+    for path in sorted(EXAMPLES.glob("*.py")):
+        marks = () if path.stem in QUICKEST else (pytest.mark.slow,)
+        yield pytest.param(path, marks=marks, id=path.stem)
+
+
+@pytest.mark.parametrize("path", list(programs()))
 def test_example_runs_as_a_program(path, tmp_path):
+    """K22: headless, with nothing on stderr."""
     environment = {**os.environ, "PYTHONPATH": str(EXAMPLES.parent)}
     environment.pop("DISPLAY", None)
     done = subprocess.run(
