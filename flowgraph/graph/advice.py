@@ -20,11 +20,28 @@ ALIASES = {
     "contrib.feature_column": "feature_column",
     "contrib.keras": "keras",
     "contrib.legacy_seq2seq": "contrib.seq2seq",
-    "contrib.lookup": "lookup",
     "contrib.saved_model": "saved_model",
     "contrib.signal": "signal",
     "contrib.testing": "test",
     "contrib.slim.layers": "contrib.layers",
+    # names of one namespace that are public in another
+    **{
+        f"contrib.framework.{name}": f"train.{name}"
+        for name in (
+            "init_from_checkpoint",
+            "list_variables",
+            "load_checkpoint",
+            "load_variable",
+        )
+    },
+    "contrib.framework.sort": "sort",
+    "contrib.framework.argsort": "argsort",
+    "contrib.framework.zero_initializer": "zeros_initializer",
+    "contrib.layers.safe_embedding_lookup_sparse": "nn.safe_embedding_lookup_sparse",
+    "contrib.metrics.confusion_matrix": "confusion_matrix",
+    "contrib.metrics.set_size": "sets.set_size",
+    "contrib.util.make_ndarray": "make_ndarray",
+    "contrib.util.make_tensor_proto": "make_tensor_proto",
     "contrib.summary": "summary",
 }
 
@@ -36,7 +53,6 @@ _VARIABLES = "tf.Variable or tf.get_variable with tf.gather, tf.scatter_update"
 #: Dotted name or namespace -> what to write instead.
 ADVICE = {
     # ---- TensorFlow 2
-    "GradientTape.batch_jacobian": "tf.jacobian, in a graph",
     "compat.v2": "import flowgraph.compat.v1; for values at once tf.enable_eager_execution()",
     "Module": _NEWER + "write a class with tf.get_variable in it, or a tf.layers.Layer",
     "RaggedTensor": "pad to one length (keras.preprocessing.sequence.pad_sequences, "
@@ -70,9 +86,6 @@ ADVICE = {
     "with tf's operations, or tf.py_func",
     "load_op_library": "operations written in C++ for TensorFlow cannot be loaded; write the "
     "formula with tf's operations, or tf.py_func",
-    "get_session_handle": "keep the value in a tf.Variable",
-    "get_session_tensor": "keep the value in a tf.Variable",
-    "delete_session_tensor": "keep the value in a tf.Variable",
     # ---- gone since TensorFlow 1.0
     "mul": "tf.multiply", "sub": "tf.subtract", "neg": "tf.negative", "pack": "tf.stack",
     "unpack": "tf.unstack", "inv": "tf.reciprocal", "select": "tf.where",
@@ -83,7 +96,6 @@ ADVICE = {
     "image_summary": "tf.summary.image(name, tensor)",
     "audio_summary": "tf.summary.audio(name, tensor, sample_rate)",
     "train.SummaryWriter": "tf.summary.FileWriter(logdir, graph)",
-    "train.summary_iterator": "tf.train.summary_iterator is in TensorBoard's event files only",
     "nn.rnn": "tf.nn.static_rnn or tf.nn.dynamic_rnn",
     "nn.state_saving_rnn": "tf.nn.static_state_saving_rnn",
     "nn.bidirectional_rnn": "tf.nn.static_bidirectional_rnn or tf.nn.bidirectional_dynamic_rnn",
@@ -108,15 +120,12 @@ ADVICE = {
     "contrib.grid_rnn": "tf.nn.rnn_cell.MultiRNNCell",
     "contrib.hooks": "tf.train.ProfilerHook and the other hooks of tf.train",
     "contrib.integrate": "tf.scan over the steps of the integrator",
-    "contrib.learn": "tf.contrib.learn has datasets, Estimator, DNNClassifier, LinearClassifier "
-    "and their regressors; use tf.estimator for the rest",
     "contrib.linear_optimizer": "tf.train.FtrlOptimizer",
     "contrib.lite": "export a GraphDef with tf.graph_util and convert that",
     "contrib.memory_stats": "RunOptions(trace_level=RunOptions.FULL_TRACE) and tf.profile.table",
     "contrib.mixed_precision": "compute in float32, or cast with tf.cast",
     "contrib.model_pruning": "multiply the weights with a mask",
     "contrib.mpi": _ONE_PROCESS, "contrib.nccl": _ONE_PROCESS,
-    "contrib.predictor": "tf.contrib.predictor.from_saved_model",
     "contrib.quantize": _NO_QUANTISED,
     "contrib.resampler": "tf.contrib.image.transform, or tf.gather_nd with weights",
     "contrib.rnn.AttentionCellWrapper": "attention written with tf.nn.softmax and tf.matmul",
@@ -129,11 +138,10 @@ ADVICE = {
     "contrib.slim.dataset": "tf.data", "contrib.slim.dataset_data_provider": "tf.data",
     "contrib.slim.tfexample_decoder": "tf.data with tf.parse_single_example",
     "contrib.slim.nets": "the networks written with tf.contrib.slim's layers",
-    "contrib.slim.learning": "tf.train.MonitoredTrainingSession with tf.losses.get_total_loss",
     "contrib.slim.evaluation": "tf.train.Saver, tf.metrics and a loop over tf.data",
     "contrib.solvers": "tf.linalg and tf.while_loop",
-    "contrib.staging": "tf.data's prefetch",
-    "contrib.stateless": "tf.random.stateless_uniform, tf.random.stateless_normal",
+    "profiler": "RunOptions(trace_level=RunOptions.FULL_TRACE), tf.profile.table(run_metadata)",
+    "raw_ops": "the public function of the operation",
     "contrib.stat_summarizer": "tf.profile.table(run_metadata)",
     "contrib.tensor_forest": "another library for trees",
     "contrib.tensorboard": "tf.summary; embeddings are written as a checkpoint and a "
@@ -143,21 +151,32 @@ ADVICE = {
     "contrib.timeseries": "tf.nn.dynamic_rnn",
     "contrib.tpu": "there is no TPU support; run the model function itself",
     "contrib.verbs": _ONE_PROCESS,
-    "contrib": "tf.contrib has layers, slim, framework, rnn, seq2seq, losses, metrics, opt, data, "
-    "image and learn.datasets; for the rest use tf.layers, tf.nn, tf.data, tf.losses, tf.metrics",
     # ---- files of TensorFlow's that only programs about TensorFlow itself import
     "python.distribute": _ONE_PROCESS,
     "python.estimator": "tf.estimator",
     "python.tpu": "there is no TPU support; run the model function itself",
     "python.compiler": "flowgraph compiles by itself: leave it out",
     "examples.tutorials": "of the tutorials' modules there is mnist.input_data",
+    "sysconfig": "there is no C++ library to compile against",
     # ---- Keras
-    "keras.wrappers": "write a class with fit and predict around the model",
-    "keras.applications": "there are no trained networks; build the model with keras.layers and "
-    "load weights with model.load_weights",
     "keras.estimator": "model.fit",
     "keras.mixed_precision": "compute in float32",
 }  # fmt: skip
+
+
+#: Namespace -> what there is of it, where it is a part of TensorFlow's.
+CONTENTS = {
+    "contrib": "layers, slim, framework, rnn, seq2seq, losses, metrics, opt, data, image, "
+    "training, lookup and learn",
+    "contrib.distributions": "what tf.distributions has",
+    "contrib.framework": "arg_scope, functions for variables and for checkpoints, nest",
+    "contrib.learn": "datasets, Estimator, DNNClassifier, LinearClassifier and their regressors",
+    "contrib.layers": "layers, initializers, regularizers, feature columns and optimize_loss",
+    "contrib.opt": "variants of Adam, AddSign, PowerSign, weight decay and MovingAverageOptimizer",
+    "contrib.rnn": "basic, LSTM and GRU cells, their block variants and wrappers",
+    "contrib.seq2seq": "sequence_loss, BasicDecoder, dynamic_decode and helpers",
+    "contrib.training": "bucket, bucket_by_sequence_length, create_train_op and HParams",
+}
 
 
 def advice(path: str) -> str:
@@ -191,8 +210,18 @@ def _hint(path: str, siblings: Iterable[str], known: Iterable[str]) -> str:
         return f"; there is tf.{other}"
     if near:
         return "; did you mean " + " or ".join(repr(folded[word]) for word in near) + "?"
-    general = advice(space)
-    return f"; instead: {general}" if general else ""
+    return _general(space)
+
+
+def _general(space: str) -> str:
+    """What the tables say of a namespace or the nearest one around it."""
+    while space:
+        if space in ADVICE:
+            return f"; instead: {ADVICE[space]}"
+        if space in CONTENTS:
+            return f"; tf.{space} has {CONTENTS[space]}"
+        space = space.rpartition(".")[0]
+    return ""
 
 
 def missing(module: str, path: str, siblings: Iterable[str], known: Iterable[str]) -> Exception:
@@ -220,9 +249,7 @@ def missing_module(name: str, root: str, path: str) -> Exception:
         root: ``"tf."`` or ``"keras."``.
         path: dotted, without the root.
     """
-    text = advice(f"keras.{path}" if root == "keras." else path)
+    text = _general(f"keras.{path}" if root == "keras." else path)
     return ModuleNotFoundError(
-        f"No module named {name!r}: flowgraph has no {root}{path}"
-        + (f"; instead: {text}" if text else ""),
-        name=name,
+        f"No module named {name!r}: flowgraph has no {root}{path}{text}", name=name
     )
