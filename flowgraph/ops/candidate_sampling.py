@@ -43,6 +43,7 @@ from flowgraph.ops.candidate_draws import (
     uniforms_of,
     words_of,
 )
+from flowgraph.ops.partitioning_loops import HITS
 from flowgraph.ops.random_seeds import seeds_of, stream_of
 from flowgraph.ops.rules import require_rank
 from flowgraph.shapes import Dims, ShapeError, merge_size
@@ -267,6 +268,7 @@ define(
     seed=0,
     seed2=0,
     infer=_hits_infer,
+    kernel=HITS,
     grad=NO_GRADIENT,
     reference=_hits_reference,
     samples=(

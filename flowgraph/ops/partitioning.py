@@ -1,7 +1,7 @@
 """Results whose size depends on values: boolean_mask, unique, setdiff1d, dynamic_partition.
 
-References compute them, as host instructions; the plan of a run ends there and goes on when the
-size is known (optimize/specialize.py).
+They are host instructions with compiled loops (partitioning_loops.py); the plan of a run ends there
+and goes on when the size is known (optimize/specialize.py).
 
 Read next: masking.py (Where), segments.py (parts put together again).
 """
@@ -31,6 +31,13 @@ from flowgraph.graph.opdef import (
 )
 from flowgraph.graph.report import call_message
 from flowgraph.graph.static import constant_value
+from flowgraph.ops.partitioning_loops import (
+    LIST_DIFF,
+    PARTITION,
+    STITCH,
+    UNIQUE,
+    UNIQUE_WITH_COUNTS,
+)
 from flowgraph.ops.rules import f32, i32, invalid, require_rank, shape_of
 from flowgraph.shapes import (
     Dims,
@@ -150,6 +157,7 @@ for _counts in (False, True):
         T=dtypes_of(ALL),
         out_idx=dtypes_of(INDEX, int32),
         infer=_unique_infer,
+        kernel=UNIQUE_WITH_COUNTS if _counts else UNIQUE,
         grad=_NUMBERS,
         reference=_unique_reference,
         samples=(
@@ -168,6 +176,7 @@ for _counts in (False, True):
         Taxis=dtypes_of(INDEX, int64),
         out_idx=dtypes_of(INDEX, int32),
         infer=_unique_infer,
+        kernel=UNIQUE_WITH_COUNTS if _counts else UNIQUE,
         grad=_NUMBERS,
         reference=_unique_reference,
         samples=(
@@ -273,6 +282,7 @@ define(
     T=dtypes_of(ALL),
     out_idx=dtypes_of(INDEX, int32),
     infer=_list_diff_infer,
+    kernel=LIST_DIFF,
     grad=_NUMBERS,
     reference=_list_diff_reference,
     samples=(
@@ -369,6 +379,7 @@ define(
     T=dtypes_of(ALL),
     num_partitions=Attr("int", REQUIRED),
     infer=_partition_infer,
+    kernel=PARTITION,
     grad=_partition_grad,
     reference=_partition_reference,
     samples=(
@@ -473,6 +484,7 @@ for _type in ("DynamicStitch", "ParallelDynamicStitch"):
         N=Attr("int", REQUIRED),
         T=dtypes_of(ALL),
         infer=_stitch_infer,
+        kernel=STITCH,
         grad=_stitch_grad,
         reference=_stitch_reference,
         samples=(

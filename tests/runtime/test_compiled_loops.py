@@ -8,36 +8,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from two_targets import agree
 
 import flowgraph as tf
-from flowgraph.graph.apply import apply_op
-from flowgraph.graph.opdef import OPDEFS, Compiled
+from flowgraph.graph.opdef import OPDEFS
 from flowgraph.runtime.compiled import implementation
 
 SEEDS = st.integers(0, 2**32 - 1)
-
-
-def both(type: str, inputs: list[Any], **attrs: Any) -> tuple[Any, Any]:
-    """What a session makes of the op, natively and by the reference."""
-    found = []
-    assert isinstance(OPDEFS[type].kernel, Compiled)
-    for target in ("cpu", "reference"):
-        with tf.Graph().as_default(), pytest.MonkeyPatch.context() as patch:
-            patch.setenv("FLOWGRAPH_TARGET", target)
-            result = apply_op(type, *[tf.constant(x) for x in inputs], **attrs)
-            outputs = result if isinstance(result, list) else [result]
-            with tf.Session() as session:
-                found.append(session.run(outputs))
-    return found[0], found[1]
-
-
-def agree(type: str, inputs: list[Any], **attrs: Any) -> None:
-    for got, expected in zip(*both(type, inputs, **attrs), strict=True):
-        assert got.dtype == expected.dtype and got.shape == expected.shape
-        if got.dtype.kind == "f":
-            np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-6)
-        else:
-            np.testing.assert_array_equal(got, expected)
 
 
 def boxes_of(rng: np.random.Generator, n: int) -> np.ndarray:

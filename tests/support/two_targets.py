@@ -1,0 +1,45 @@
+"""One op, computed natively and by its reference."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import flowgraph as tf
+from flowgraph.graph.apply import apply_op
+from flowgraph.graph.opdef import OPDEFS, Compiled
+
+
+def _constants(given: Any) -> Any:
+    return [tf.constant(x) for x in given] if isinstance(given, list) else tf.constant(given)
+
+
+def both(type: str, inputs: list[Any], **attrs: Any) -> tuple[Any, Any]:
+    """What a session makes of the op, natively and by the reference; a list is a list input."""
+    found = []
+    assert isinstance(OPDEFS[type].kernel, Compiled)
+    for target in ("cpu", "reference"):
+        with tf.Graph().as_default(), pytest.MonkeyPatch.context() as patch:
+            patch.setenv("FLOWGRAPH_TARGET", target)
+            result = apply_op(type, *[_constants(x) for x in inputs], **attrs)
+            outputs = []
+            for output in result if isinstance(result, list) else [result]:
+                outputs.extend(output if isinstance(output, list) else [output])
+            with tf.Session() as session:
+                found.append(session.run(outputs))
+    return found[0], found[1]
+
+
+def agree(type: str, inputs: list[Any], exact: bool = False, **attrs: Any) -> None:
+    """``exact``: floats bit for bit (but for the signs of NaN)."""
+    for got, expected in zip(*both(type, inputs, **attrs), strict=True):
+        assert got.dtype == expected.dtype and got.shape == expected.shape
+        if got.dtype.kind == "f" and not exact:
+            np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-6)
+        else:
+            np.testing.assert_array_equal(got, expected)
+            if got.dtype.kind == "f":
+                real = ~np.isnan(expected)
+                assert (np.signbit(got) == np.signbit(expected))[real].all()
