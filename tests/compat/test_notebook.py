@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import types
 
 import numpy as np
@@ -215,3 +217,25 @@ def test_keras_layers(shell):
 def test_outside_of_notebooks():
     with pytest.raises(RuntimeError, match="this is no notebook"):
         tf.notebook.replace()
+
+
+IN_IPYTHON = """
+from IPython.core.interactiveshell import InteractiveShell
+shell = InteractiveShell.instance()
+def cell(id, code):
+    shell.run_cell(code, cell_id=id).raise_error()
+cell("c0", "%load_ext flowgraph.notebook\\n%load_ext flowgraph.compat.tensorflow")
+cell("c1", "import tensorflow as tf; tf.config.auto_init = True; sess = tf.InteractiveSession()")
+for n in (3, 4):
+    cell("c2", f"w = tf.get_variable('w', [{n}], initializer=tf.ones_initializer())")
+    cell("c3", "print(w.name, sess.run(tf.reduce_sum(w)), len(tf.global_variables()))")
+cell("c4", "%unload_ext flowgraph.notebook")
+"""
+
+
+def test_a_real_shell():
+    pytest.importorskip("IPython")
+    done = subprocess.run(
+        [sys.executable, "-c", IN_IPYTHON], capture_output=True, text=True, check=False
+    )
+    assert done.stdout.split() == ["w:0", "3.0", "1", "w:0", "4.0", "1"], done.stderr
