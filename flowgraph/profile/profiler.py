@@ -30,6 +30,7 @@ from flowgraph.profile.tables import Table, table
 from flowgraph.profile.timeline import Timeline
 from flowgraph.profile.trace import time_of_day, trace_of, walk
 from flowgraph.runplan import COMPILING, OBSERVERS, RunPlan, observe
+from flowgraph.runtime import native
 from flowgraph.runtime.executor import Executable
 from flowgraph.runtime.timing import Timing
 
@@ -42,13 +43,26 @@ class _Sum:
 
     def __init__(self, plan: Plan) -> None:
         self.plan, self.walks, self.whole = plan, 0, 0
-        self.elapsed = np.zeros(len(plan.instrs), np.int64)
-        self.calls = np.zeros(len(plan.instrs), np.int64)
+        #: Per row: time and passes, in cycles of native code and in ns of Python's.
+        self.cycles = np.zeros((len(plan.instrs), 2), np.int64)
+        self.host = np.zeros((len(plan.instrs), 2), np.int64)
+
+    def add(self, timing: Timing) -> None:
+        self.walks += 1
+        self.whole += timing.whole_ns
+        timing.add_to(self.cycles, self.host)
+
+    @property
+    def elapsed(self) -> np.ndarray:
+        unit = native.nanoseconds_per_cycle()
+        return self.host[:, 0] + np.rint(self.cycles[:, 0] * unit).astype(np.int64)
 
     def trace(self) -> PlanTrace:
         times = np.zeros((len(self.plan.instrs) + 1, 2), np.int64)
-        times[:-1, 1], times[-1, 1] = self.elapsed, self.whole
-        return PlanTrace(self.plan, times, self.walks, self.elapsed, self.calls)
+        elapsed = self.elapsed
+        times[:-1, 1], times[-1, 1] = elapsed, self.whole
+        calls = self.cycles[:, 1] + self.host[:, 1]
+        return PlanTrace(self.plan, times, self.walks, elapsed, calls)
 
 
 class Profile:
@@ -144,11 +158,7 @@ class Profile:
             found = self._sums.get(plan)
             if found is None:
                 found = self._sums[plan] = _Sum(plan)
-            timing.finish()
-            found.walks += 1
-            found.whole += timing.whole_ns
-            found.elapsed += timing.elapsed
-            found.calls += timing.calls
+            found.add(timing)
         self._pending.clear()
 
     # -------------------------------------------------------------------------------- reading

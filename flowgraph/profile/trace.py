@@ -21,7 +21,7 @@ from flowgraph.runtime.timing import Timing
 
 def walk(executable: Executable) -> tuple[list[Any], Timing]:
     """The results of an executable whose feeds are loaded, and what took how long."""
-    timing = Timing(executable.plan)
+    timing = Timing(len(executable.plan.instrs), loops=executable.has_loops)
     return executable.run_timed(timing), timing
 
 

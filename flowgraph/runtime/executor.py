@@ -78,6 +78,10 @@ class Executable:
         self.host_rows: dict[int, host.Bound] = {}
         #: Arrays that results of host instructions lie in, by their slots.
         self.adopted: dict[Slot, np.ndarray] = {}
+        #: Whether rows may run more than once.
+        self.has_loops = any(
+            i.jump is not None and i.jump.target <= row for row, i in enumerate(plan.instrs)
+        )
         #: True while a host instruction runs: it may call the session again.
         self.in_host = False
         #: Runs a bound host instruction, where a run is recorded or repeated (debug/rows.py).

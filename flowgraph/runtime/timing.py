@@ -14,7 +14,6 @@ import time
 
 import numpy as np
 
-from flowgraph.plan.plan import Plan
 from flowgraph.runtime import native
 
 #: How many passes over rows are logged one by one, where a plan has loops.
@@ -29,6 +28,9 @@ class Timing:
 
     Making one and walking with it is cheap; ``finish`` makes readable what was measured.
 
+    Args:
+        rows: of the plan.   loops: whether it has loops, whose passes are logged.
+
     Attributes, after ``finish``:
         times: int64[rows + 1, 2]: begin and end of the first pass over each row; last: the whole.
         elapsed: per row the sum of all passes.   calls: per row their number.
@@ -41,16 +43,16 @@ class Timing:
     calls: np.ndarray
     passes: np.ndarray | None = None
 
-    def __init__(self, plan: Plan) -> None:
-        self._marks = np.zeros((len(plan.instrs) + 1, 4), np.int64)
+    def __init__(self, rows: int, *, loops: bool = False) -> None:
+        self._marks = np.zeros((rows + 1, 4), np.int64)
         self._log: np.ndarray | None = None
         #: Passes over rows that Python runs.
         self._host: list[tuple[int, int, int]] = []
-        if any(i.jump is not None and i.jump.target <= row for row, i in enumerate(plan.instrs)):
+        if loops:
             self._log = np.empty((LOG_ROOM, 3), np.int64)
             self._marks[0, :2] = self._log.ctypes.data, LOG_ROOM
         #: Where native code writes.
-        self.address = self._marks.ctypes.data
+        self.address = self._marks.__array_interface__["data"][0]
 
     def begin(self) -> None:
         """The walk begins now."""
@@ -76,6 +78,18 @@ class Timing:
     def whole_ns(self) -> int:
         """From begin to end."""
         return self._end - self._begin
+
+    def add_to(self, cycles: np.ndarray, host: np.ndarray) -> None:
+        """Add up what was measured, in the units in which it was.
+
+        Args:
+            cycles: int64[rows, 2]: cycles and passes of each row in native code.
+            host: the same in Python, in ns.
+        """
+        cycles += self._marks[1:, 2:]
+        for row, start, end in self._host:
+            host[row, 0] += end - start
+            host[row, 1] += 1
 
     def finish(self) -> Timing:
         """Set the attributes; itself."""
