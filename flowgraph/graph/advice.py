@@ -147,7 +147,7 @@ ADVICE = {
     "contrib.tensorboard": "tf.summary; embeddings are written as a checkpoint and a "
     "projector_config.pbtxt",
     "contrib.tensorrt": "flowgraph compiles by itself: leave it out",
-    "contrib.tfprof": "tf.profile.table(run_metadata)",
+    "contrib.tfprof": "tf.profiler, or tf.profile.table(run_metadata)",
     "contrib.timeseries": "tf.nn.dynamic_rnn",
     "contrib.tpu": "there is no TPU support; run the model function itself",
     "contrib.verbs": _ONE_PROCESS,
