@@ -70,7 +70,7 @@ sess.run(train, options=tf.RunOptions(trace_level=3), run_metadata=metadata)
     run(setup + "".join(pages), tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {
         "graph.svg", "graph.html", "loss.png", "backward.svg", "kernels.svg", "plan.svg",
-        "trace.json",
+        "trace.json", "roof.svg",
     }  # fmt: skip
 
 
