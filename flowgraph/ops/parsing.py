@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -497,10 +498,7 @@ def _batch_of_sequences_shape(call_: Call) -> list[Dims]:
     for keys, types in _KEYS_OF.items():
         count = "N" + keys.removesuffix("_keys")
         if not len(attrs[keys]) == len(attrs[types]) == attrs[count]:
-            raise ShapeError(
-                f"{count} is {attrs[count]}, with {len(attrs[keys])} keys and {len(attrs[types])} "
-                "dtypes"
-            )
+            raise ShapeError(f"{count} is {attrs[count]}, but keys or dtypes are more or fewer")
     shapes, steps = attrs["context_dense_shapes"], attrs["feature_list_dense_shapes"]
     if (len(shapes), len(steps)) != (attrs["Ncontext_dense"], attrs["Nfeature_list_dense"]):
         raise ShapeError("there must be one shape for each dense feature")
@@ -592,6 +590,10 @@ _SHORT = SequenceExample(
     feature_lists={"feature_list": {"x": {"feature": [_feature(float_list=[5, 6])]}}},
 ).SerializeToString()
 _STRINGS = Attr("list(string)", [])
+#: Attrs of a sample, with no keys where none are given.
+_with_keys = partial(
+    dict, feature_list_dense_missing_assumed_empty=[], **{key: [] for key in _KEYS_OF}
+)
 
 define(
     "ParseSequenceExample",
@@ -622,26 +624,29 @@ define(
     grad=_NO_NUMBERS,
     reference=_batch_of_sequences,
     samples=(
-        sample(texts([_SEQUENCE, _SHORT]), _NO_NAMES, [np.array([7])], Ncontext_sparse=1,
-               context_sparse_keys=["w"], context_sparse_types=["string"], Ncontext_dense=1,
-               context_dense_keys=["n"], context_dense_shapes=[[1]], Nfeature_list_sparse=1,
-               feature_list_sparse_keys=["y"], feature_list_sparse_types=["int64"],
-               Nfeature_list_dense=1, feature_list_dense_keys=["x"],
-               feature_list_dense_types=["float32"], feature_list_dense_shapes=[[2]]),
-        sample(texts([_SHORT]), texts(["name"]), [], Nfeature_list_dense=1,
-               feature_list_dense_missing_assumed_empty=["z"], feature_list_dense_keys=["z"],
-               feature_list_dense_types=["string"], feature_list_dense_shapes=[[2, 1]]),
+        sample(texts([_SEQUENCE, _SHORT]), _NO_NAMES, [np.array([7])], **_with_keys(
+            Ncontext_sparse=1, context_sparse_keys=["w"], context_sparse_types=["string"],
+            Ncontext_dense=1, context_dense_keys=["n"], context_dense_shapes=[[1]],
+            Nfeature_list_sparse=1, feature_list_sparse_keys=["y"],
+            feature_list_sparse_types=["int64"], Nfeature_list_dense=1,
+            feature_list_dense_keys=["x"], feature_list_dense_types=["float32"],
+            feature_list_dense_shapes=[[2]])),
+        sample(texts([_SHORT]), texts(["name"]), [], **_with_keys(
+            Nfeature_list_dense=1, feature_list_dense_missing_assumed_empty=["z"],
+            feature_list_dense_keys=["z"], feature_list_dense_types=["string"],
+            feature_list_dense_shapes=[[2, 1]])),
     ),
     errors=(
-        error_sample(ValueError, "must be a vector", texts("a"), _NO_NAMES, []),
+        error_sample(ValueError, "must be a vector", texts("a"), _NO_NAMES, [],
+                     **_with_keys()),
         error_sample(Exception, "'x' of example 'b' has 2 values", texts([_SHORT]), texts(["b"]),
-                     [], Nfeature_list_dense=1, feature_list_dense_keys=["x"],
-                     feature_list_dense_types=["float32"], feature_list_dense_shapes=[[]],
-                     stage="run"),
+                     [], stage="run", **_with_keys(Nfeature_list_dense=1,
+                     feature_list_dense_keys=["x"], feature_list_dense_types=["float32"],
+                     feature_list_dense_shapes=[[]])),
         error_sample(Exception, "is required", texts([_SHORT]), _NO_NAMES, [],
-                     Nfeature_list_dense=1, feature_list_dense_keys=["z"],
-                     feature_list_dense_types=["float32"], feature_list_dense_shapes=[[]],
-                     stage="run"),
+                     stage="run", **_with_keys(Nfeature_list_dense=1,
+                     feature_list_dense_keys=["z"], feature_list_dense_types=["float32"],
+                     feature_list_dense_shapes=[[]])),
     ),
     doc="The contexts and the steps of several SequenceExamples, as dense and sparse tensors.",
 )  # fmt: skip

@@ -56,7 +56,7 @@ pytestmark = pytest.mark.peers
 
 PEER = os.environ.get("FLOWGRAPH_TENSORFLOW", "")
 
-_OF_HANDLES = re.compile("Queue|Reader|Accumulator|Mutex|Stage|Session(Handle|Tensor)")
+_OF_HANDLES = re.compile("Queue|Reader|Accumulator|Mutex|[Ss]tage|Session(Handle|Tensor)")
 
 #: Ops whose results depend on random bits or on the outside world.
 UNCOMPARED = {
