@@ -542,6 +542,7 @@ def _batch_of_sequences(
     places = [_name_of(names, k) for k in range(serialized.size)]
     context = [example_entries(data, 1) for data in serialized.tolist()]
     lists = [example_entries(data, 2) for data in serialized.tolist()]
+    placed = list(zip(lists, places, strict=True))
 
     def keys(which: str) -> list[tuple[bytes, DType]]:
         encoded = [key.encode() for key in attrs[which]]
@@ -561,9 +562,7 @@ def _batch_of_sequences(
             rows.append(_dense_value(row, dims, dtype, default, what))
         dense.append(_stacked(rows, dims, dtype))
     steps = [
-        _sparse_steps(
-            [_step_rows(d, key, dtype, w) for d, w in zip(lists, places, strict=True)], dtype
-        )
+        _sparse_steps([_step_rows(d, key, dtype, where) for d, where in placed], dtype)
         for key, dtype in keys("feature_list_sparse_keys")
     ]
     may_miss = {key.encode() for key in attrs["feature_list_dense_missing_assumed_empty"]}
@@ -571,10 +570,7 @@ def _batch_of_sequences(
     for (key, dtype), dims in zip(
         keys("feature_list_dense_keys"), attrs["feature_list_dense_shapes"], strict=True
     ):
-        found_steps = [
-            _dense_steps(d, key, dtype, dims, may_miss, w)
-            for d, w in zip(lists, places, strict=True)
-        ]
+        found_steps = [_dense_steps(d, key, dtype, dims, may_miss, w) for d, w in placed]
         padded.append(_padded_steps(found_steps, dims, dtype))
         lengths.append(np.array([len(rows) for rows in found_steps], np.int64))
     first, second = ([list(part) for part in zip(*found, strict=True)] or [[]] * 3
@@ -591,7 +587,7 @@ _SHORT = SequenceExample(
 ).SerializeToString()
 _STRINGS = Attr("list(string)", [])
 #: Attrs of a sample, with no keys where none are given.
-_with_keys = partial(
+_with_keys: Any = partial(
     dict, feature_list_dense_missing_assumed_empty=[], **{key: [] for key in _KEYS_OF}
 )
 
