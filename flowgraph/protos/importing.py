@@ -26,6 +26,7 @@ from flowgraph.graph.report import call_message
 from flowgraph.platform.versions import GRAPH_DEF_VERSION
 from flowgraph.protos.graphs import AttrValue, GraphDef, NodeDef
 from flowgraph.protos.resource_variables import with_plain_variables
+from flowgraph.protos.switches import has_branches, without_switches
 from flowgraph.protos.tensors import array_of, dims_of
 
 #: Attrs that releases after 1.15 write and that mean 1.15's behaviour with this value.  Any other
@@ -87,6 +88,8 @@ def import_graph_def(
         raise TypeError("return_elements must be a list of names")
     _check_versions(message)
     nodes = with_plain_variables(message.node)
+    if has_branches(nodes):
+        nodes = without_switches(list(_in_order(nodes)))
     _check_types(nodes)
     graph = get_default_graph()
     with name_scope(name, "import", list(mapped.values())) as scope:

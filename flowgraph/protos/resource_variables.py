@@ -33,6 +33,8 @@ _TYPES: Mapping[str, tuple[str, Mapping[str, str]]] = {
 }  # fmt: skip
 _LEADS = {"ResourceApply": "Apply", "ResourceSparseApply": "SparseApply",
           "ResourceScatter": "Scatter"}  # fmt: skip
+#: The dtype of handles.
+_RESOURCE = 20
 #: Attrs that hold the dtype of the variable, where it must be looked for at the VarHandleOp.
 _DTYPE_OF_VARIABLE = {"VarIsInitializedOp": "dtype", "VariableShape": "T"}
 
@@ -45,8 +47,40 @@ def with_plain_variables(nodes: Iterable[NodeDef]) -> list[NodeDef]:
     'Identity'
     """
     nodes = list(nodes)
-    handles = {node.name: node for node in nodes if node.op == "VarHandleOp"}
-    return [_replaced(node, handles) for node in nodes]
+    handles = {
+        node.name: node for node in nodes if node.op in ("VarHandleOp", "Identity", "Switch")
+    }
+    copies = {
+        node.name: node.input[0]
+        for node in nodes
+        if node.op == "Identity" and node.input and _is_handle(node)
+    }
+    made = [_replaced(node, handles) for node in nodes]
+    return [_past_copies(node, copies) for node in made] if copies else made
+
+
+def _is_handle(node: NodeDef) -> bool:
+    # NB: reading an attr that is not there would make it
+    return "T" in node.attr and node.attr["T"].type == _RESOURCE
+
+
+def _past_copies(node: NodeDef, copies: Mapping[str, str]) -> NodeDef:
+    """``node`` with handles in place of copies of handles, of which there are none any more."""
+    if node.name in copies:
+        controls = [text for text in node.input if text.startswith("^")]
+        return NodeDef(name=node.name, op="NoOp", input=controls)
+    inputs = list(node.input)
+    for place, text in enumerate(inputs):
+        seen = 0
+        while text.removesuffix(":0") in copies and seen < len(copies):
+            text, seen = copies[text.removesuffix(":0")], seen + 1
+        inputs[place] = text
+    if inputs == list(node.input):
+        return node
+    new = NodeDef()
+    new.CopyFrom(node)
+    new.input[:] = inputs
+    return new
 
 
 def _replaced(node: NodeDef, handles: Mapping[str, NodeDef]) -> NodeDef:
@@ -61,7 +95,7 @@ def _replaced(node: NodeDef, handles: Mapping[str, NodeDef]) -> NodeDef:
         attrs = {name: name for name in opdef.signature.attrs}
         if node.op.startswith("ResourceScatter"):
             attrs = {"dtype": "T", "Tindices": "Tindices"}
-    if node.op == "ResourceGather" and node.attr["batch_dims"].i:
+    if node.op == "ResourceGather" and "batch_dims" in node.attr and node.attr["batch_dims"].i:
         return node  # the plain one knows none
     made = NodeDef(name=node.name, op=type_, input=node.input, device=node.device)
     for there, here in attrs.items():
@@ -72,9 +106,13 @@ def _replaced(node: NodeDef, handles: Mapping[str, NodeDef]) -> NodeDef:
             made.attr[name].CopyFrom(value)
     if type_ == "Assign":
         # NB: a resource variable of unknown shape takes any; of a known one, what fits
-        made.attr["validate_shape"].b = node.attr["validate_shape"].b
+        given = node.attr.get("validate_shape")
+        made.attr["validate_shape"].b = given is not None and given.b
     if node.op in _DTYPE_OF_VARIABLE and node.input:
         handle = handles.get(node.input[0].partition(":")[0])
-        if handle is not None:
+        for _ in range(len(handles)):  # past copies of the handle
+            if handle is not None and handle.op != "VarHandleOp" and handle.input:
+                handle = handles.get(handle.input[0].partition(":")[0])
+        if handle is not None and "dtype" in handle.attr:
             made.attr[_DTYPE_OF_VARIABLE[node.op]].CopyFrom(handle.attr["dtype"])
     return made

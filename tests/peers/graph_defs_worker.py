@@ -46,8 +46,24 @@ def conv():
     return np.sin(np.arange(3 * 128, dtype=np.float32)).reshape(3, 8, 8, 2)
 
 
+def branches():
+    """Conditions inside and behind one another, trained through; an assertion."""
+    x = tf.placeholder(tf.float32, [None, 3], name="x")
+    p = tf.placeholder_with_default(True, [], name="p")
+    w = tf.get_variable("w", initializer=VALUES[:6].reshape(3, 2))
+    b = tf.get_variable("v", initializer=VALUES[6:8])
+    h = tf.cond(p, lambda: tf.matmul(x, w) * 2.0, lambda: x[:, :2] + b)
+    positive = tf.reduce_sum(x) > 0
+    h = tf.cond(positive, lambda: tf.cond(p, lambda: h + b, lambda: h - 1.0), lambda: 5.0 * h)
+    with tf.control_dependencies([tf.assert_greater(tf.reduce_sum(x), -100.0)]):
+        y = tf.identity(h, name="y")
+    loss = tf.reduce_sum(y * y, name="loss")
+    tf.train.GradientDescentOptimizer(0.01).minimize(loss, name="step")
+    return np.array([[1, 2, 3], [4, 5, 6]], np.float32)
+
+
 VALUES = np.cos(np.arange(100, dtype=np.float32))
-MODELS = {"mlp": mlp, "conv": conv}
+MODELS = {"mlp": mlp, "conv": conv, "branches": branches}
 
 
 def write(folder):

@@ -41,7 +41,7 @@ def theirs(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("model", ["mlp", "conv"])
+@pytest.mark.parametrize("model", ["mlp", "conv", "branches"])
 def test_graphs_of_tensorflow_run_here(theirs, model):
     known = np.load(theirs / f"{model}.npz")
     feed = {"x:0": known["x"]}
@@ -159,7 +159,7 @@ def their_saved_models(tmp_path_factory):
 
 
 @pytest.mark.parametrize("kind", ["plain", "resource"])
-@pytest.mark.parametrize("model", ["mlp", "conv"])
+@pytest.mark.parametrize("model", ["mlp", "conv", "branches"])
 def test_saved_models_in_directories_run_here(their_saved_models, model, kind):
     place = their_saved_models / f"{model}-{kind}"
     known = np.load(f"{place}.npz")
