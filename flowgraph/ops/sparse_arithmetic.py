@@ -29,6 +29,7 @@ from flowgraph.graph.opdef import (
 )
 from flowgraph.graph.sparse_tensor import SparseTensor, SparseTensorValue
 from flowgraph.ops.rules import concrete, f32, i32, invalid, one_name, require_rank
+from flowgraph.ops.sparse_loops import ADD, ADD_GRAD, EXTREMES
 from flowgraph.ops.sparse_rules import (
     as_sparse,
     check_ordered,
@@ -122,6 +123,7 @@ define(
     T=dtypes_of(NUMERIC),
     Treal=dtypes_of(REAL),
     infer=lambda call_: sparse_result(_pair_infer(call_)[0]),
+    kernel=ADD,
     grad=_add_grad,
     reference=_add_reference,
     samples=(
@@ -176,6 +178,7 @@ define(
     "-> a_val_grad: T, b_val_grad: T",
     T=dtypes_of(NUMERIC),
     infer=_add_grad_infer,
+    kernel=ADD_GRAD,
     grad=_add_grad_grad,
     reference=_add_grad_reference,
     samples=(
@@ -245,6 +248,7 @@ for _which, _function, _word in (
         "b_shape: int64 -> output_indices: int64, output_values: T",
         T=dtypes_of(REAL),
         infer=lambda call_: sparse_result(_pair_infer(call_)[0])[:2],
+        kernel=EXTREMES[_which],
         grad=not_differentiable("TensorFlow defines none"),
         reference=_extreme_reference(_function),
         samples=(

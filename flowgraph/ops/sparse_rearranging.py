@@ -37,6 +37,7 @@ from flowgraph.ops.rules import (
     require_rank,
     shape_of,
 )
+from flowgraph.ops.sparse_loops import FILL
 from flowgraph.ops.sparse_rules import (
     SORT_ROWS,
     as_sparse,
@@ -353,6 +354,7 @@ define(
     "output_values: T, empty_row_indicator: bool, reverse_index_map: int64",
     T=dtypes_of(ALL),
     infer=_fill_infer,
+    kernel=FILL,
     grad=_fill_grad,
     reference=_fill_reference,
     samples=(

@@ -29,6 +29,7 @@ from flowgraph.graph.opdef import (
 )
 from flowgraph.graph.sparse_tensor import SparseTensor
 from flowgraph.ops.rules import concrete, f32, i32, invalid, one_name, require_rank
+from flowgraph.ops.sparse_loops import REDUCTIONS
 from flowgraph.ops.sparse_rules import (
     as_sparse,
     check_sparse,
@@ -242,6 +243,7 @@ for _which, _allowed, _word in (("Sum", NUMERIC, "sum"), ("Max", REAL, "greatest
         keep_dims=False,
         T=dtypes_of(_allowed),
         infer=_reduce_sparse_infer,
+        kernel=REDUCTIONS[_which],
         grad=not_differentiable("TensorFlow defines none; the dense form has one"),
         reference=_reduce_sparse_reference(_which),
         samples=(

@@ -37,6 +37,7 @@ from flowgraph.ops.rules import (
     only_one,
     require_rank,
 )
+from flowgraph.ops.sparse_loops import SLICE, SLICE_GRAD, SPLIT
 from flowgraph.ops.sparse_rules import (
     SORT_ROWS,
     as_sparse,
@@ -348,6 +349,7 @@ define(
     num_split=Attr("int", REQUIRED),
     T=dtypes_of(ALL),
     infer=_split_infer,
+    kernel=SPLIT,
     grad=not_differentiable("TensorFlow defines none"),
     reference=_split_reference,
     samples=(
@@ -457,6 +459,7 @@ define(
     "-> output_indices: int64, output_values: T, output_shape: int64",
     T=dtypes_of(ALL),
     infer=_slice_infer,
+    kernel=SLICE,
     grad=_slice_grad,
     reference=_slice_reference,
     samples=(
@@ -496,6 +499,7 @@ define(
     "-> val_grad: T",
     T=dtypes_of(NUMERIC),
     infer=_slice_grad_infer,
+    kernel=SLICE_GRAD,
     # what was put back is taken out again: the other way round, by the negative start
     grad=lambda op, dz: (
         call.SparseSliceGrad(dz, op.output_indices, call.Neg(op.input_start), op.input_indices),
