@@ -141,7 +141,6 @@ ADVICE = {
     "contrib.slim.evaluation": "tf.train.Saver, tf.metrics and a loop over tf.data",
     "contrib.solvers": "tf.linalg and tf.while_loop",
     "profiler": "RunOptions(trace_level=RunOptions.FULL_TRACE), tf.profile.table(run_metadata)",
-    "raw_ops": "the public function of the operation",
     "contrib.stat_summarizer": "tf.profile.table(run_metadata)",
     "contrib.tensor_forest": "another library for trees",
     "contrib.tensorboard": "tf.summary; embeddings are written as a checkpoint and a "
