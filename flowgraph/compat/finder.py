@@ -19,6 +19,7 @@ import importlib.machinery
 import sys
 import types
 from collections.abc import Sequence
+from importlib.machinery import PathFinder
 from typing import Any
 
 from flowgraph.compat.modules import KERAS, places
@@ -28,6 +29,9 @@ from flowgraph.graph.export import EXPORTS, is_import_of_a_name
 
 #: The packages that lead here.
 ROOTS = ("tensorflow", "keras")
+
+#: Modules that are ours where Google's package is not installed.
+_GOOGLES = {"google", "google.protobuf", "google.protobuf.text_format"}
 
 #: Packages whose names are not in the table of public names.
 PACKAGES = ("debug", "keras", "profile")
@@ -59,6 +63,9 @@ class Finder(importlib.abc.MetaPathFinder):
             ModuleNotFoundError: flowgraph has no such module; the text says what to use instead.
         """
         root, _, rest = fullname.partition(".")
+        if fullname in _GOOGLES and PathFinder.find_spec(fullname, path) is None:
+            module = _of_google(fullname)
+            return importlib.machinery.ModuleSpec(fullname, _Enter(module), is_package=True)
         if root not in ROOTS:
             return None
         if root == "tensorflow":
@@ -66,6 +73,15 @@ class Finder(importlib.abc.MetaPathFinder):
         else:
             module = _of_keras(fullname, rest)
         return importlib.machinery.ModuleSpec(fullname, _Enter(module), is_package=True)
+
+
+def _of_google(fullname: str) -> types.ModuleType:
+    """The part of Google's package that programs read graphs in text with, for our messages."""
+    if fullname == "google.protobuf.text_format":
+        return importlib.import_module("flowgraph.protos.text_format")
+    module = types.ModuleType(fullname)
+    module.__path__ = []
+    return module
 
 
 def _of_tensorflow(fullname: str, rest: str) -> types.ModuleType:

@@ -208,3 +208,18 @@ def test_ipython_extension(switched):
     switched.load_ipython_extension(None)
     assert importlib.import_module("tensorflow.nn") is fg.nn
     assert switched.reduce_mean is fg.reduce_mean
+
+
+def test_graphs_in_text_without_googles_package(tmp_path):
+    """Programs read ``.pbtxt`` with google.protobuf.text_format, which need not be installed."""
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import tensorflow as tf\n"
+        "from google.protobuf import text_format\n"
+        "graph = text_format.Merge('node { name: \"a\" }', tf.GraphDef())\n"
+        "print(graph.node[0].name, text_format.__name__)\n"
+    )
+    done = run_python("-m", "flowgraph", "run", str(program))
+    if "flowgraph.protos" not in done.stdout:
+        pytest.skip("Google's package is installed here")
+    assert done.stdout.split() == ["a", "flowgraph.protos.text_format"], done.stderr
