@@ -150,7 +150,7 @@ class Profile:
             self.run_ns += took
             self._last.append(parts)
             self._pending += parts
-            if len(self._pending) > _MAX_PENDING or any(t.has_log for _, t in parts):
+            if len(self._pending) > _MAX_PENDING or (parts and parts[-1][1].has_log):
                 self._add_up()
 
     def _add_up(self) -> None:

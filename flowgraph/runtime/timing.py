@@ -46,8 +46,9 @@ class Timing:
     def __init__(self, rows: int, *, loops: bool = False) -> None:
         self._marks = np.zeros((rows + 1, 4), np.int64)
         self._log: np.ndarray | None = None
-        #: Passes over rows that Python runs.
+        #: Passes over rows that Python runs, and time and number of those that came later.
         self._host: list[tuple[int, int, int]] = []
+        self._later: dict[int, tuple[int, int]] = {}
         if loops:
             self._log = np.empty((LOG_ROOM, 3), np.int64)
             self._marks[0, :2] = self._log.ctypes.data, LOG_ROOM
@@ -62,7 +63,12 @@ class Timing:
 
     def add(self, row: int, start: int) -> None:
         """A pass over a row that Python runs ends now; it began at ``start``."""
-        self._host.append((row, start, time.perf_counter_ns()))
+        end = time.perf_counter_ns()
+        if len(self._host) < LOG_ROOM:
+            self._host.append((row, start, end))
+        else:
+            ns, passes = self._later.get(row, (0, 0))
+            self._later[row] = ns + end - start, passes + 1
 
     def end(self) -> None:
         """The walk ends now, with the copies of its results."""
@@ -90,6 +96,8 @@ class Timing:
         for row, start, end in self._host:
             host[row, 0] += end - start
             host[row, 1] += 1
+        for row, sums in self._later.items():
+            host[row] += sums
 
     def finish(self) -> Timing:
         """Set the attributes; itself."""
@@ -108,6 +116,11 @@ class Timing:
                 self.times[row] = start, end
             self.elapsed[row] += end - start
             self.calls[row] += 1
+        for row, (ns, passes_later) in self._later.items():
+            self.elapsed[row] += ns
+            self.calls[row] += passes_later
+        once = self.calls == 1
+        self.elapsed[once] = np.diff(self.times[:-1][once])[:, 0]
         if self._log is not None:
             passes = self._log[: self._marks[0, 2]].copy()
             passes[:, 1:] = self._begin + (passes[:, 1:] - self._first) * unit

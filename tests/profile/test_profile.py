@@ -14,6 +14,7 @@ import pytest
 import flowgraph as tf
 from flowgraph import config, profile
 from flowgraph.graph.opdef import OPDEFS
+from flowgraph.runtime.timing import Timing
 
 FULL = tf.RunOptions(trace_level=tf.RunOptions.FULL_TRACE)
 
@@ -287,3 +288,33 @@ def test_a_branch_that_was_not_taken_has_no_row():
             labels = [row.label for row in profile.table(metadata).rows]
             assert taken in labels
             assert left not in labels
+
+
+def test_more_passes_than_the_log_holds_are_summed_up_all_the_same(monkeypatch):
+    monkeypatch.setattr("flowgraph.runtime.timing.LOG_ROOM", 8)
+    with tf.Graph().as_default() as graph:
+
+        def body(i):
+            return tf.py_func(lambda v: v + np.int32(1), [i], tf.int32, name="python")
+
+        y = tf.while_loop(lambda i: i < 30, body, [0], shape_invariants=[tf.TensorShape(None)])
+        z = tf.while_loop(lambda i: i < 30, lambda i: i + 1, [0])
+    with tf.Session(graph=graph) as sess:
+        _, metadata = traced(sess, z, {})
+        (adds,) = [row for row in profile.table(metadata).rows if "AddV2" in row.label]
+        assert adds.calls == 30
+        assert len(metadata.step_stats.dev_stats[0].node_stats) <= 8
+        with tf.profile() as prof:
+            assert sess.run(y) == 30
+        assert prof.runs >= 1
+    plan = metadata.trace.plans[0].plan
+    timing = Timing(len(plan.instrs))
+    timing.begin()
+    for _ in range(20):
+        timing.add(1, 0)
+    timing.end()
+    timing.finish()
+    assert timing.calls[1] == 20
+    cycles, host = (np.zeros((len(plan.instrs), 2), np.int64) for _ in range(2))
+    timing.add_to(cycles, host)
+    assert host[1].tolist() == [timing.elapsed[1], 20]
