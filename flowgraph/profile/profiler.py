@@ -72,7 +72,7 @@ class Profile:
         keep: of so many of the last runs the single passes are kept too, for time axes.
 
     Attributes:
-        runs: how many were watched.   run_ns: time inside ``Session.run``, with the compiling.
+        runs: how many were watched.   run_ns: time of the runs, with the compiling of kernels.
         compile_ns, compiled: what making plans took meanwhile, and how many were made.
         wall_ns: from start to stop.
     """
@@ -230,7 +230,7 @@ class Profile:
         parts = [
             ("program", self.wall_ns, "from start to stop"),
             ("compiling", self.compile_ns, f"{self.compiled} plans"),
-            ("Session.run", self.run_ns, f"{self.runs} runs, with the compiling inside"),
+            ("runs", self.run_ns, f"{self.runs} runs, with the compiling of their kernels"),
             ("kernels", kernels, "what the table tells"),
         ]
         total = max(self.wall_ns, 1)

@@ -146,7 +146,7 @@ def test_flowgraph_profile(tmp_path):
     )  # fmt: skip
     assert done.returncode == 3
     assert done.stdout == "64.0 ['--by', 'me']\n" * 3
-    assert "4 runs, with the compiling inside" in done.stderr
+    assert "4 runs, with the compiling of their kernels" in done.stderr
     (row,) = [line for line in done.stderr.splitlines() if line.startswith("program.py:6")]
     assert row.split()[3:5] != []
     assert "together at the peak" in done.stderr
