@@ -32,7 +32,7 @@ from flowgraph.runtime.waiting import Waiter, give_way
 from flowgraph.shapes import Dims, is_compatible
 
 
-class _Take(Waiter):
+class Take(Waiter):
     """Somebody who wants the mean of ``count`` gradients."""
 
     __slots__ = ("count", "result")
@@ -53,7 +53,7 @@ class HostAccumulator:
     def __init__(self, name: str, dtype: DType, shape: Dims, mean: bool) -> None:
         self.name, self.dtype, self.shape, self.mean = name, dtype, shape, mean
         self.count, self.step = 0, 0
-        self._taking: deque[_Take] = deque()
+        self._taking: deque[Take] = deque()
 
     def __str__(self) -> str:
         return f"accumulator '{self.name}'"
@@ -74,7 +74,7 @@ class HostAccumulator:
         if count <= 0:
             raise invalid(f"Argument num_required must be positive, but was {count}")
         give_way()
-        taker = _Take(count)
+        taker = Take(count)
         self._taking.append(taker)
         self._serve()
         try:

@@ -71,8 +71,6 @@ def test_what_is_refused():
         tf.train.FtrlOptimizer(0.1, learning_rate_power=0.5)
     with pytest.raises(ValueError, match="l1_regularization_strength -1"):
         tf.train.FtrlOptimizer(0.1, l1_regularization_strength=-1.0)
-    with pytest.raises(NotImplementedError, match="several processes"):
-        tf.train.SyncReplicasOptimizer(optimizer, 2)
     with pytest.raises(NotImplementedError, match="_apply_dense"):
         tf.train.Optimizer(False, "plain").minimize(w * w)
 
