@@ -75,6 +75,7 @@ LATE_IMPORTS = {
     ("ops/host.py", "flowgraph.session"): "py_function may build and run a graph of its own",
     ("image/codecs.py", "PIL"): "optional, and only decoding and encoding need it",
     ("keras/engine/archive.py", "safetensors.numpy"): "only files need it",
+    ("keras/preprocessing/image/files.py", "PIL"): "optional, and only image files need it",
     ("keras/utils/io_utils.py", "h5py"): "optional, and only HDF5 files need it",
     ("keras/utils/vis_utils.py", "flowgraph.view.render"): "only pictures of models need it",
     ("view/digraph.py", "graphviz"): "only drawing needs it",

@@ -46,6 +46,7 @@ import keras.backend as K
 from keras import losses
 from keras.utils import np_utils
 from keras.utils.np_utils import to_categorical
+from keras.preprocessing.image import ImageDataGenerator, img_to_array, load_img
 from keras.preprocessing.sequence import pad_sequences
 from tensorflow import keras as tf_keras
 from tensorflow.contrib import learn, rnn as contrib_rnn, layers

@@ -1,5 +1,5 @@
-"""keras.preprocessing: sequences and texts as arrays, in NumPy."""
+"""keras.preprocessing: images, sequences and texts as arrays, in NumPy."""
 
-from flowgraph.keras.preprocessing import sequence, text
+from flowgraph.keras.preprocessing import image, sequence, text
 
-__all__ = ["sequence", "text"]
+__all__ = ["image", "sequence", "text"]
