@@ -84,7 +84,7 @@ def draw(path: Path, real: np.ndarray, stages: dict[int, np.ndarray]) -> None:
         axis.set_xlim(-1.7, 1.7)
         axis.set_ylim(-1.7, 1.7)
         axis.set_aspect("equal")
-    figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    axis.legend(loc="center", markerscale=3, frameon=False)
     figure.savefig(path, dpi=120)
 
 

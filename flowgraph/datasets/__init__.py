@@ -3,6 +3,6 @@
 ``(x_train, y_train), (x_test, y_test) = tf.datasets.digits.load_data()``
 """
 
-from flowgraph.datasets import digits
+from flowgraph.datasets import digits, tables
 
-__all__ = ["digits"]
+__all__ = ["digits", "tables"]

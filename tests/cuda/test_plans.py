@@ -1,4 +1,4 @@
-"""Plans that the compiler makes for real programs, on the simulated device, against the Session."""
+"""Plans that the compiler makes for real programs, on the simulated device and the CPU (G21)."""
 
 import numpy as np
 import pytest

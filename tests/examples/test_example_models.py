@@ -42,11 +42,11 @@ def run(name: str, folder: Path, *pictures: str):
     return found
 
 
-def test_k15_k16_convolutions_read_digits(tmp_path):
+def test_convolutions_read_digits_K15_K16(tmp_path):
     assert run("digits_cnn", tmp_path, "digits_cnn.png", "digits_cnn_history.png") >= 0.95
 
 
-def test_k9_r5_prices_of_houses(tmp_path, capsys):
+def test_prices_of_houses_K9_R5(tmp_path, capsys):
     """K2: the summary has 140, 110, 11: 261."""
     scores = run("house_prices", tmp_path, "house_prices.png")
     assert scores["fall"] >= 10
@@ -58,7 +58,7 @@ def test_k9_r5_prices_of_houses(tmp_path, capsys):
     ]  # fmt: skip
 
 
-def test_k10_n18_frauds(tmp_path):
+def test_frauds_K10_N18(tmp_path):
     scores = run("fraud", tmp_path, "fraud.png")
     assert scores["auc"] >= 0.95
     assert scores["recall"] >= 0.6 and scores["precision"] >= 0.6
@@ -69,17 +69,17 @@ def test_k10_n18_frauds(tmp_path):
     assert areas == [1, 0, 0.75]
 
 
-def test_k11_ages(tmp_path):
+def test_ages_K11(tmp_path):
     assert run("ages", tmp_path, "ages.png") >= 0.9
 
 
-def test_k13_three_outputs(tmp_path):
+def test_three_outputs_K13(tmp_path):
     scores = run("readers", tmp_path, "readers.png")
     assert scores["years"] <= 6 and scores["sex"] >= 0.8 and scores["income"] >= 0.6
 
 
 @pytest.mark.slow
-def test_k12_two_inputs_two_outputs(tmp_path, capsys):
+def test_two_inputs_two_outputs_K12(tmp_path, capsys):
     scores = run("headlines", tmp_path, "headlines.png", "headlines_history.png")
     assert scores["main_output"] >= 0.85 and scores["main_output"] > scores["aux_output"]
     text = capsys.readouterr().out
@@ -88,7 +88,7 @@ def test_k12_two_inputs_two_outputs(tmp_path, capsys):
     assert "main_output_loss" in text and "aux_output_loss" in text
 
 
-def test_k14_inception(tmp_path, capsys):
+def test_inception_K14(tmp_path, capsys):
     assert run("inception", tmp_path, "inception.png") >= 0.93
     assert "Total params: 140,160" in capsys.readouterr().out
     with warnings.catch_warnings(record=True) as said:
@@ -101,12 +101,12 @@ def test_k14_inception(tmp_path, capsys):
     assert sorted(weights) == [256, 256, 256, 36928, 102464]
 
 
-def test_k16_gan(tmp_path):
+def test_gan_K16(tmp_path):
     scores = run("gan", tmp_path, "gan.png")
     assert scores["near"] >= 0.6 and scores["sectors"] >= 6
 
 
-def test_k16_each_side_of_the_gan_trains_its_own_weights():
+def test_each_side_of_the_gan_trains_its_own_weights_K16():
     game = load("gan").Game()
     rng = np.random.default_rng(0)
     with tf.Session() as sess:
@@ -123,20 +123,20 @@ def test_k16_each_side_of_the_gan_trains_its_own_weights():
             assert changed == changes
 
 
-def test_k4_autoencoder(tmp_path):
+def test_autoencoder_K4(tmp_path):
     """K4: the encoder is a model of its own, of the auto-encoder's layers."""
-    assert run("autoencoder", tmp_path, "autoencoder.png") < 1
+    assert run("autoencoder", tmp_path, "autoencoder.png") <= 0.8
     whole, encoder = load("autoencoder").make_models()
     assert encoder.layers == whole.layers[:4]
 
 
 @pytest.mark.slow
-def test_k16_char_rnn(tmp_path, capsys):
+def test_char_rnn_K16(tmp_path, capsys):
     assert run("char_rnn", tmp_path, "char_rnn.png") <= 2
     assert "\nThe " in capsys.readouterr().out
 
 
-def test_n13_n14_optimizers(tmp_path):
+def test_optimizers_N13_N14(tmp_path):
     pictures = "optimizers.svg", "optimizers_batches.png", "optimizers_digits.png"
     left = run("optimizers", tmp_path, *pictures)
     assert len(left) == 7 and max(left.values()) < 0.7, left
@@ -149,13 +149,13 @@ def test_n13_n14_optimizers(tmp_path):
     assert max(end.values()) < 0.1
 
 
-def test_n19_vanishing_gradient(tmp_path):
+def test_vanishing_gradient_N19(tmp_path):
     scores = run("vanishing_gradient", tmp_path, "vanishing_gradient.png")
     assert scores["ratio"] < 1e-3
     assert scores["ReLU"] > 0.9 and scores["sigmoid"] < 0.3
 
 
-def test_n20_playground(tmp_path):
+def test_playground_N20(tmp_path):
     epochs = [f"playground_epoch_{n}.png" for n in (5, 20, 80)]
     scores = run("playground", tmp_path, "playground.png", *epochs)
     assert scores["xor", "no hidden layer"] <= 0.75
@@ -166,8 +166,13 @@ def test_n20_playground(tmp_path):
         assert x.shape == (400, 2) and y.tolist().count(1) == 200
 
 
-def test_n22_overfitting(tmp_path):
+def test_overfitting_N22(tmp_path):
     gaps = run("overfitting", tmp_path, "overfitting.png")
     assert gaps["none"] > 0.3
-    for remedy in ("dropout", "L2", "dropout and L2"):
-        assert gaps[remedy] <= gaps["none"] / 2, gaps
+    for remedy, part in (("dropout", 2 / 3), ("L2", 1 / 2), ("dropout and L2", 1 / 2)):
+        assert gaps[remedy] <= part * gaps["none"], gaps
+
+
+def test_two_processes_G24():
+    """G24: the losses of two processes in step are those of one."""
+    assert load("two_processes").main(["--quick"]) <= 1e-6
