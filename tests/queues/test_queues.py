@@ -426,8 +426,10 @@ def test_closing_the_session_wakes_everybody():
     empty, full = tf.FIFOQueue(5, tf.int32, [[]]), tf.FIFOQueue(1, tf.int32, [[]])
     session.run(full.enqueue(1))
     ops = [empty.dequeue(), empty.dequeue_many(2), full.enqueue(2), full.close()]
-    threads = [Thread(lambda op=op: session.run(op)) for op in ops]
-    until_waiting(session, 4)
+    threads = []
+    for op in ops:  # closing comes after the enqueue that it waits for
+        threads.append(Thread(lambda op=op: session.run(op)))
+        until_waiting(session, len(threads))
     session.close()
     for thread in threads:
         assert isinstance(thread.outcome(), tf.errors.CancelledError), thread.error
