@@ -3,14 +3,16 @@
     a  [[1, 2],     b  [[2, 9],     intersection  [[2],     union  [[1, 2, 9],
         [3, 4]]         [4, 3]]                    [3, 4]]          [3, 4]]
 
-Rows of different numbers of elements make results sparse.  Sizes depend on data: references do it.
+Rows of different numbers of elements make results sparse.  Sizes depend on data: they are host
+instructions, with compiled loops for integers.
 
 Read next: sparse_rules.py, partitioning.py (unique, setdiff1d).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,6 +25,7 @@ from flowgraph.graph.opdef import (
     REQUIRED,
     Attr,
     Call,
+    Compiled,
     define,
     dtypes_of,
     error_sample,
@@ -96,6 +99,96 @@ def _operate(operation: str, a: _Groups, b: _Groups) -> Any:
     return indices.astype(np.int64), values, np.array([*groups, sizes.max(initial=0)], np.int64)
 
 
+# --------------------------------------------------------------------------------- compiled loops
+
+#: ``a`` and ``b`` hold numbers of pairs (group, element) in order.  Bit k of ``wanted`` says
+#: whether the result has what is in a (k = 1), in b (k = 2), in both (k = 3).
+_MERGE = """
+i, j, made = int64(0), int64(0), int64(0)
+group, place = int64(-1), int64(0)
+while i < n or j < m:
+    key = minimum(load(a, i), load(b, j))
+    which = int64(0)
+    if load(a, i) == key:
+        which += 1
+    if load(b, j) == key:
+        which += 2
+    while load(a, i) == key:
+        i += 1
+    while load(b, j) == key:
+        j += 1
+    if (wanted >> which) & 1 != 0:
+        if key // span != group:
+            group = key // span
+            place = int64(0)
+        rest = group
+        d = rank - 2
+        while d >= 0:
+            size = load(groups, d)
+            store(rows, made * rank + d, rest % size)
+            rest = rest // size
+            d -= 1
+        store(rows, made * rank + rank - 1, place)
+        store(values, made, low + key % span)
+        made += 1
+        place += 1
+        store(sizes, group, place)
+store(length, 0, made)
+return 0
+"""
+
+_WANTED = {"intersection": 8, "union": 14, "a-b": 2, "b-a": 4}
+_BEHIND = 2**62
+
+
+def _merge_given(operation: str, *sets: _Groups) -> dict[str, Any] | None:
+    groups, parts_of = sets[0][0], [s[2] for s in sets]
+    if operation not in _WANTED or any(s[0] != groups for s in sets) or parts_of[0].dtype == object:
+        return None
+    some = [x for x in parts_of if x.size]
+    low = min((int(x.min()) for x in some), default=0)
+    span = max((int(x.max()) for x in some), default=0) - low + 1
+    count = math.prod(groups)
+    if count * span >= _BEHIND:
+        return None
+    a, b = (
+        np.append(np.sort(group * span + (x.astype(np.int64) - low)), _BEHIND)
+        for _, group, x in (sets[0], sets[-1])
+    )
+    n, m = len(a) - 1, len(b) - 1 if len(sets) > 1 else 0
+    most, rank = n + m, len(groups) + 1
+    return {
+        "n": n, "m": m, "a": a, "b": b if len(sets) > 1 else np.array([_BEHIND]), "low": low,
+        "span": span, "wanted": _WANTED[operation], "rank": rank,
+        "groups": np.array(groups, np.int64), "rows": np.empty((most, rank), np.int64),
+        "values": np.empty(most, np.int64), "sizes": np.zeros(count, np.int64),
+        "length": np.zeros(1, np.int64),
+    }  # fmt: skip
+
+
+def _merge_made(call_: Call, values: Any) -> Any:
+    made, sizes = int(values["length"][0]), values["sizes"]
+    found = values["values"][:made].astype(call_.out_dtypes[1].np)
+    shape = np.append(values["groups"], sizes.max(initial=0))
+    return values["rows"][:made].copy(), found, shape
+
+
+def _operation(groups_of: Callable[..., tuple[_Groups, _Groups]]) -> dict[str, Any]:
+    """The reference and the compiled loops of an operation of two sets."""
+    return {
+        "reference": lambda call_, *given: _operate(
+            call_.attrs["set_operation"], *groups_of(call_, *given)
+        ),
+        "kernel": Compiled(
+            _MERGE,
+            lambda call_, *given: _merge_given(
+                call_.attrs["set_operation"], *groups_of(call_, *given)
+            ),
+            _merge_made,
+        ),
+    }
+
+
 def _dense_rank(dims: Dims, what: str) -> int | None:
     if dims is None:
         return None
@@ -157,9 +250,7 @@ define(
     T=dtypes_of(_TYPES),
     infer=_dense_dense_infer,
     grad=_NO_SLOPE,
-    reference=lambda call_, a, b: _operate(
-        call_.attrs["set_operation"], _of_dense(a), _of_dense(b)
-    ),
+    **_operation(lambda call_, a, b: (_of_dense(a), _of_dense(b))),
     samples=(
         *(sample(_A[:, :2], _B, set_operation=which) for which in _OPERATIONS),
         sample(_WORDS, np.array([[b"c", b"a", b"a"]], object), set_operation="union"),
@@ -185,10 +276,8 @@ define(
     T=dtypes_of(_TYPES),
     infer=_dense_sparse_infer,
     grad=_NO_SLOPE,
-    reference=lambda call_, a, *b: _operate(
-        call_.attrs["set_operation"],
-        _of_dense(a),
-        _of_sparse(b, call_.attrs["validate_indices"]),
+    **_operation(
+        lambda call_, a, *b: (_of_dense(a), _of_sparse(b, call_.attrs["validate_indices"]))
     ),
     samples=[sample(_B, *sparse_sample(_A), set_operation=which) for which in _OPERATIONS],
     errors=(
@@ -207,9 +296,11 @@ define(
     T=dtypes_of(_TYPES),
     infer=_sparse_sparse_infer,
     grad=_NO_SLOPE,
-    reference=lambda call_, *given: _operate(
-        call_.attrs["set_operation"],
-        *(_of_sparse(given[k : k + 3], call_.attrs["validate_indices"]) for k in (0, 3)),
+    **_operation(
+        lambda call_, *given: (
+            _of_sparse(given[:3], call_.attrs["validate_indices"]),
+            _of_sparse(given[3:], call_.attrs["validate_indices"]),
+        )
     ),
     samples=[
         *(
@@ -242,6 +333,27 @@ def _size_reference(call_: Call, indices: Any, values: Any, shape: Any) -> Any:
     return sizes.astype(np.int32).reshape(groups)
 
 
+#: Of every group the different keys are counted.
+_SIZES = """
+i = int64(0)
+while i < n:
+    key = load(a, i)
+    while load(a, i) == key:
+        i += 1
+    group = key // span
+    store(sizes, group, load(sizes, group) + int32(1))
+return 0
+"""
+
+
+def _size_given(call_: Call, *given: Any) -> dict[str, Any] | None:
+    found = _merge_given("union", _of_sparse(given, call_.attrs["validate_indices"]))
+    if found is None:
+        return None
+    kept = {name: found[name] for name in ("n", "a", "span", "groups")}
+    return {**kept, "sizes": np.zeros(len(found["sizes"]), np.int32)}
+
+
 def _size_infer(call_: Call) -> list[Dims]:
     _at_least_two(sparse_parts(call_, 0, "set")[1], "set")
     dims = call_.partial(2)
@@ -256,6 +368,9 @@ define(
     infer=_size_infer,
     grad=_NO_SLOPE,
     reference=_size_reference,
+    kernel=Compiled(
+        _SIZES, _size_given, lambda call_, values: values["sizes"].reshape(values["groups"])
+    ),
     samples=(
         sample(*sparse_sample(i32([[1, 2, 1], [0, 0, 0]])), const=(2,)),
         sample(*sparse_sample(i32([[[1, 1]], [[0, 7]]]))),

@@ -5,6 +5,7 @@ Read next: random.py.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from flowgraph.graph.default import name_scope
 from flowgraph.graph.export import export
 from flowgraph.graph.opdef import (
     Call,
+    Compiled,
     define,
     dtypes_of,
     error_sample,
@@ -58,7 +60,8 @@ def _directions(axis: int) -> np.ndarray[Any, Any]:
     return np.array([number << (_BITS - 1 - k) for k, number in enumerate(m)], np.uint64)
 
 
-def _reference(call_: Call, dim: Any, num_results: Any, skip: Any) -> Any:
+def _sizes(dim: Any, num_results: Any, skip: Any) -> tuple[int, int, int]:
+    """(axes, points, number of the first), checked."""
     axes, count = only_one(dim, "dim"), only_one(num_results, "num_results")
     first = only_one(skip, "skip")
     if not 1 <= axes <= MOST_AXES:
@@ -67,6 +70,11 @@ def _reference(call_: Call, dim: Any, num_results: Any, skip: Any) -> Any:
         raise invalid(f"num_results must be at least 1, not {count}")
     if first < 0:
         raise invalid(f"skip must not be negative, not {first}")
+    return axes, count, first
+
+
+def _reference(call_: Call, *given: Any) -> Any:
+    axes, count, first = _sizes(*given)
     # point n is the sum without carry of the directions at the bits of n's Gray code; n = 0 is 0
     n = np.arange(first + 1, first + 1 + count, dtype=np.uint64)
     gray = n ^ (n >> np.uint64(1))
@@ -78,12 +86,51 @@ def _reference(call_: Call, dim: Any, num_results: Any, skip: Any) -> Any:
     return (result / 2.0**_BITS).astype(call_.attrs["dtype"].np)
 
 
+#: The Gray codes of n and n + 1 differ at the lowest bit of n + 1 that is set; ``at`` begins with
+#: the point of number ``first``.
+_POINTS = """
+for i in range(count):
+    n = first + 1 + i
+    bit = int64(0)
+    while (n >> bit) & 1 == 0:
+        bit += 1
+    for d in range(axes):
+        changed = load(at, d) ^ load(directions, d * 32 + bit)
+        store(at, d, changed)
+        store(points, i * axes + d, float64(changed) * 2.3283064365386963e-10)
+return 0
+"""
+
+
+@cache
+def _every_direction() -> np.ndarray[Any, Any]:
+    return np.stack([_directions(axis) for axis in range(MOST_AXES)])
+
+
+def _given(call_: Call, *given: Any) -> dict[str, Any]:
+    axes, count, first = _sizes(*given)
+    directions = _every_direction()[:axes]
+    gray = first ^ (first >> 1)
+    bits = [k for k in range(_BITS) if gray >> k & 1]
+    return {
+        "axes": axes, "count": count, "first": first, "directions": directions,
+        "at": np.bitwise_xor.reduce(directions[:, bits], axis=1),
+        "points": np.empty((count, axes), np.float64),
+    }  # fmt: skip
+
+
+def _made(call_: Call, values: Any) -> Any:
+    return values["points"].astype(call_.attrs["dtype"].np, copy=False)
+
+
 def _shape(call_: Call) -> list[Dims]:
     sizes: list[int | None] = []
     for i, what in ((1, "num_results"), (0, "dim")):
         if call_.shapes[i] not in (None, ()):
             raise ShapeError(f"{what} must be a scalar")
         value = call_.value(i)
+        if value is not None and value < 0:
+            raise ShapeError(f"{what} must be at least 1, not {int(value)}")
         sizes.append(None if value is None else int(value))
     return [tuple(sizes)]
 
@@ -95,6 +142,7 @@ define(
     infer=_shape,
     grad=not_differentiable("its inputs are sizes"),
     reference=_reference,
+    kernel=Compiled(_POINTS, _given, _made),
     samples=(
         sample(i32(3), i32(5), i32(0), const=(0, 1, 2)),
         sample(i32(40), i32(9), i32(1000), const=(0, 1, 2), dtype=float64),

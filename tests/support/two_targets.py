@@ -12,8 +12,15 @@ from flowgraph.graph.apply import apply_op
 from flowgraph.graph.opdef import OPDEFS, Compiled
 
 
-def _constants(given: Any) -> Any:
-    return [tf.constant(x) for x in given] if isinstance(given, list) else tf.constant(given)
+def _fed(given: Any, feeds: dict[Any, Any]) -> Any:
+    """NB: no constants, which are folded: by the reference."""
+    if isinstance(given, list):
+        return [_fed(x, feeds) for x in given]
+    array = np.asarray(given)
+    dtype = tf.string if array.dtype.hasobject else array.dtype
+    place = tf.placeholder(dtype, array.shape)
+    feeds[place] = array
+    return place
 
 
 def both(type: str, inputs: list[Any], **attrs: Any) -> tuple[Any, Any]:
@@ -23,12 +30,13 @@ def both(type: str, inputs: list[Any], **attrs: Any) -> tuple[Any, Any]:
     for target in ("cpu", "reference"):
         with tf.Graph().as_default(), pytest.MonkeyPatch.context() as patch:
             patch.setenv("FLOWGRAPH_TARGET", target)
-            result = apply_op(type, *[_constants(x) for x in inputs], **attrs)
+            feeds: dict[Any, Any] = {}
+            result = apply_op(type, *[_fed(x, feeds) for x in inputs], **attrs)
             outputs = []
             for output in result if isinstance(result, list) else [result]:
                 outputs.extend(output if isinstance(output, list) else [output])
             with tf.Session() as session:
-                found.append(session.run(outputs))
+                found.append(session.run(outputs, feeds))
     return found[0], found[1]
 
 
