@@ -162,3 +162,65 @@ def test_three_units_are_one_product_N15():
     units = [tf.reduce_sum(w[i] * x[:, 0]) for i in range(3)]
     with tf.Session() as sess:
         assert sess.run(tf.matmul(w, x))[:, 0].tolist() == sess.run(units)
+
+
+def test_preparing_numbers_and_classes_G19():
+    """G19: floats, standardised and normalised columns and back, one-hot classes and back."""
+    rng = np.random.default_rng(0)
+    table = rng.integers(0, 255, (200, 3)).astype(np.uint8)
+    x = tf.cast(table, tf.float64)
+    mean, variance = tf.nn.moments(x, [0])
+    low, high = tf.reduce_min(x, 0), tf.reduce_max(x, 0)
+    standard, normal = (x - mean) / tf.sqrt(variance), (x - low) / (high - low)
+    classes = rng.integers(0, 5, 200)
+    one_hot = tf.one_hot(classes, 5)
+    with tf.Session() as sess:
+        z, u = sess.run([standard, normal])
+        np.testing.assert_allclose(z.mean(0), 0, atol=1e-6)
+        np.testing.assert_allclose(z.std(0), 1, atol=1e-6)
+        assert u.min(0).tolist() == [0, 0, 0] and u.max(0).tolist() == [1, 1, 1]
+        back = sess.run([standard * tf.sqrt(variance) + mean, normal * (high - low) + low])
+        for values in back:
+            np.testing.assert_allclose(values, table, atol=1e-9)
+        assert sess.run(tf.argmax(one_hot, 1)).tolist() == classes.tolist()
+    assert np.array_equal(tf.keras.utils.to_categorical(classes, 5).argmax(1), classes)
+
+
+def test_one_neuron_N1():
+    """N1: f(w0 x0 + w1 x1 + w2 x2); by default f is the identity."""
+    x, w = tf.constant([[1.0, 2.0, -3.0]]), [[0.5], [0.25], [0.125]]
+    z = tf.matmul(x, w)
+    layer = tf.keras.layers.Dense(1, use_bias=False, weights=[np.array(w)])
+    default, squashed = layer(x), tf.sigmoid(z)
+    with tf.keras.backend.get_session().as_default():
+        assert z.eval().item() == 0.625
+        assert default.eval().item() == 0.625
+        assert squashed.eval().item() == pytest.approx(1 / (1 + np.exp(-0.625)), 1e-6)
+
+
+def test_xor_by_given_weights_N6():
+    """N6: weights of 20 and -20 make OR, NAND and AND of sigmoids, and so XOR."""
+    x = tf.constant(XOR[0])
+    first = tf.sigmoid(tf.matmul(x, [[20.0, -20.0], [20.0, -20.0]]) + [-10.0, 30.0])
+    second = tf.sigmoid(tf.matmul(first, [[20.0], [20.0]]) - 30.0)
+    with tf.Session() as sess:
+        units, found = sess.run([first, second])
+    np.testing.assert_allclose(found[[0, 3], 0], 4.54e-5, atol=1e-7)
+    assert (found[[1, 2], 0] > 0.9999).all()
+    assert np.minimum(units, 1 - units).max() < 1e-4
+
+
+def test_words_as_vectors_G17():
+    """G17: a vocabulary of four words; a sentence is a matrix, a batch of sentences rank 3."""
+    words = ["하얀", "고양이", "나비", "꽃"]
+    places = {word: i for i, word in enumerate(words)}
+    batch = [["하얀", "고양이"], ["하얀", "나비"], ["하얀", "꽃"]]
+    vectors = tf.one_hot([[places[word] for word in sentence] for sentence in batch], 4)
+    assert vectors.shape.as_list() == [3, 2, 4] and vectors[0].shape.as_list() == [2, 4]
+    with tf.Session() as sess:
+        assert sess.run(tf.one_hot(range(4), 4)).tolist() == np.eye(4).tolist()
+        assert sess.run(vectors).tolist() == [
+            [[1, 0, 0, 0], [0, 1, 0, 0]],
+            [[1, 0, 0, 0], [0, 0, 1, 0]],
+            [[1, 0, 0, 0], [0, 0, 0, 1]],
+        ]
