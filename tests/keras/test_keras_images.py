@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import types
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 
@@ -329,6 +330,52 @@ def test_flow_from_directory(tmp_path, capsys):
     for bad in ({"class_mode": "other"}, {"classes": ["z"]}, {"color_mode": "x"}, {"subset": "x"}):
         with pytest.raises(ValueError, match=r"class_mode|no directory|color_mode|subset"):
             batch(**bad)
+
+
+def test_flow_from_a_table(tmp_path, capsys):
+    generator = images.ImageDataGenerator(validation_split=0.4)
+    top = folder(tmp_path)
+    table = {
+        "filename": ["a/1.png", "a/2.png", "b/1.png", "b/2.png", "b/3.png"],
+        "class": ["cat", "cat", "dog", "dog", "emu"],
+        "u": [1.0, 2.0, 3.0, 4.0, 5.0], "v": [5, 4, 3, 2, 1],
+    }  # fmt: skip
+
+    class Frame(dict):  # as much of pandas as there is need of
+        def __getitem__(self, name):
+            return types.SimpleNamespace(to_numpy=lambda: np.array(self.get(name)))
+
+    def flow(given=None, **more):
+        arguments = {"target_size": (4, 5), "shuffle": False, **more}
+        return generator.flow_from_dataframe(given or table, top, **arguments)
+
+    made = flow()
+    assert capsys.readouterr().out == "Found 5 images belonging to 3 classes.\n"
+    assert made.class_indices == {"cat": 0, "dog": 1, "emu": 2}
+    np.testing.assert_array_equal(made[0][1], np.eye(3)[[0, 0, 1, 1, 2]])
+    assert made[0][0][:, 0, 0, 2].tolist() == [0, 0, 100, 100, 100]
+    assert flow(Frame(table), class_mode="sparse")[0][1].tolist() == [0, 0, 1, 1, 2]
+    binary = flow(class_mode="binary", classes=["dog", "cat"])
+    assert binary[0][1].tolist() == [1, 1, 0, 0] and binary.samples == 4
+    assert flow(class_mode="other", y_col="u")[0][1].tolist() == table["u"]
+    assert flow(class_mode="raw", y_col=["u", "v"])[0][1].shape == (5, 2)
+    u, v = flow(class_mode="multi_output", y_col=["u", "v"])[0][1]
+    assert (u.tolist(), v.tolist()) == (table["u"], table["v"])
+    assert flow(class_mode="sparse", weight_col="v")[0][2].tolist() == table["v"]
+    assert flow(class_mode=None)[0].shape == (5, 4, 5, 3)
+    np.testing.assert_array_equal(*flow(class_mode="input")[0])
+    assert flow(subset="validation").filenames == ["a/1.png", "a/2.png"]
+    several = flow({**table, "class": [["cat", "dog"], "dog", "dog", [], ["cat"]]})
+    assert several[0][1].tolist() == [[1, 1], [0, 1], [0, 1], [1, 0]]
+    stems = {**table, "filename": [name[:-4] for name in table["filename"]]}
+    assert flow(stems, has_ext=False).filepaths == made.filepaths
+    whole = {**table, "filename": made.filepaths}
+    assert generator.flow_from_dataframe(whole, target_size=(4, 5))[0][0].shape[0] == 5
+    with pytest.warns(UserWarning, match="left out"):
+        assert flow({**table, "filename": ["a/1.png"] + ["no.png"] * 4}).samples == 1
+    for bad in ({"class_mode": "x"}, {"y_col": "w"}, {"class_mode": "binary"}):
+        with pytest.raises(ValueError, match=r"class_mode|no column"):
+            flow(**bad)
 
 
 def test_training_with_a_generator():

@@ -4,7 +4,8 @@ randomness.py    where random numbers come from
 resampling.py    bilinear interpolation under an affine map
 files.py         image files; Pillow's images and arrays
 transforms.py    one image turned, moved, recoloured
-iterators.py     batches out of arrays, directories and tables
+iterators.py     batches out of arrays and directories
+tables.py        batches out of files that a table names
 generator.py     ImageDataGenerator
 """
 
@@ -21,6 +22,7 @@ from flowgraph.keras.preprocessing.image.iterators import (
     Iterator,
     NumpyArrayIterator,
 )
+from flowgraph.keras.preprocessing.image.tables import DataFrameIterator
 from flowgraph.keras.preprocessing.image.transforms import (
     apply_affine_transform,
     apply_brightness_shift,
@@ -36,6 +38,7 @@ from flowgraph.keras.preprocessing.image.transforms import (
 )
 
 __all__ = [
+    "DataFrameIterator",
     "DirectoryIterator",
     "ImageDataGenerator",
     "Iterator",

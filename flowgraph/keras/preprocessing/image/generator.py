@@ -14,6 +14,7 @@ from flowgraph.keras.preprocessing.image import transforms
 from flowgraph.keras.preprocessing.image.iterators import DirectoryIterator, NumpyArrayIterator
 from flowgraph.keras.preprocessing.image.randomness import drawing_from, seeded, stream
 from flowgraph.keras.preprocessing.image.resampling import FILL_MODES
+from flowgraph.keras.preprocessing.image.tables import DataFrameIterator
 
 Array = np.ndarray[Any, Any]
 
@@ -220,6 +221,65 @@ class ImageDataGenerator:
             interpolation, self.dtype,
         )  # fmt: skip
 
+    def flow_from_dataframe(
+        self,
+        dataframe: Any,
+        directory: Any = None,
+        x_col: Any = "filename",
+        y_col: Any = "class",
+        has_ext: bool = True,
+        target_size: tuple[int, int] = (256, 256),
+        color_mode: str = "rgb",
+        classes: Any = None,
+        class_mode: str | None = "categorical",
+        batch_size: int = 32,
+        shuffle: bool = True,
+        seed: int | None = None,
+        save_to_dir: Any = None,
+        save_prefix: str = "",
+        save_format: str = "png",
+        subset: str | None = None,
+        interpolation: str = "nearest",
+        weight_col: Any = None,
+        validate_filenames: bool = True,
+    ) -> DataFrameIterator:
+        """Batches of images whose files and targets a table names.
+
+        Args:
+            dataframe: a pandas DataFrame, or a dict of columns.
+            directory: where the files lie; None when the table has whole paths.
+            x_col: name of the column of files.
+            y_col: name of the column of targets, or a list of names.
+            has_ext: whether names have their endings; otherwise they are looked for.
+            target_size: (height, width) that images are resized to.
+            color_mode: "rgb", "rgba" or "grayscale".
+            classes: the classes in the order of their numbers; by default all, sorted.
+            class_mode: targets: "categorical", "binary", "sparse", "other" or "raw" (values),
+                "multi_output", "input" or None.
+            batch_size: samples per batch.
+            shuffle: whether samples come in a random order.
+            seed: of the order and the transforms.
+            save_to_dir: directory into which transformed images are written.
+            save_prefix: what their names begin with.
+            save_format: their names' ending.
+            subset: "training" or "validation".
+            interpolation: as of ``load_img``.
+            weight_col: name of the column of samples' weights.
+            validate_filenames: leave out rows whose files are no images that exist.
+
+        Returns:
+            A DataFrameIterator.
+
+        Raises:
+            ImportError: Pillow is not installed.
+            ValueError: an unknown word, or no such column.
+        """
+        return DataFrameIterator(
+            dataframe, directory, self, x_col, y_col, weight_col, has_ext, target_size, color_mode,
+            classes, class_mode, batch_size, shuffle, seed, self.data_format, save_to_dir,
+            save_prefix, save_format, subset, interpolation, self.dtype, validate_filenames,
+        )  # fmt: skip
+
     def standardize(self, x: Array) -> Array:
         """An image (or batch) made standard, as the arguments say.
 
@@ -370,6 +430,12 @@ class ImageDataGenerator:
             x /= self.std + _TINY
         if self.zca_whitening:
             flat = x.reshape(len(x), -1)
-            variances, directions = np.linalg.eigh(flat.T @ flat / len(flat))
+            size = flat.shape[1]
+            # NB: in float64, piece by piece: the least variances are as small as float32's errors
+            covariance = np.zeros((size, size))
+            for begin in range(0, len(flat), 1024):
+                rows = flat[begin : begin + 1024].astype(np.float64)
+                covariance += rows.T @ rows
+            variances, directions = np.linalg.eigh(covariance / len(flat))
             scales = 1 / np.sqrt(np.maximum(variances, 0) + self.zca_epsilon)
-            self.principal_components = (directions * scales) @ directions.T
+            self.principal_components = ((directions * scales) @ directions.T).astype(x.dtype)

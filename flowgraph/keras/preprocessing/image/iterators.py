@@ -262,7 +262,7 @@ class NumpyArrayIterator(Iterator):
         return result, self.y[index_array], self.sample_weight[index_array]
 
 
-class _FilesIterator(Iterator):
+class FilesIterator(Iterator):
     """Batches of images that are in files: what DirectoryIterator and DataFrameIterator share."""
 
     class_mode: str | None
@@ -309,12 +309,18 @@ class _FilesIterator(Iterator):
         return (classes[:, None] == np.arange(count)).astype(self.dtype)
 
 
-def _say(images: int, classes: int | None) -> None:
+def say_what_was_found(images: int, classes: int | None) -> None:
+    """Write how many images there are, as Keras does.
+
+    Args:
+        images: number of them.
+        classes: number of classes; None where there are none.
+    """
     tail = "." if classes is None else f" belonging to {classes} classes."
     sys.stdout.write(f"Found {images} images{tail}\n")
 
 
-class DirectoryIterator(_FilesIterator):
+class DirectoryIterator(FilesIterator):
     """Batches of images in a directory with one directory per class, by ``flow_from_directory``.
 
     Attributes: ``class_indices`` (class -> number), ``classes`` (number of each sample),
@@ -391,7 +397,7 @@ class DirectoryIterator(_FilesIterator):
         self.classes = np.array(numbers, np.int32)
         self.filepaths = [os.path.join(self.directory, name) for name in self.filenames]
         self.samples = len(self.filenames)
-        _say(self.samples, self.num_classes)
+        say_what_was_found(self.samples, self.num_classes)
         super().__init__(self.samples, batch_size, shuffle, seed)
 
     @property
