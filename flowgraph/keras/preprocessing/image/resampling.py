@@ -85,11 +85,11 @@ def affine(image: Array, matrix: Array, offset: Array, mode: str, cval: float) -
     top, bottom, down = _neighbours(y, height, mode)
     left, right, along = _neighbours(x, width, mode)
     pixels = image.reshape(height * width, channels)
-    down, along = down[:, :, None], along[:, :, None]
-    result = pixels[top * width + left] * (1 - down) * (1 - along)
-    result += pixels[top * width + right] * (1 - down) * along
-    result += pixels[bottom * width + left] * down * (1 - along)
-    result += pixels[bottom * width + right] * down * along
+    result = np.zeros(image.shape)
+    for rows, down_share in ((top, 1 - down), (bottom, down)):
+        for columns, share in ((left, 1 - along), (right, along)):
+            corner = pixels.take(rows * width + columns, axis=0)
+            result += corner * (down_share * share)[:, :, None]
     if mode == "constant":
         result[(y < 0) | (y > height - 1) | (x < 0) | (x > width - 1)] = cval
     return _converted(result, image.dtype)
