@@ -1,6 +1,7 @@
-"""Candidate samplers with weights: learned from earlier runs, or fixed.  They run on the host.
+"""Candidate samplers with weights: learned from earlier runs, or fixed.  They run on the host,
+with compiled loops over the tries.
 
-Read next: candidate_sampling.py (their public functions).
+Read next: candidate_sampling.py (their public functions), candidate_draws.py.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from flowgraph.graph.opdef import RANDOM, Attr, Call, define, error_sample, sample
+from flowgraph.graph.opdef import RANDOM, Attr, Call, Compiled, define, error_sample, sample
 from flowgraph.ops.candidate_draws import (
     BLOCKS_EACH,
     CANDIDATE_ATTRS,
@@ -27,8 +28,49 @@ from flowgraph.ops.candidate_draws import (
     samples_of,
     words_of,
 )
+from flowgraph.ops.key_tables import FIND, table_of
+from flowgraph.ops.philox_text import PHILOX
 from flowgraph.ops.random_seeds import stream_of
 from flowgraph.ops.rules import invalid
+
+# ----------------------------------------------------------------------------------- compiled loops
+
+#: {each}: tries of one block of four words.  {draw}: makes ``value`` of the words from ``lane`` on.
+_TRIES = """
+words = uint32_stack(4)
+made = int64(0)
+tries = int64(0)
+while made < wanted:
+    lane = tries % {each}
+    if lane == 0:
+        philox(uint64(first + tries // {each}), uint64(seed), uint64(seed2), words)
+    lane = lane * (4 // {each})
+{draw}
+    tries += 1
+    fresh = True
+    if unique != 0:
+        at = find(table, found, value, int64(0), shift, mask)
+        fresh = load(table, at) < int32(0)
+        if fresh:
+            store(table, at, int32(made))
+    if fresh:
+        store(found, made, value)
+        made += 1
+store(length, 0, tries)
+return 0
+"""
+
+
+def _tries(call_: Call, counter: Any) -> dict[str, Any]:
+    """What _TRIES works with; takes the op's blocks."""
+    attrs = call_.attrs
+    wanted = attrs["num_sampled"]
+    return {
+        "wanted": wanted, "unique": attrs["unique"], "seed": attrs["seed"],
+        "seed2": attrs["seed2"], "first": stream_of(call_, counter).reserve(wanted * BLOCKS_EACH),
+        **table_of(wanted), "found": np.empty(wanted, np.int64), "length": np.zeros(1, np.int64),
+    }  # fmt: skip
+
 
 #: Root array of a session's counter -> how often each class was seen, and the array's finalizer.
 _SEEN: dict[int, Any] = {}
@@ -71,6 +113,45 @@ def _learned_reference(call_: Call, counter: Any, true_classes: Any) -> Any:
     return found, of_true, of_found
 
 
+#: The first class up to which more were seen than ``left``.
+_LEARNED = """
+    left = int64(load(words, lane)) % total
+    value = int64(0)
+    behind = classes - 1
+    while value < behind:
+        middle = (value + behind) // 2
+        if load(running, middle) > left:
+            behind = middle
+        else:
+            value = middle + 1
+"""
+
+
+def _learned_given(call_: Call, counter: Any, true_classes: Any) -> dict[str, Any] | None:
+    range_max = call_.attrs["range_max"]
+    check_unique(call_, range_max)
+    if np.any((true_classes < 0) | (true_classes >= range_max)):
+        return None
+    seen = _seen(counter, range_max)
+    running = np.cumsum(seen)
+    return {
+        **_tries(call_, counter), "running": running, "total": int(running[-1]),
+        "classes": range_max, "seen": seen, "true": np.ascontiguousarray(true_classes),
+    }  # fmt: skip
+
+
+def _learned_made(call_: Call, values: Any) -> Any:
+    seen, found, true_classes = values["seen"], values["found"], values["true"]
+    of_true, of_found = (
+        expected_count(
+            call_, (seen[v] / values["total"]).astype(np.float32), int(values["length"][0])
+        )
+        for v in (true_classes, found)
+    )
+    np.add.at(seen, true_classes.reshape(-1), 1)
+    return found, of_true, of_found
+
+
 for _type in ("LearnedUnigramCandidateSampler", "ThreadUnsafeUnigramCandidateSampler"):
     define(
         _type,
@@ -81,6 +162,9 @@ for _type in ("LearnedUnigramCandidateSampler", "ThreadUnsafeUnigramCandidateSam
         infer=infer_candidates,
         grad=NO_GRADIENT,
         reference=_learned_reference,
+        kernel=Compiled(
+            _TRIES.format(each=4, draw=_LEARNED), _learned_given, _learned_made, PHILOX + FIND
+        ),
         samples=samples_of(),
         errors=errors_of(),
         effect=RANDOM,
@@ -155,17 +239,47 @@ def _fixed_reference(call_: Call, counter: Any, true_classes: Any) -> Any:
         return np.where(bits.view(np.float32) - 1 < own[column], column, other[column])
 
     found, tries = collect(call_, drawn)
+    return found, *_fixed_counts(call_, weights, true_classes, found, tries)
+
+
+def _fixed_counts(
+    call_: Call, weights: Any, true_classes: Any, found: Any, tries: int
+) -> tuple[Any, Any]:
     p = weights / np.sum(weights)
 
     def probability(values: Any) -> Any:
-        inside = (values >= 0) & (values < size)
+        inside = (values >= 0) & (values < len(weights))
         return np.where(inside, p[np.where(inside, values, 0)], 0).astype(np.float32)
 
     return (
-        found,
         expected_count(call_, probability(true_classes), tries),
         expected_count(call_, probability(found), tries),
     )
+
+
+_FIXED_DRAW = """
+    column = int64(load(words, lane + 1)) % classes
+    value = load(other, column)
+    if uniform32(words, lane) < load(own, column):
+        value = column
+"""
+
+
+def _fixed_given(call_: Call, counter: Any, true_classes: Any) -> dict[str, Any] | None:
+    weights, own, other = _tables_of(call_.attrs)
+    if len(weights) != call_.attrs["range_max"]:
+        return None
+    check_unique(call_, int(np.count_nonzero(weights)))
+    return {
+        **_tries(call_, counter), "classes": len(weights), "own": own,
+        "other": other.astype(np.int64, copy=False), "weights": np.ascontiguousarray(weights),
+        "true": np.ascontiguousarray(true_classes),
+    }  # fmt: skip
+
+
+def _fixed_made(call_: Call, values: Any) -> Any:
+    found, tries = values["found"], int(values["length"][0])
+    return found, *_fixed_counts(call_, values["weights"], values["true"], found, tries)
 
 
 _UNIGRAMS = [float(i % 7 + 1) for i in range(50)]
@@ -193,6 +307,9 @@ define(
     infer=infer_candidates,
     grad=NO_GRADIENT,
     reference=_fixed_reference,
+    kernel=Compiled(
+        _TRIES.format(each=2, draw=_FIXED_DRAW), _fixed_given, _fixed_made, PHILOX + FIND
+    ),
     samples=(
         sample(_FIXED_TRUE, unigrams=_UNIGRAMS, distortion=0.75, **_FIXED),
         sample(_FIXED_TRUE, unigrams=_UNIGRAMS, num_reserved_ids=2, **{**_FIXED, "range_max": 52}),

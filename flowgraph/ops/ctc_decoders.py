@@ -1,6 +1,7 @@
 """Decoders of connectionist temporal classification: the best class of each step, or beam search.
 
-How many labels come out depends on the logits, so both run on the host, vectorised over the batch.
+How many labels come out depends on the logits, so both run on the host: the greedy one with
+compiled loops, beam search vectorised over the batch.
 
 Beam search keeps, of all prefixes of labels, those with the greatest probability; of each the
 log probability of the paths that end in a blank and of those that end in its last label:
