@@ -379,13 +379,13 @@ def test_flow_from_a_table(tmp_path, capsys):
 
 
 def test_training_with_a_generator():
-    """K: an augmented flow trains a model, by fit_generator with threads, and by fit."""
+    """By fit_generator, with one thread or several, and by fit: the same losses."""
     x = RNG.random((40, 6, 6, 1)).astype(np.float32)
     y = (x.mean((1, 2, 3)) > 0.5).astype(np.float32)[:, None]
     generator = images.ImageDataGenerator(horizontal_flip=True, featurewise_center=True)
     generator.fit(x)
 
-    def losses(workers):
+    def losses(method, **more):
         keras.backend.clear_session()
         model = keras.Sequential([keras.layers.Flatten(input_shape=(6, 6, 1))])
         model.add(keras.layers.Dense(1, "sigmoid", kernel_initializer="zeros"))
@@ -393,13 +393,17 @@ def test_training_with_a_generator():
         flow = generator.flow(x, y, batch_size=8, seed=2)
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            history = model.fit_generator(flow, epochs=3, workers=workers, shuffle=False, verbose=0)
+            history = getattr(model, method)(
+                flow, epochs=3, shuffle=False, verbose=0, validation_data=generator.flow(x, y),
+                **more,
+            )  # fmt: skip
         assert np.isfinite(model.evaluate_generator(flow, verbose=0))
+        assert model.predict_generator(generator.flow(x, batch_size=7)).shape == (40, 1)
         return history.history["loss"]
 
-    one = losses(1)
+    one = losses("fit_generator", workers=1)
     assert len(one) == 3 and one[-1] < one[0]
-    assert losses(3) == one
+    assert losses("fit_generator", workers=3) == losses("fit") == one
 
 
 def test_iterators_of_ones_own():
