@@ -67,9 +67,11 @@ def _first_places(x: np.ndarray[Any, Any]) -> tuple[Any, Any]:
         return np.array(first, np.int64), which
     rows = x.reshape(len(x), int(np.prod(x.shape[1:], dtype=np.int64)))
     if rows.shape[1] == 1 and x.dtype.kind in "iu" and len(x):
-        low, span = int(rows.min()), int(rows.max()) - int(rows.min())
+        span = int(rows.max()) - int(rows.min())
         if span < 4 * len(x) + 1000:
-            return _first_places_by_table((rows[:, 0] - rows.dtype.type(low)).astype(np.int64))
+            unsigned = f"u{rows.dtype.itemsize}"  # the difference of two int8 may be no int8
+            least = rows[:, 0].min().astype(unsigned)
+            return _first_places_by_table((rows[:, 0].astype(unsigned) - least).astype(np.int64))
     if rows.shape[1] == 1:
         # NB: NaN equals nothing, not even itself; 0 equals -0
         _, place, inverse = np.unique(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import flowgraph as tf
+from flowgraph import config
 from flowgraph.graph.apply import apply_op
 
 
@@ -15,8 +15,7 @@ def agree_in_every_run(type: str, true_classes: np.ndarray, **attrs: object) -> 
     """A session's later runs go on in the stream, and know what was learned."""
     found = []
     for target in ("cpu", "reference"):
-        with tf.Graph().as_default(), pytest.MonkeyPatch.context() as patch:
-            patch.setenv("FLOWGRAPH_TARGET", target)
+        with tf.Graph().as_default(), config.override(TARGET=target):
             place = tf.placeholder(tf.int64, true_classes.shape)
             outputs = apply_op(type, place, num_true=true_classes.shape[1], **attrs)
             with tf.Session() as session:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pytest
 
 import flowgraph as tf
+from flowgraph import config
 from flowgraph.graph.apply import apply_op
 from flowgraph.graph.opdef import OPDEFS, Compiled
 
@@ -28,8 +28,8 @@ def both(type: str, inputs: list[Any], **attrs: Any) -> tuple[Any, Any]:
     found = []
     assert isinstance(OPDEFS[type].kernel, Compiled)
     for target in ("cpu", "reference"):
-        with tf.Graph().as_default(), pytest.MonkeyPatch.context() as patch:
-            patch.setenv("FLOWGRAPH_TARGET", target)
+        # NB: the environment is read once in a process
+        with tf.Graph().as_default(), config.override(TARGET=target):
             feeds: dict[Any, Any] = {}
             result = apply_op(type, *[_fed(x, feeds) for x in inputs], **attrs)
             outputs = []
