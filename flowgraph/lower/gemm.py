@@ -302,6 +302,8 @@ def _layout(rows: int, cols: int, row: int, col: int, conjugate: bool) -> tuple[
 
     None when BLAS cannot read it.  NB: BLAS conjugates only what it transposes.
     """
+    if 0 in (rows, cols):
+        return max(cols, 1), 0  # nothing is read
     if (col == 1 or cols == 1) and (row >= cols or rows == 1) and not conjugate:
         return max(row if rows > 1 else cols, 1), 0
     if (row == 1 or rows == 1) and (col >= rows or cols == 1):

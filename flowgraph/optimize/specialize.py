@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from flowgraph.errors import InvalidArgumentError
-from flowgraph.graph.opdef import OPDEFS, Procedure
+from flowgraph.graph.opdef import OPDEFS, Compiled, Procedure
 from flowgraph.graph.report import op_message
 from flowgraph.optimize.bodies import closed, is_open, specialize_bodies
 from flowgraph.optimize.fold import known_outputs
@@ -224,7 +224,7 @@ def _deciding(node: Node) -> Sequence[Value]:
     rule = None if node.opdef is None else node.opdef.kernel
     if isinstance(rule, Procedure):
         return [node.inputs[i] for i in rule.known]
-    return () if rule is None else node.inputs
+    return () if rule is None or isinstance(rule, Compiled) else node.inputs
 
 
 def _may_be_shape(value: Value) -> bool:

@@ -272,3 +272,13 @@ def test_signatures(name):
 def test_aliases(name):
     for alias in ALIASES[name].split():
         assert public(alias) is public(name)
+
+
+@pytest.mark.parametrize("dtype", ["complex64", "float32"])
+def test_products_of_empty_batches(dtype: str) -> None:
+    x, y = (tf.placeholder(dtype, shape) for shape in ([0, 0], [2, 0, 2]))
+    for a, b in ((x, y), (tf.transpose(x), tf.transpose(y, [0, 2, 1])), (x, y)):
+        turned = b.shape[1] != 0
+        product = tf.matmul(a, b, transpose_b=turned)
+        got = run(product, {x: np.zeros((0, 0), dtype), y: np.zeros((2, 0, 2), dtype)})
+        assert got.shape == (2, 0, 2)
