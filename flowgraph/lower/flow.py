@@ -246,7 +246,8 @@ class _While(_Flow):
                     operand = lowering.operand(value)
                     if value not in self.laid_out and not operand.is_contiguous():
                         self.laid_out[value] = lowering.contiguous(operand, self.node)
-        pack_constants(lowering, body.nodes, outside)
+        if self.node.op is not None:  # the steps of run_steps multiply as single runs do
+            pack_constants(lowering, body.nodes, outside)
 
 
 class _If(_Flow):

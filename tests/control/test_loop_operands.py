@@ -120,3 +120,16 @@ def test_rows_of_what_the_loop_changes_are_copied() -> None:
     )[1]
     with tf.Session() as session:
         assert session.run(table)[:, 0].tolist() == [1, 2, 4, 8]
+
+
+def test_steps_multiply_as_single_runs_do() -> None:
+    rng = np.random.default_rng(3)
+    x = tf.placeholder(tf.float32, [32, 128])
+    w = tf.constant(rng.standard_normal((128, 512)).astype(np.float32))
+    y = tf.reduce_sum(tf.matmul(x, w), 1)
+    rows = rng.standard_normal((96, 128)).astype(np.float32)
+    with tf.Session() as session:
+        steps = session.run_steps(y, batches={x: rows}, batch_size=32)
+        for k in range(3):
+            one = session.run(y, {x: rows[32 * k : 32 * k + 32]})
+            np.testing.assert_array_equal(np.asarray(steps)[k], one)
