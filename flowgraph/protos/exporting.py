@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 
 from flowgraph.dtypes import DType
-from flowgraph.graph.contexts import Context
 from flowgraph.graph.core import Graph
 from flowgraph.graph.export import export
 from flowgraph.graph.node import Operation
 from flowgraph.graph.opdef import OPDEFS, REQUIRED, WRITE
 from flowgraph.platform.file_io import path_of
 from flowgraph.platform.versions import GRAPH_DEF_VERSION, GRAPH_DEF_VERSION_MIN_CONSUMER
+from flowgraph.protos.functions import Functions, has_bodies
 from flowgraph.protos.graphs import AttrValue, GraphDef, NameAttrList, NodeDef
 from flowgraph.protos.message import Message
 from flowgraph.protos.tensors import make_tensor_proto, shape_proto
@@ -83,23 +83,25 @@ def graph_def(operations: Iterable[Operation], add_shapes: bool = False) -> Grap
     """The GraphDef of ``operations``.
 
     Raises:
-        NotImplementedError: branches or loops, whose bodies have no GraphDef form; all are named.
+        NotImplementedError: a branch or loop writes a variable.
     """
     operations = list(operations)
-    bodies = [op for op in operations if _has_bodies(op)]
-    if bodies:
-        names = ", ".join(f"{op.name!r} ({op.type})" for op in bodies)
-        raise NotImplementedError(f"branches and loops have no GraphDef form: {names}")
     made = GraphDef()
     made.versions.producer = GRAPH_DEF_VERSION
     made.versions.min_consumer = GRAPH_DEF_VERSION_MIN_CONSUMER
     waits = updates_wait(operations)
+    functions = Functions(lambda op: node_def(op, add_shapes))
     for op in operations:
-        node = node_def(op, add_shapes)
-        node.input.extend(f"^{other.name}" for other in waits.get(op, ()))
-        list.append(made.node, node)  # NB: append of MessageList would copy
+        if op._context is not None:
+            continue  # it stands in a function
+        nodes = functions.nodes(op) if has_bodies(op) else [node_def(op, add_shapes)]
+        nodes[-1].input.extend(f"^{other.name}" for other in waits.get(op, ()))
+        list.extend(made.node, nodes)  # NB: extend of MessageList would copy
     if operations:
         made.node._changed()
+    if functions.made:
+        list.extend(made.library.function, functions.made)
+        made.library.function._changed()
     return made
 
 
@@ -159,11 +161,6 @@ def _uses(variable: Operation) -> Iterator[Operation]:
                     waiting.append(op)
                 elif not _writes(op.type):
                     yield op
-
-
-def _has_bodies(op: Operation) -> bool:
-    """True for branches and loops; the datasets of tf.data are no bodies: their names suffice."""
-    return any(isinstance(value, Context) for value in op.attrs.values())
 
 
 #: Attrs that have a default here, and none in TensorFlow.  So have dtypes and lists, of some types.
