@@ -24,6 +24,8 @@ from flowgraph.protos.tensors import shape_proto
 
 #: Attr of a While: how many of its last loop variables are captures.
 CAPTURES = "_captures"
+#: Attr of an If or While of this library: the functions hold the names of operations in full.
+OURS = "_full_names"
 #: Attr of an argument: the name of the operation that it is here.
 ARG_NAME = "_arg_name"
 
@@ -68,6 +70,7 @@ class Functions:
 
     def _node(self, op: Operation, text: Text) -> NodeDef:
         node = NodeDef(name=op.name, op=op.type, device=op.device)
+        node.attr[OURS].b = True
         node.input.extend(map(text, op.inputs))
         if op.type == "If":
             captures = op.inputs[1:]

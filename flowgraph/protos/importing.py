@@ -24,6 +24,7 @@ from flowgraph.graph.node import Operation, Tensor
 from flowgraph.graph.opdef import OPDEFS, REQUIRED, OpDef
 from flowgraph.graph.report import call_message
 from flowgraph.platform.versions import GRAPH_DEF_VERSION
+from flowgraph.protos.bodies import ABSENT, Library, make_calling
 from flowgraph.protos.graphs import AttrValue, GraphDef, NodeDef
 from flowgraph.protos.resource_variables import with_plain_variables
 from flowgraph.protos.switches import has_branches, without_switches
@@ -90,7 +91,8 @@ def import_graph_def(
     nodes = with_plain_variables(message.node)
     if has_branches(nodes):
         nodes = without_switches(list(_in_order(nodes)))
-    _check_types(nodes)
+    library = Library(message.library)
+    _check_types(library.all_nodes(nodes))
     graph = get_default_graph()
     with name_scope(name, "import", list(mapped.values())) as scope:
         if any(not isinstance(_element(value), (Tensor, Operation)) for value in mapped.values()):
@@ -100,7 +102,8 @@ def import_graph_def(
             with name_scope("_inputs"):
                 mapped = {key: _as_element(value) for key, value in mapped.items()}
         mapped = {_key(key): _element(value) for key, value in mapped.items()}
-        maker = _Importer(graph, scope or "", mapped, _produced(producer_op_list), message)
+        maker = _Importer(graph, scope or "", mapped, _produced(producer_op_list), message,
+                          library)  # fmt: skip
         maker.make(nodes)
         elements = [maker.returned(item) for item in wanted]
     unused = sorted(set(mapped) - maker.used)
@@ -217,10 +220,16 @@ class _Importer:
         mapped: Mapping[str, Any],
         produced: Mapping[tuple[str, str], bytes],
         message: GraphDef,
+        library: Library,
     ) -> None:
         self.graph, self.prefix, self.mapped, self.produced = graph, prefix, mapped, produced
+        self.message, self.library = message, library
         self.producer = message.versions.producer
+        #: Where no names are free, what is in front of them all.
+        self.root = prefix
         self.made: dict[str, Operation] = {}
+        #: The results of nodes; those of a call are of several operations, or absent.
+        self.results: dict[str, Sequence[Tensor | None]] = {}
         #: Names in ``mapped`` that something has asked for.
         self.used: set[str] = set()
 
@@ -231,29 +240,67 @@ class _Importer:
             twice = next(name for name in names if names.count(name) > 1)
             raise ValueError(f"import_graph_def: two nodes are named {twice!r}")
         for node in _in_order(nodes):
-            self.made[node.name] = self._operation(node)
+            if self.library.calls(node):
+                self.made[node.name], self.results[node.name] = make_calling(self, node)
+            elif node.op == ABSENT:
+                self.results[node.name] = [None]
+            else:
+                op = self.made[node.name] = self._operation(node)
+                self.results[node.name] = op.outputs
 
-    def _operation(self, node: NodeDef) -> Operation:
-        opdef = OPDEFS[node.op]
-        attrs = self._attrs(opdef, node)
-        inputs = [self._tensor(text, node) for text in node.input if not text.startswith("^")]
-        controls = [self._control(text, node) for text in node.input if text.startswith("^")]
-        name = self.prefix + node.name
-        if name in self.graph._by_name:
-            name = self.graph.unique_name(node.name)
-        self._check_inputs(opdef, attrs, inputs, node)
+    def inside(self, prefix: str, known: Mapping[str, Sequence[Tensor]]) -> _Importer:
+        """The importer of a function whose arguments are ``known``."""
+        other = _Importer(self.graph, prefix, {}, self.produced, self.message, self.library)
+        other.root = self.root
+        other.results.update(known)
+        return other
+
+    def result(self, text: str) -> Tensor | None:
+        """What a function returns."""
+        name, _, number = _key(text).rpartition(":")
+        if name not in self.results or int(number) >= len(self.results[name]):
+            raise ValueError(f"import_graph_def: a function returns {text!r}, which is not there")
+        return self.results[name][int(number)]
+
+    def free_name(self, name: str) -> str:
+        """The name of a node here."""
+        full = self.prefix + name
+        if full in self.graph._by_name:
+            return self.graph.unique_name(full.removeprefix(self.root))
+        return full
+
+    def operation(
+        self,
+        type: str,
+        name: str,
+        inputs: Sequence[Tensor],
+        controls: Sequence[Operation],
+        attrs: dict[str, Any],
+        device: str = "",
+    ) -> Operation:
+        """Makes an operation of complete ``attrs``."""
+        opdef = OPDEFS[type]
         dtypes = output_dtypes(opdef, attrs)
         shapes = infer_shapes(opdef, inputs, attrs, dtypes, name)
-        with self.graph.device(node.device):
+        with self.graph.device(device):
             op = self.graph.create_op(
-                node.op, inputs, dtypes, shapes, name + "/", attrs, dict.fromkeys(controls)
+                type, inputs, dtypes, shapes, name + "/", attrs, dict.fromkeys(controls)
             )
         note_writes(opdef, op)
         return op
 
+    def _operation(self, node: NodeDef) -> Operation:
+        opdef = OPDEFS[node.op]
+        attrs = self._attrs(opdef, node)
+        inputs = [self.tensor(text, node) for text in node.input if not text.startswith("^")]
+        controls = [self.control(text, node) for text in node.input if text.startswith("^")]
+        self._check_inputs(opdef, attrs, inputs, node)
+        name = self.free_name(node.name)
+        return self.operation(node.op, name, inputs, controls, attrs, node.device)
+
     # --------------------------------------------------------------------------------------- inputs
 
-    def _tensor(self, text: str, node: NodeDef) -> Tensor:
+    def tensor(self, text: str, node: NodeDef) -> Tensor:
         key = _key(text)
         if key in self.mapped:
             self.used.add(key)
@@ -262,16 +309,19 @@ class _Importer:
                 raise TypeError(f"input_map: {text!r} is a tensor, got {value!r}")
             return value
         name, _, number = key.rpartition(":")
-        op = self.made.get(name)
-        if op is None:
-            hint = did_you_mean(name, self.made)
+        outputs = self.results.get(name)
+        if outputs is None:
+            hint = did_you_mean(name, self.results)
             raise ValueError(f"Node {node.name!r}: Unknown input node {text!r}{hint}")
-        if not number.isdigit() or int(number) >= len(op.outputs):
+        if not number.isdigit() or int(number) >= len(outputs):
             raise ValueError(f"Node {node.name!r}: Connecting to invalid output {number} of source "
-                             f"node {name} which has {len(op.outputs)} outputs")  # fmt: skip
-        return op.outputs[int(number)]
+                             f"node {name} which has {len(outputs)} outputs")  # fmt: skip
+        found = outputs[int(number)]
+        if found is None:
+            raise ValueError(f"Node {node.name!r}: input {text!r} has no value in this branch")
+        return found
 
-    def _control(self, text: str, node: NodeDef) -> Operation:
+    def control(self, text: str, node: NodeDef) -> Operation:
         if text in self.mapped:
             self.used.add(text)
             return getattr(self.mapped[text], "op", self.mapped[text])
@@ -364,7 +414,7 @@ class _Importer:
             return self.mapped[text]
         name, colon, number = text.rpartition(":") if ":" in text else (text, "", "")
         op = self.made.get(name)
-        if op is None or (colon and not (number.isdigit() and int(number) < len(op.outputs))):
+        if op is None or (colon and not (number.isdigit() and int(number) < len(self.results[name]))):
             hint = did_you_mean(name, self.made) if op is None else ""
             raise ValueError(
                 call_message(
@@ -372,7 +422,11 @@ class _Importer:
                     fix="write names as the GraphDef has them: [n.name for n in graph_def.node]",
                 )
             )
-        return op.outputs[int(number)] if colon else op
+        if not colon:
+            return op
+        found = self.results[name][int(number)]
+        assert found is not None  # only functions have absent results
+        return found
 
 
 #: Field of AttrValue -> the value of a hint.
