@@ -562,7 +562,7 @@ class Graph:
             add_shapes: put the static shapes of the outputs into the attr ``_output_shapes``.
 
         Raises:
-            NotImplementedError: the graph has branches or loops.
+            NotImplementedError: a branch or loop writes a variable.
         """
         from flowgraph.protos.exporting import graph_def
 

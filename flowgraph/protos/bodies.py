@@ -99,6 +99,8 @@ class Library:
                     yield node
                 continue
             names = [node.op] if node.op in self._functions else _functions_of(node)
+            if not names:
+                yield node  # not known in this form
             for name in names:
                 if name in around:
                     raise ValueError(f"import_graph_def: function {name!r} calls itself")

@@ -99,7 +99,7 @@ class SavedModelBuilder:
             AssertionError: variables have been written already; a signature names no tensor.
             TypeError: ``main_op`` is no Operation.
             FailedPreconditionError: a variable has no value.
-            NotImplementedError: the graph has branches or loops.
+            NotImplementedError: a branch or loop writes a variable.
         """
         if self._has_variables:
             raise AssertionError(
@@ -144,7 +144,7 @@ class SavedModelBuilder:
         Raises:
             AssertionError: no variables have been written; a signature names no tensor.
             TypeError: ``main_op`` is no Operation.
-            NotImplementedError: the graph has branches or loops.
+            NotImplementedError: a branch or loop writes a variable.
         """
         if not self._has_variables:
             raise AssertionError(

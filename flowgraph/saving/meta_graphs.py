@@ -69,7 +69,7 @@ def export_meta_graph(
         The MetaGraphDef.
 
     Raises:
-        NotImplementedError: the graph has branches or loops; ``export_scope`` is given.
+        NotImplementedError: a branch or loop writes a variable; ``export_scope`` is given.
 
     >>> v = tf.Variable(1.0, name="v")
     >>> meta = tf.train.export_meta_graph()

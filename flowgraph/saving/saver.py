@@ -172,7 +172,7 @@ class Saver:
             latest_filename: name of the file that lists checkpoints; ``checkpoint`` by default.
             meta_graph_suffix: of the file with the graph, ``meta``.
             write_meta_graph: whether that file is written: for ``tf.train.import_meta_graph``.  A
-                graph with branches or loops has none.
+                graph in which a branch or loop writes a variable has none.
             strip_default_attrs, save_debug_info: accepted.
             write_state: whether the file that lists checkpoints is written, and old ones removed.
 
@@ -359,7 +359,7 @@ class Saver:
             clear_devices: leave out the devices.
 
         Raises:
-            NotImplementedError: the graph has branches or loops.
+            NotImplementedError: a branch or loop writes a variable.
         """
         meta = of_saver(get_default_graph(), self.saver_def, self._built())
         if clear_devices:
