@@ -19,6 +19,7 @@ import numpy as np
 from flowgraph.dtypes import DType
 from flowgraph.errors import did_you_mean, format_message
 from flowgraph.graph.attrs import given_attrs
+from flowgraph.graph.contexts import Context
 from flowgraph.graph.convert import convert, is_plain, register_tensor_conversion_function, to_array
 from flowgraph.graph.core import Graph
 from flowgraph.graph.default import get_default_graph
@@ -147,6 +148,19 @@ def note_writes(opdef: OpDef, op: Operation) -> None:
         for tensor in op.inputs:
             if tensor.dtype.is_ref:
                 op.graph._last_write[variable_of(tensor)] = op._id
+
+
+def note_effects(graph: Graph, owner: Operation, contexts: Sequence[Context]) -> None:
+    """Let ``owner`` wait for what its operations wait for, and write what they write."""
+    owner._control_inputs = tuple(
+        dict.fromkeys((*owner._control_inputs, *(c for x in contexts for c in x.controls)))
+    )
+    for context in contexts:
+        for op in graph._operations[context.first : context.stop]:
+            if context.has(op) and OPDEFS[op.type].effect == WRITE:
+                for tensor in op.inputs:
+                    if tensor.dtype.is_ref:
+                        graph._last_write[variable_of(tensor)] = owner._id
 
 
 def _graph_of(inputs: Sequence[Any]) -> Graph | None:

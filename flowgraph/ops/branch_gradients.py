@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from flowgraph.graph.apply import call
+from flowgraph.graph.apply import call, note_effects
 from flowgraph.graph.contexts import Context
 from flowgraph.graph.convert import convert_to_tensor
 from flowgraph.graph.node import Operation, Tensor
-from flowgraph.ops.flow_rules import is_differentiable, made_in, note_effects, remade
+from flowgraph.ops.flow_rules import is_differentiable, made_in, remade
 from flowgraph.ops.slopes import slopes
 
 

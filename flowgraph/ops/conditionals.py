@@ -13,7 +13,7 @@ from typing import Any
 
 from flowgraph.dtypes import bool_, int32
 from flowgraph.errors import format_message
-from flowgraph.graph.apply import call
+from flowgraph.graph.apply import call, note_effects
 from flowgraph.graph.contexts import Context
 from flowgraph.graph.convert import convert_to_tensor
 from flowgraph.graph.core import Graph
@@ -25,7 +25,6 @@ from flowgraph.graph.site import find_site, format_site
 from flowgraph.ops import nest
 from flowgraph.ops.flow_rules import (
     as_output,
-    note_effects,
     packed,
     parts_like,
     parts_of,

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 
 from flowgraph.dtypes import DType, bool_
-from flowgraph.graph.apply import call, variable_of
+from flowgraph.graph.apply import call
 from flowgraph.graph.contexts import Context
 from flowgraph.graph.convert import convert_to_tensor
 from flowgraph.graph.core import Graph
 from flowgraph.graph.indexed_slices import IndexedSlices
 from flowgraph.graph.node import Operation, Tensor
-from flowgraph.graph.opdef import OPDEFS, PURE, WRITE
+from flowgraph.graph.opdef import OPDEFS, PURE
 from flowgraph.graph.sparse_tensor import SparseTensor
 from flowgraph.ops import nest
 
@@ -88,19 +88,6 @@ def packed(structure: Any, leaves: Sequence[Any], tensors: Sequence[Tensor]) -> 
         made.append(with_parts(leaf, rest[:count]))
         del rest[:count]
     return nest.pack_sequence_as(structure, made)
-
-
-def note_effects(graph: Graph, owner: Operation, contexts: Sequence[Context]) -> None:
-    """Let ``owner`` wait for what its operations wait for, and write what they write."""
-    owner._control_inputs = tuple(
-        dict.fromkeys((*owner._control_inputs, *(c for x in contexts for c in x.controls)))
-    )
-    for context in contexts:
-        for op in graph._operations[context.first : context.stop]:
-            if context.has(op) and OPDEFS[op.type].effect == WRITE:
-                for tensor in op.inputs:
-                    if tensor.dtype.is_ref:
-                        graph._last_write[variable_of(tensor)] = owner._id
 
 
 def is_differentiable(tensor: Tensor) -> bool:

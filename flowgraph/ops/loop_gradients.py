@@ -26,13 +26,13 @@ from typing import Any
 import numpy as np
 
 from flowgraph.dtypes import int32
-from flowgraph.graph.apply import call
+from flowgraph.graph.apply import call, note_effects
 from flowgraph.graph.contexts import Context
 from flowgraph.graph.convert import convert_to_tensor, make_constant
 from flowgraph.graph.indexed_slices import IndexedSlices
 from flowgraph.graph.node import Operation, Tensor
 from flowgraph.graph.static import constant_value
-from flowgraph.ops.flow_rules import is_differentiable, made_in, note_effects, remade
+from flowgraph.ops.flow_rules import is_differentiable, made_in, remade
 from flowgraph.ops.slopes import slopes
 from flowgraph.ops.trips import Trips
 

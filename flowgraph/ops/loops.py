@@ -15,7 +15,7 @@ import numpy as np
 
 from flowgraph.dtypes import bool_, int32
 from flowgraph.errors import format_message
-from flowgraph.graph.apply import call
+from flowgraph.graph.apply import call, note_effects
 from flowgraph.graph.contexts import Context
 from flowgraph.graph.convert import convert_to_tensor, make_constant
 from flowgraph.graph.core import Graph
@@ -26,7 +26,6 @@ from flowgraph.graph.site import find_site, format_site
 from flowgraph.ops import nest
 from flowgraph.ops.flow_rules import (
     as_output,
-    note_effects,
     packed,
     parts_like,
     parts_of,

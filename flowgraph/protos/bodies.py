@@ -13,11 +13,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from flowgraph.dtypes import as_dtype, bool_
-from flowgraph.graph.apply import call
+from flowgraph.graph.apply import call, note_effects
 from flowgraph.graph.contexts import Context
 from flowgraph.graph.node import Operation, Tensor
 from flowgraph.graph.opdef import OPDEFS
-from flowgraph.ops.flow_rules import note_effects
 from flowgraph.protos.functions import ARG_NAME, CAPTURES, OURS
 from flowgraph.protos.graphs import FunctionDef, FunctionDefLibrary, NodeDef
 from flowgraph.protos.resource_variables import with_plain_variables
@@ -208,9 +207,7 @@ def _branches(
     for kind, key in (("then", "then_branch"), ("else", "else_branch")):
         with maker.graph._inside(kind, scope) as context:
             results, _ = _body(maker, node.attr[key].func.name, _prefix(maker, node), args)
-            results = [
-                call.Identity(t) if t is not None and t.dtype.is_ref else t for t in results
-            ]
+            results = [call.Identity(t) if t is not None and t.dtype.is_ref else t for t in results]
             context.close(maker.graph, [t for t in results if t is not None])
             context.outputs = results
         contexts.append(context)

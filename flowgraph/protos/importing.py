@@ -413,8 +413,8 @@ class _Importer:
             self.used.add(text)
             return self.mapped[text]
         name, colon, number = text.rpartition(":") if ":" in text else (text, "", "")
-        op = self.made.get(name)
-        if op is None or (colon and not (number.isdigit() and int(number) < len(self.results[name]))):
+        op, results = self.made.get(name), self.results.get(name, ())
+        if op is None or (colon and not (number.isdigit() and int(number) < len(results))):
             hint = did_you_mean(name, self.made) if op is None else ""
             raise ValueError(
                 call_message(
@@ -424,7 +424,7 @@ class _Importer:
             )
         if not colon:
             return op
-        found = self.results[name][int(number)]
+        found = results[int(number)]
         assert found is not None  # only functions have absent results
         return found
 
