@@ -20,6 +20,7 @@ from flowgraph.graph.opdef import OPDEFS
 from flowgraph.protos.functions import ARG_NAME, CAPTURES, OURS
 from flowgraph.protos.graphs import FunctionDef, FunctionDefLibrary, NodeDef
 from flowgraph.protos.resource_variables import with_plain_variables
+from flowgraph.protos.stack_functions import as_op
 from flowgraph.protos.switches import has_branches, without_switches
 from flowgraph.protos.tensors import dims_of
 from flowgraph.shapes import Dims
@@ -72,7 +73,7 @@ class Library:
                 new = NodeDef()
                 new.CopyFrom(node)
                 new.input[:] = [plain_text(text, counts) for text in node.input]
-                nodes.append(new)
+                nodes.append(as_op(new))
             nodes = with_plain_variables(nodes)
             self._nodes[name] = without_switches(nodes) if has_branches(nodes) else nodes
         return self._nodes[name]

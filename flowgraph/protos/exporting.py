@@ -21,7 +21,7 @@ from flowgraph.graph.node import Operation
 from flowgraph.graph.opdef import OPDEFS, REQUIRED, WRITE
 from flowgraph.platform.file_io import path_of
 from flowgraph.platform.versions import GRAPH_DEF_VERSION, GRAPH_DEF_VERSION_MIN_CONSUMER
-from flowgraph.protos.functions import Functions, has_bodies
+from flowgraph.protos.functions import Functions
 from flowgraph.protos.graphs import AttrValue, GraphDef, NameAttrList, NodeDef
 from flowgraph.protos.message import Message
 from flowgraph.protos.tensors import make_tensor_proto, shape_proto
@@ -94,7 +94,7 @@ def graph_def(operations: Iterable[Operation], add_shapes: bool = False) -> Grap
     for op in operations:
         if op._context is not None:
             continue  # it stands in a function
-        nodes = functions.nodes(op) if has_bodies(op) else [node_def(op, add_shapes)]
+        nodes = functions.nodes(op)
         nodes[-1].input.extend(f"^{other.name}" for other in waits.get(op, ()))
         list.extend(made.node, nodes)  # NB: extend of MessageList would copy
     if operations:

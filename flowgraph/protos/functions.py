@@ -20,6 +20,7 @@ from flowgraph.graph.contexts import AS_OF, Context
 from flowgraph.graph.node import Operation, Tensor
 from flowgraph.graph.opdef import OPDEFS, PURE, WRITE
 from flowgraph.protos.graphs import AttrValue, FunctionDef, NameAttrList, NodeDef, OpDef
+from flowgraph.protos.stack_functions import as_call, function_name, function_of, is_stack
 from flowgraph.protos.tensors import shape_proto
 
 #: Attr of a While: how many of its last loop variables are captures.
@@ -47,11 +48,24 @@ class Functions:
 
     def __init__(self, make_node: MakeNode) -> None:
         self.made: list[FunctionDef] = []
-        self._make_node = make_node
+        self._form = make_node
+        self._stacks: dict[str, str] = {}
         self._names: set[str] = set()
 
+    def _make_node(self, op: Operation) -> NodeDef:
+        node = self._form(op)
+        if not is_stack(node):
+            return node
+        key = function_name(node)
+        if key not in self._stacks:
+            self._stacks[key] = self._free(key)
+            list.append(self.made, function_of(node, self._stacks[key]))
+        return as_call(node, self._stacks[key])
+
     def nodes(self, op: Operation) -> list[NodeDef]:
-        """The node of an If or While of the graph itself, behind the reads of its variables."""
+        """The node of an operation; of an If or While, behind the reads of its variables."""
+        if not has_bodies(op):
+            return [self._make_node(op)]
         reads: list[NodeDef] = []
 
         def text(tensor: Tensor) -> str:
@@ -98,8 +112,8 @@ class Functions:
             node.op = f"Stateless{op.type}"
         return node
 
-    def _name(self, op: Operation, key: str) -> str:
-        base = name = re.sub(r"\W", "_", f"{op.name}_{key}")
+    def _free(self, name: str) -> str:
+        base = name = re.sub(r"\W", "_", name)
         number = 0
         while name in self._names:
             number += 1
@@ -110,7 +124,7 @@ class Functions:
     def _function(
         self, owner: Operation, key: str, context: Context, captures: Sequence[Tensor]
     ) -> tuple[FunctionDef, bool]:
-        function = FunctionDef(signature=OpDef(name=self._name(owner, key)))
+        function = FunctionDef(signature=OpDef(name=self._free(f"{owner.name}_{key}")))
         known: dict[Tensor, str] = {}
         for k, tensor in enumerate([*context.args, *captures]):
             known.setdefault(tensor, f"arg_{k}")

@@ -27,6 +27,7 @@ from flowgraph.platform.versions import GRAPH_DEF_VERSION
 from flowgraph.protos.bodies import ABSENT, Library, make_calling
 from flowgraph.protos.graphs import AttrValue, GraphDef, NodeDef
 from flowgraph.protos.resource_variables import with_plain_variables
+from flowgraph.protos.stack_functions import as_op
 from flowgraph.protos.switches import has_branches, without_switches
 from flowgraph.protos.tensors import array_of, dims_of
 
@@ -88,7 +89,7 @@ def import_graph_def(
     if isinstance(return_elements, str) or not all(isinstance(item, str) for item in wanted):
         raise TypeError("return_elements must be a list of names")
     _check_versions(message)
-    nodes = with_plain_variables(message.node)
+    nodes = with_plain_variables(map(as_op, message.node))
     if has_branches(nodes):
         nodes = without_switches(list(_in_order(nodes)))
     library = Library(message.library)
