@@ -84,6 +84,9 @@ def _past_copies(node: NodeDef, copies: Mapping[str, str]) -> NodeDef:
 
 
 def _replaced(node: NodeDef, handles: Mapping[str, NodeDef]) -> NodeDef:
+    if node.op == "DisableCopyOnRead":  # about memory only
+        controls = [text for text in node.input if text.startswith("^")]
+        return NodeDef(name=node.name, op="NoOp", input=controls)
     if node.op in _TYPES:
         type_, attrs = _TYPES[node.op]
     else:

@@ -46,13 +46,18 @@ _NODES: dict[str, tuple[list[tuple[str, str, str, dict[str, Any]]], list[str]]] 
              {"T": _INT, "Index": _INT}),
             ("shape", "ConcatV2", "first:output:0 element:output:0 zero:output:0",
              {"N": 2, "T": _INT, "Tidx": _INT}),
-            ("after", "Sub", "shape:output:0 have:output:0", {"T": _INT}),
+            ("flat", "Reshape", "stack all:output:0", {"T": "T", "Tshape": _INT}),
+            ("there", "Shape", "flat:output:0", {"T": "T", "out_type": _INT}),
+            ("room", "Prod", "shape:output:0 zeros:output:0",
+             {"T": _INT, "Tidx": _INT, "keep_dims": True}),
+            ("after", "Sub", "room:output:0 there:output:0", {"T": _INT}),
             ("before", "ZerosLike", "after:z:0", {"T": _INT}),
             ("pads", "Pack", "before:y:0 after:z:0", {"N": 2, "T": _INT, "axis": 1}),
-            ("wide", "Pad", "stack pads:output:0", {"T": "T", "Tpaddings": _INT}),
+            ("wide", "Pad", "flat:output:0 pads:output:0", {"T": "T", "Tpaddings": _INT}),
+            ("rows", "Reshape", "wide:output:0 shape:output:0", {"T": "T", "Tshape": _INT}),
             ("place", "Reshape", "index ones:output:0", {"T": _INT, "Tshape": _INT}),
             ("row", "ExpandDims", "value zero:output:0", {"T": "T", "Tdim": _INT}),
-            ("store", "TensorScatterUpdate", "wide:output:0 place:output:0 row:output:0",
+            ("store", "TensorScatterUpdate", "rows:output:0 place:output:0 row:output:0",
              {"T": "T", "Tindices": _INT}),
         ],
         ["store:output:0"],
@@ -138,7 +143,8 @@ def function_of(node: NodeDef, name: str) -> FunctionDef:
     nodes, results = _NODES[node.op]
     constants = dict(_CONSTANTS)
     if node.op == "EmptyStack":
-        row = dims_of(node.attr["row_shape"].shape) or ()
+        row = dims_of(node.attr["row_shape"].shape)
+        row = (None,) if row is None else row
         constants["row"] = np.array([0 if size is None else size for size in row], np.int32)
         constants["nothing"] = _nothing(dtype)
     used = {text.partition(":")[0] for _, _, inputs, _ in nodes for text in inputs.split()}
@@ -151,7 +157,9 @@ def function_of(node: NodeDef, name: str) -> FunctionDef:
     for key, type_, inputs, attrs in nodes:
         inner = NodeDef(name=key, op=type_, input=inputs.split())
         for attr, number in attrs.items():
-            if attr in ("N", "axis"):
+            if attr == "keep_dims":
+                inner.attr[attr].b = number
+            elif attr in ("N", "axis"):
                 inner.attr[attr].i = number
             else:
                 inner.attr[attr].type = dtype if number == "T" else number

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from flowgraph.errors import InvalidArgumentError
+from flowgraph.graph.contexts import Context
 from flowgraph.graph.core import Graph
 from flowgraph.graph.export import export
 from flowgraph.graph.node import Operation
@@ -257,7 +258,9 @@ def _check_harmless(operation: Operation) -> None:
         at = waiting.pop()
         if at.type in _WITH_EFFECTS_OUTSIDE:
             wrong.append(f"{at.name!r} ({at.type})")
-        for other in (*(tensor.op for tensor in at.inputs), *at.control_inputs):
+        bodies = [value.origin for value in at.attrs.values() if isinstance(value, Context)]
+        inside = [op for body in bodies for op in at.graph._operations if op._context is body]
+        for other in (*(tensor.op for tensor in at.inputs), *at.control_inputs, *inside):
             if other not in seen:
                 seen.add(other)
                 waiting.append(other)

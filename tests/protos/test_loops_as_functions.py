@@ -161,3 +161,24 @@ def test_functions_that_are_not_right() -> None:
     with pytest.raises(ValueError, match="takes 1 arguments, 2 are given"):
         tf.import_graph_def(Parse(text.replace('Call" input: "x"', 'Call" input: "x" input: "x"'),
                                   tf.GraphDef()))  # fmt: skip
+
+
+def test_a_loop_hides_no_writing_of_files(tmp_path) -> None:
+    """What runs by itself when a SavedModel is loaded is looked at in bodies, too."""
+    path = str(tmp_path / "written")
+    with tf.Session() as session:
+        tf.get_variable("v", initializer=0.0)
+        session.run(tf.global_variables_initializer())
+
+        def body(i):
+            with tf.control_dependencies([tf.io.write_file(path, "x")]):
+                return tf.identity(i + 1)
+
+        end = tf.while_loop(lambda i: i < 1, body, [0])
+        builder = tf.saved_model.builder.SavedModelBuilder(str(tmp_path / "model"))
+        builder.add_meta_graph_and_variables(session, ["serve"], main_op=end.op)
+        builder.save()
+    with tf.Graph().as_default(), tf.Session() as session:
+        with pytest.raises(tf.errors.InvalidArgumentError, match="WriteFile"):
+            tf.saved_model.loader.load(session, ["serve"], str(tmp_path / "model"))
+    assert not (tmp_path / "written").exists()
