@@ -9,7 +9,7 @@ Read next: importing.py; functions.py (the way there).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from flowgraph.dtypes import as_dtype, bool_
@@ -21,7 +21,7 @@ from flowgraph.protos.functions import ARG_NAME, CAPTURES, OURS
 from flowgraph.protos.graphs import FunctionDef, FunctionDefLibrary, NodeDef
 from flowgraph.protos.resource_variables import with_plain_variables
 from flowgraph.protos.stack_functions import as_op
-from flowgraph.protos.switches import has_branches, without_switches
+from flowgraph.protos.switches import has_branches, in_order, without_switches
 from flowgraph.protos.tensors import dims_of
 from flowgraph.shapes import Dims
 
@@ -39,8 +39,9 @@ def _functions_of(node: NodeDef) -> list[str]:
 class Library:
     """The functions of a GraphDef by name, with their nodes as the importer wants them."""
 
-    def __init__(self, message: FunctionDefLibrary) -> None:
-        self._functions = {function.signature.name: function for function in message.function}
+    def __init__(self, message: FunctionDefLibrary, more: Iterable[FunctionDef] = ()) -> None:
+        functions = [*message.function, *more]
+        self._functions = {function.signature.name: function for function in functions}
         self._nodes: dict[str, list[NodeDef]] = {}
 
     def __contains__(self, name: str) -> bool:
@@ -75,7 +76,9 @@ class Library:
                 new.input[:] = [plain_text(text, counts) for text in node.input]
                 nodes.append(as_op(new))
             nodes = with_plain_variables(nodes)
-            self._nodes[name] = without_switches(nodes) if has_branches(nodes) else nodes
+            self._nodes[name] = (
+                without_switches(list(in_order(nodes))) if has_branches(nodes) else nodes
+            )
         return self._nodes[name]
 
     def results(self, name: str) -> list[str]:

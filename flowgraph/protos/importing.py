@@ -9,7 +9,7 @@ Read next: exporting.py (the way there), graph/apply.py (how programs make opera
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from flowgraph.dtypes import DType, as_dtype, int32
@@ -25,10 +25,11 @@ from flowgraph.graph.opdef import OPDEFS, REQUIRED, OpDef
 from flowgraph.graph.report import call_message
 from flowgraph.platform.versions import GRAPH_DEF_VERSION
 from flowgraph.protos.bodies import ABSENT, Library, make_calling
-from flowgraph.protos.graphs import AttrValue, GraphDef, NodeDef
+from flowgraph.protos.frames import has_frames, without_frames
+from flowgraph.protos.graphs import AttrValue, FunctionDef, GraphDef, NodeDef
 from flowgraph.protos.resource_variables import with_plain_variables
 from flowgraph.protos.stack_functions import as_op
-from flowgraph.protos.switches import has_branches, without_switches
+from flowgraph.protos.switches import has_branches, in_order, without_switches
 from flowgraph.protos.tensors import array_of, dims_of
 
 #: Attrs that releases after 1.15 write and that mean 1.15's behaviour with this value.  Any other
@@ -90,9 +91,12 @@ def import_graph_def(
         raise TypeError("return_elements must be a list of names")
     _check_versions(message)
     nodes = with_plain_variables(map(as_op, message.node))
+    functions: list[FunctionDef] = []
+    if has_frames(nodes):
+        nodes, functions = without_frames(nodes)
     if has_branches(nodes):
-        nodes = without_switches(list(_in_order(nodes)))
-    library = Library(message.library)
+        nodes = without_switches(list(in_order(nodes)))
+    library = Library(message.library, functions)
     _check_types(library.all_nodes(nodes))
     graph = get_default_graph()
     with name_scope(name, "import", list(mapped.values())) as scope:
@@ -185,32 +189,6 @@ def _produced(op_list: Any) -> dict[tuple[str, str], bytes]:
     }
 
 
-def _in_order(nodes: Sequence[NodeDef]) -> Iterator[NodeDef]:
-    """The nodes as they stand, but none before its inputs."""
-    by_name = {node.name: node for node in nodes}
-    done: set[str] = set()
-    for first in nodes:
-        stack: list[tuple[NodeDef, Iterator[str]]] = []
-        waiting: set[str] = set()
-        if first.name not in done:
-            stack, waiting = [(first, iter(first.input))], {first.name}
-        while stack:
-            node, inputs = stack[-1]
-            for text in inputs:
-                name = text.removeprefix("^").partition(":")[0]
-                if name in waiting:
-                    raise ValueError(f"import_graph_def: node {name!r} is its own input")
-                if name not in done and name in by_name:
-                    waiting.add(name)
-                    stack.append((by_name[name], iter(by_name[name].input)))
-                    break
-            else:
-                stack.pop()
-                waiting.discard(node.name)
-                done.add(node.name)
-                yield node
-
-
 class _Importer:
     """Makes the operations of one GraphDef."""
 
@@ -240,7 +218,7 @@ class _Importer:
         if len(set(names)) != len(names):
             twice = next(name for name in names if names.count(name) > 1)
             raise ValueError(f"import_graph_def: two nodes are named {twice!r}")
-        for node in _in_order(nodes):
+        for node in in_order(nodes):
             if self.library.calls(node):
                 self.made[node.name], self.results[node.name] = make_calling(self, node)
             elif node.op == ABSENT:

@@ -11,7 +11,7 @@ Read next: importing.py.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 
 from flowgraph.dtypes import as_dtype
 from flowgraph.graph.opdef import HOST, OPDEFS, WRITE
@@ -36,6 +36,32 @@ def has_branches(nodes: Iterable[NodeDef]) -> bool:
         return False
     # NB: what is no branch at all is left to the importer, which says so
     return all(len(node.input) >= 2 for node in nodes if node.op in _OF_BRANCHES)
+
+
+def in_order(nodes: Sequence[NodeDef]) -> Iterator[NodeDef]:
+    """The nodes as they stand, but none before its inputs."""
+    by_name = {node.name: node for node in nodes}
+    done: set[str] = set()
+    for first in nodes:
+        stack: list[tuple[NodeDef, Iterator[str]]] = []
+        waiting: set[str] = set()
+        if first.name not in done:
+            stack, waiting = [(first, iter(first.input))], {first.name}
+        while stack:
+            node, inputs = stack[-1]
+            for text in inputs:
+                name = text.removeprefix("^").partition(":")[0]
+                if name in waiting:
+                    raise ValueError(f"import_graph_def: node {name!r} is its own input")
+                if name not in done and name in by_name:
+                    waiting.add(name)
+                    stack.append((by_name[name], iter(by_name[name].input)))
+                    break
+            else:
+                stack.pop()
+                waiting.discard(node.name)
+                done.add(node.name)
+                yield node
 
 
 def without_switches(nodes: list[NodeDef]) -> list[NodeDef]:

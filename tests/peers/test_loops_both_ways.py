@@ -37,7 +37,7 @@ def theirs(tmp_path_factory):
 
 @pytest.mark.parametrize("kind", ["ref", "resource"])
 @pytest.mark.parametrize("model", ["collatz", "sums"])
-@pytest.mark.parametrize("form", ["v2"])
+@pytest.mark.parametrize("form", ["v2", "frames"])
 def test_loops_of_tensorflow_run_here(theirs, model, form, kind):
     path = theirs / f"{model}-{form}-{kind}"
     known = np.load(f"{path}.npz")

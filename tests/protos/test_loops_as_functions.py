@@ -182,3 +182,49 @@ def test_a_loop_hides_no_writing_of_files(tmp_path) -> None:
         with pytest.raises(tf.errors.InvalidArgumentError, match="WriteFile"):
             tf.saved_model.loader.load(session, ["serve"], str(tmp_path / "model"))
     assert not (tmp_path / "written").exists()
+
+
+def frame(name, op, *inputs, kind="DT_INT32", **more) -> str:
+    lines = [f'name: "{name}" op: "{op}"', *(f'input: "{text}"' for text in inputs)]
+    attrs = {"T": f"type: {kind}", **more} if kind else more
+    lines += [f'attr {{ key: "{key}" value {{ {value} }} }}' for key, value in attrs.items()]
+    return f"node {{ {' '.join(lines)} }}\n"
+
+
+def frames(ends: str = "w/Less") -> str:
+    """i, x while i < n: i + x, as TensorFlow 1 writes it."""
+    name = 's: "w"'
+    given = {"dtype": "type: DT_INT32", "kind": ""}
+    return "".join((
+        frame("x", "Placeholder", **given), frame("n", "Placeholder", **given),
+        frame("w/Enter", "Enter", "x", frame_name=name),
+        frame("w/Enter_n", "Enter", "n", frame_name=name, is_constant="b: true"),
+        frame("w/Enter_x", "Enter", "x", frame_name=name, is_constant="b: true"),
+        frame("w/Merge", "Merge", "w/Enter", "w/Next", N="i: 2"),
+        frame("w/Less", "Less", "w/Merge", "w/Enter_n"),
+        frame("w/LoopCond", "LoopCond", ends, kind=""),
+        frame("w/Switch", "Switch", "w/Merge", "w/LoopCond"),
+        frame("w/Identity", "Identity", "w/Switch:1"),
+        frame("w/add", "AddV2", "w/Identity", "w/Enter_x"),
+        frame("w/Next", "NextIteration", "w/add"),
+        frame("w/Exit", "Exit", "w/Switch"),
+        frame("y", "Neg", "w/Exit"),
+    ))  # fmt: skip
+
+
+def test_loops_in_frames_are_loops() -> None:
+    tf.import_graph_def(Parse(frames(), tf.GraphDef()), name="")
+    graph = tf.get_default_graph()
+    assert graph.get_operation_by_name("w/While").type == "While"
+    assert graph.get_operation_by_name("w/Exit").type == "Identity"
+    assert graph.get_operation_by_name("w/add").type == "AddV2"
+    for x, n, y in ((3, 10, -12), (1, 1, -1), (7, -5, -7)):
+        assert tf.Session().run("y:0", {"x:0": x, "n:0": n}) == y
+
+
+def test_frames_that_are_no_loops() -> None:
+    text = frames() + frame("z", "LoopCond", "w/Less", kind="")
+    with pytest.raises(ValueError, match="the loop 'w' has 2 conditions"):
+        tf.import_graph_def(Parse(text, tf.GraphDef()))
+    with pytest.raises(ValueError, match="is its own input"):
+        tf.import_graph_def(Parse(frames("w/LoopCond"), tf.GraphDef()))
