@@ -30,6 +30,7 @@ from flowgraph.protos.graphs import AttrValue, FunctionDef, GraphDef, NodeDef
 from flowgraph.protos.resource_variables import with_plain_variables
 from flowgraph.protos.stack_functions import as_op
 from flowgraph.protos.switches import has_branches, in_order, without_switches
+from flowgraph.protos.tensor_arrays import has_arrays, without_arrays
 from flowgraph.protos.tensors import array_of, dims_of
 
 #: Attrs that releases after 1.15 write and that mean 1.15's behaviour with this value.  Any other
@@ -91,6 +92,8 @@ def import_graph_def(
         raise TypeError("return_elements must be a list of names")
     _check_versions(message)
     nodes = with_plain_variables(map(as_op, message.node))
+    if has_arrays(nodes):
+        nodes = without_arrays(nodes)
     functions: list[FunctionDef] = []
     if has_frames(nodes):
         nodes, functions = without_frames(nodes)

@@ -41,7 +41,36 @@ def sums(x):
     return tf.while_loop(lambda i, s: i < 6, outer, [0, x])[1]
 
 
+def recurrent(folder):
+    """A recurrent network over arrays, frozen."""
+    tf.disable_control_flow_v2()
+    given = np.sin(np.arange(36, dtype=np.float32)).reshape(2, 6, 3)
+    with tf.Graph().as_default() as graph, tf.Session() as session:
+        x = tf.placeholder(tf.float32, [None, 6, 3], name="x")
+        length = tf.placeholder(tf.int32, [None], name="length")
+        kernel = np.cos(np.arange(28, dtype=np.float32)).reshape(7, 4)
+        w = tf.get_variable("w", initializer=kernel)
+        elements = tf.TensorArray(tf.float32, 6).unstack(tf.transpose(x, [1, 0, 2]))
+
+        def body(t, h, out):
+            new = tf.tanh(tf.matmul(tf.concat([elements.read(t), h], 1), w))
+            new = tf.where(tf.tile((t < length)[:, None], [1, 4]), new, h)
+            return t + 1, new, out.write(t, new)
+
+        start = [0, tf.zeros([tf.shape(x)[0], 4]), tf.TensorArray(tf.float32, 6)]
+        _, h, out = tf.while_loop(lambda t, *_: t < elements.size(), body, start)
+        y = tf.identity(tf.reduce_sum(out.stack(), 0) + h, name="y")
+        session.run(tf.global_variables_initializer())
+        feeds = {"x": given, "length": np.array([6, 4], np.int32)}
+        answer = session.run(y, {f"{key}:0": value for key, value in feeds.items()})
+        frozen = tf.graph_util.convert_variables_to_constants(session, graph.as_graph_def(), ["y"])
+    np.savez(f"{folder}/recurrent", y=answer, **feeds)
+    with open(f"{folder}/recurrent.frozen", "wb") as file:
+        file.write(frozen.SerializeToString())
+
+
 def write(folder):
+    recurrent(folder)
     for kind in ("v2", "frames"):
         (tf.enable_control_flow_v2 if kind == "v2" else tf.disable_control_flow_v2)()
         for resource in (False, True):

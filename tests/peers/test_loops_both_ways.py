@@ -49,6 +49,16 @@ def test_loops_of_tensorflow_run_here(theirs, model, form, kind):
             np.testing.assert_allclose(session.run("y:0", {"x:0": x}), y, rtol=1e-6)
 
 
+def test_arrays_in_loops_of_tensorflow_run_here(theirs):
+    known = dict(np.load(theirs / "recurrent.npz"))
+    y = known.pop("y")
+    with tf.Graph().as_default(), tf.Session() as session:
+        message = tf.GraphDef.FromString((theirs / "recurrent.frozen").read_bytes())
+        tf.import_graph_def(message, name="")
+        found = session.run("y:0", {f"{key}:0": value for key, value in known.items()})
+    np.testing.assert_allclose(found, y, rtol=2e-5, atol=1e-6)
+
+
 def test_functions_of_tensorflow_2_run_here(theirs):
     known = np.load(theirs / "function.npz")
     with tf.Graph().as_default(), tf.Session() as session:

@@ -228,3 +228,23 @@ def test_frames_that_are_no_loops() -> None:
         tf.import_graph_def(Parse(text, tf.GraphDef()))
     with pytest.raises(ValueError, match="is its own input"):
         tf.import_graph_def(Parse(frames("w/LoopCond"), tf.GraphDef()))
+
+
+def test_arrays_are_stacks() -> None:
+    real = {"kind": "", "dtype": "type: DT_FLOAT"}
+    text = "".join((
+        frame("n", "Placeholder", kind="", dtype="type: DT_INT32", shape="shape { }"),
+        frame("i", "Placeholder", kind="", dtype="type: DT_INT32", shape="shape { }"),
+        frame("all", "Placeholder", kind="", dtype="type: DT_INT32", shape="shape { dim { } }"),
+        frame("x", "Placeholder", **real, shape="shape { dim { size: 2 } }"),
+        frame("a", "TensorArrayV3", "n", **real, element_shape="shape { dim { size: 2 } }"),
+        frame("b", "TensorArrayWriteV3", "a", "i", "x", "a:1", kind="DT_FLOAT"),
+        frame("read", "TensorArrayReadV3", "a", "i", "b", **real),
+        frame("size", "TensorArraySizeV3", "a", "b", kind=""),
+        frame("rows", "TensorArrayGatherV3", "a", "all", "b", **real),
+    )).replace("dim { }", "dim { size: -1 }")  # fmt: skip
+    tf.import_graph_def(Parse(text, tf.GraphDef()), name="")
+    feed = {"n:0": 3, "i:0": 1, "x:0": [4.0, 5.0], "all:0": [2, 1]}
+    read, size, rows = tf.Session().run(["read:0", "size:0", "rows:0"], feed)
+    assert read.tolist() == [4.0, 5.0] and size == 3
+    assert rows.tolist() == [[0.0, 0.0], [4.0, 5.0]]
