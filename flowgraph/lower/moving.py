@@ -121,6 +121,7 @@ def stored_values(graph: FrozenGraph) -> dict[Value, Node]:
     there when the value is made.
     """
     found: dict[Value, Node] = {}
+    users = graph.consumers()
     for store in graph.nodes:
         if store.type != "StackStore" or not store.writes:
             continue
@@ -136,12 +137,8 @@ def stored_values(graph: FrozenGraph) -> dict[Value, Node]:
             and not runs_on_host(opdef, made)
             and value.dtype is not float16
             and value.size >= LEAST_SIZE
-            and not any(
-                v in (stack, store.outputs[0])
-                for node in graph.nodes
-                if node is not store
-                for v in node.inputs
-            )
+            and users[stack] == [store]
+            and store.outputs[0] not in users
         ):
             found[value] = store
     return found

@@ -8,7 +8,6 @@ Read next: graph/opdef.py (the rule), host.py and reference.py (who asks for it)
 
 from __future__ import annotations
 
-import ctypes
 import textwrap
 from collections.abc import Callable
 from functools import cache, partial
@@ -19,6 +18,7 @@ import numpy as np
 from flowgraph.codegen.compile import addresses
 from flowgraph.graph.opdef import Call, Compiled, OpDef
 from flowgraph.kernel.ir import TextKernel
+from flowgraph.runtime.native import foreign
 
 
 def implementation(opdef: OpDef) -> Callable[..., Any]:
@@ -53,4 +53,4 @@ def _function(type: str, rule: Compiled, kinds: tuple[tuple[str, str], ...]) -> 
     body = "\n".join((*lines, textwrap.dedent(rule.text).strip("\n")))
     head = textwrap.dedent(rule.helpers).lstrip("\n") + "def kernel(block, start, stop):\n"
     (address,) = addresses([TextKernel(type, head + textwrap.indent(body, "    ") + "\n")])
-    return ctypes.CFUNCTYPE(ctypes.c_int64, *[ctypes.c_int64] * 3)(address)
+    return foreign(address)

@@ -133,3 +133,40 @@ def test_steps_multiply_as_single_runs_do() -> None:
         for k in range(3):
             one = session.run(y, {x: rows[32 * k : 32 * k + 32]})
             np.testing.assert_array_equal(np.asarray(steps)[k], one)
+
+
+def test_values_are_made_in_the_rows_that_store_them() -> None:
+    """What the gradient needs of each round is kept where it is made."""
+    x = tf.placeholder(tf.float64, [40])
+    y = tf.while_loop(lambda i, v: i < 4, lambda i, v: (i + 1, tf.sin(tf.exp(-v))), [0, x])[1]
+    slope = tf.gradients(y, x)[0]
+    a = np.random.default_rng(0).standard_normal(40)
+    with tf.Session() as session:
+        for scale in (1, 0.5):
+            value, expected = scale * a, np.ones(40)
+            for _ in range(4):
+                expected = expected * np.cos(np.exp(-value)) * -np.exp(-value)
+                value = np.sin(np.exp(-value))
+            np.testing.assert_allclose(session.run(slope, {x: scale * a}), expected)
+        assert "stored" in labels(session)
+
+
+def test_a_stored_value_is_used_before_and_after_its_row_is_stored() -> None:
+    """Running sums: each is the start of the next round, a row of the result, and read again."""
+    x = tf.placeholder(tf.float64, [5, 40])
+    sums = tf.scan(lambda total, row: total * 0.5 + row, x, tf.zeros([40], tf.float64))
+    slope = tf.gradients(tf.reduce_sum(sums * sums), x)[0]
+    a = np.random.default_rng(1).standard_normal((5, 40))
+    with tf.Session() as session:
+        got, derivative = session.run([sums, slope], {x: a})
+    rows, total = [], np.zeros(40)
+    for row in a:
+        total = total * 0.5 + row
+        rows.append(total)
+    expected, back = np.array(rows), np.zeros(40)
+    slopes = np.zeros_like(a)
+    for k in reversed(range(5)):
+        back = back * 0.5 + 2 * expected[k]
+        slopes[k] = back
+    np.testing.assert_allclose(got, expected)
+    np.testing.assert_allclose(derivative, slopes)

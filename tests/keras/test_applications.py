@@ -1,4 +1,4 @@
-"""keras.applications: sizes, weights in files, pixels, names of classes."""
+"""keras.applications: sizes, weights in files, pixels, names of classes (K17)."""
 
 from __future__ import annotations
 

@@ -13,7 +13,6 @@ import pytest
 
 import flowgraph as tf
 from flowgraph import config, profile
-from flowgraph.graph.opdef import OPDEFS
 from flowgraph.runtime.timing import Timing
 
 FULL = tf.RunOptions(trace_level=tf.RunOptions.FULL_TRACE)
@@ -186,7 +185,6 @@ def test_a_traced_error_is_the_same_error(model):
         traced(other, "first/w:0", {})
 
 
-@pytest.mark.skipif("Where" not in OPDEFS, reason="no op with data-dependent shape yet")
 def test_stages_are_traced_one_by_one():
     with tf.Graph().as_default(), tf.Session() as sess:
         x = tf.placeholder(tf.float32, [None], name="x")

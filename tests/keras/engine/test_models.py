@@ -1,4 +1,4 @@
-"""Layers of one's own, models of them, their order, configs, copies and tables."""
+"""Layers of one's own, models of them, their inputs (G20), order, configs, copies and tables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Models and weights in files of our own and in Keras's HDF5 layout."""
+"""Models and weights in files of our own and in Keras's HDF5 layout; models exported (G25)."""
 
 from __future__ import annotations
 
